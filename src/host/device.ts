@@ -1,0 +1,93 @@
+/**
+ * Network devices of a host: lo, ethN, tunl0, dummyN, gre and ipip tunnels. Linux's struct net_device with its in_device.
+ */
+
+import type { Ipv4Address } from "../base/ipv4-address.ts";
+import type { MacAddress } from "../base/mac-address.ts";
+import type { EthernetFrame, Ipv4Packet } from "../wire/packet.ts";
+import type { Ipv4Conf } from "./ipv4-conf.ts";
+import type { SkBuff } from "./skb.ts";
+
+/** Scope of an address or route, as ip(8) names them. Numbers are rtnetlink's (global 0, site 200, link 253, host 254, nowhere 255). */
+export type Scope = number;
+export const SCOPE_GLOBAL = 0;
+export const SCOPE_SITE = 200;
+export const SCOPE_LINK = 253;
+export const SCOPE_HOST = 254;
+export const SCOPE_NOWHERE = 255;
+
+/** One address of a device (struct in_ifaddr). `address` is ifa_local, `peer` is ifa_address (the same unless point to point). */
+export interface InterfaceAddress {
+  readonly address: Ipv4Address;
+  readonly peer: Ipv4Address;
+  prefixLength: number;
+  /** 0: none. */
+  broadcast: Ipv4Address;
+  scope: Scope;
+  /** `eth0`, or `eth0:0` for an alias of ifconfig. */
+  label: string;
+  isSecondary: boolean;
+  noPrefixRoute: boolean;
+}
+
+export interface DeviceCounters {
+  rxPackets: number;
+  rxBytes: number;
+  rxErrors: number;
+  rxDropped: number;
+  txPackets: number;
+  txBytes: number;
+  txErrors: number;
+  txDropped: number;
+  txCarrierErrors: number;
+  multicast: number;
+}
+
+export type DeviceKind = "loopback" | "ether" | "tunnel" | "gre" | "dummy";
+
+/** Sees every frame of a device, sent or received, before any filter: tcpdump and pcap files. On lo and tunnels it sees the bare packet. */
+export type CaptureTap = (direction: "in" | "out", timeNs: number, what: EthernetFrame | Ipv4Packet) => void;
+
+/** What makes one kind of device different: how it sends. */
+export interface DeviceDriver {
+  /** True when packets need a neighbour entry and an Ethernet header. */
+  readonly needsNeighbour: boolean;
+  /** Sends a packet whose destination MAC is known (0 for devices without one). */
+  transmit(device: NetDevice, skb: SkBuff, destinationMac: MacAddress): void;
+  /** Sends a ready frame (ARP, packet sockets); a device without Ethernet drops it. */
+  transmitFrame(device: NetDevice, frame: EthernetFrame): void;
+}
+
+/** Parameters of an ipip or gre device, as `ip tunnel` shows them. 0 stands for any. */
+export interface TunnelParameters {
+  readonly mode: "ipip" | "gre";
+  readonly local: Ipv4Address;
+  readonly remote: Ipv4Address;
+  readonly ttl: number;
+  readonly tos: number;
+  readonly pmtuDiscovery: boolean;
+  readonly key: number | undefined;
+}
+
+export interface NetDevice {
+  readonly hostName: string;
+  /** ifindex: 1 is lo. */
+  readonly index: number;
+  readonly name: string;
+  readonly kind: DeviceKind;
+  readonly driver: DeviceDriver;
+  mac: MacAddress;
+  mtu: number;
+  /** Administratively up (IFF_UP). */
+  isUp: boolean;
+  hasCarrier: boolean;
+  isNoArp: boolean;
+  isPromiscuous: boolean;
+  txQueueLength: number;
+  /** In kernel order: primaries in order of addition, each secondary after the primaries (inet_insert_ifa). */
+  readonly addresses: InterfaceAddress[];
+  readonly conf: Ipv4Conf;
+  readonly counters: DeviceCounters;
+  readonly taps: CaptureTap[];
+  tunnel: TunnelParameters | undefined;
+}

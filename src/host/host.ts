@@ -1,0 +1,409 @@
+/**
+ * What one Linux host offers to the code around it. Each part is an interface here and a class in a file of its own; linux-host.ts puts
+ * them together. Parts call each other only through this.
+ *
+ *   LinkPort ─▶ devices ─▶ arp / ip ─▶ routing, hooks ─▶ icmp, udp, tcp ─▶ sockets of commands and daemons
+ *
+ * Errors are errno names ("EEXIST"); undefined means success.
+ */
+
+import type { Ipv4Address } from "../base/ipv4-address.ts";
+import type { MacAddress } from "../base/mac-address.ts";
+import type { EventLoop } from "../kernel/event-loop.ts";
+import type { RandomStream } from "../kernel/random.ts";
+import type { FrameReceiver, LinkPort } from "../link/port.ts";
+import type { Tracer } from "../trace/tracer.ts";
+import type { EthernetFrame, IcmpMessage, Ipv4Packet } from "../wire/packet.ts";
+import type { InterfaceAddress, NetDevice, Scope, TunnelParameters } from "./device.ts";
+import type { Ipv4Conf, Ipv4ConfKey } from "./ipv4-conf.ts";
+import type { KernelOptions } from "./kernel-options.ts";
+import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
+import type { NetfilterHooks } from "./netfilter/hooks.ts";
+import type { FibEntry, Route, RouteError } from "./route.ts";
+import type { SkBuff } from "./skb.ts";
+
+export type Errno = string;
+
+export interface Host {
+  readonly name: string;
+  readonly loop: EventLoop;
+  readonly trace: Tracer;
+  readonly options: KernelOptions;
+  readonly sysctl: Sysctl;
+  readonly devices: DeviceTable;
+  readonly addresses: AddressTable;
+  readonly fib: Fib;
+  readonly routing: Routing;
+  readonly neighbours: NeighbourTable;
+  readonly arp: ArpProtocol;
+  readonly hooks: NetfilterHooks;
+  readonly ip: IpProtocol;
+  readonly icmp: IcmpProtocol;
+  readonly udp: UdpProtocol;
+  readonly tcp: TcpProtocol;
+  readonly conntrack: ConntrackTable;
+  /** Lines of the kernel log, oldest first (bounded): LOG targets, martians, IPVS errors. */
+  readonly log: KernelLog;
+  /** A named random stream of this host. */
+  random(name: string): RandomStream;
+}
+
+export interface KernelLog {
+  readonly lines: readonly { readonly timeNs: number; readonly text: string }[];
+  write(text: string): void;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- sysctl */
+
+/** One leaf of /proc/sys: how it reads and what writing does. `write` returns an errno (EINVAL, EPERM) or undefined. */
+export interface SysctlLeaf {
+  read(): string;
+  write(text: string): Errno | undefined;
+}
+
+/** /proc/sys as a tree of dotted keys (`net.ipv4.conf.eth0.arp_ignore`; the dots of an interface name such as eth0.5 stand as `/`). */
+export interface Sysctl {
+  readonly all: Ipv4Conf;
+  readonly default: Ipv4Conf;
+  /** Registers a leaf (ip_vs adds net.ipv4.vs.*, conntrack its own). Returns the undo. */
+  register(key: string, leaf: SysctlLeaf): () => void;
+  /** Registers an integer held in memory, with bounds; returns a cell that owners read without a lookup. */
+  registerInteger(key: string, initial: number, bounds?: { readonly min?: number; readonly max?: number }): SysctlCell;
+  read(key: string): string | undefined;
+  /** ENOENT when there is no such key. Traces the change. */
+  write(key: string, text: string): Errno | undefined;
+  /** All keys, sorted as `sysctl -a` sorts them. */
+  keys(): readonly string[];
+  /** In force for a device: conf.all and conf.DEVICE combined by the kernel's rule for that key (max, or, and, own). */
+  inForce(device: NetDevice, key: Ipv4ConfKey): number;
+}
+
+export interface SysctlCell {
+  value: number;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- devices */
+
+export interface DeviceTable {
+  readonly list: readonly NetDevice[];
+  readonly loopback: NetDevice;
+  byName(name: string): NetDevice | undefined;
+  byIndex(index: number): NetDevice | undefined;
+  /** The result is what the link hands frames to. */
+  addEthernet(options: { readonly name: string; readonly mac: MacAddress; readonly mtu: number; readonly port: LinkPort }): NetDevice & FrameReceiver;
+  addDummy(name: string): NetDevice | Errno;
+  /** tunl0 comes with modprobe ipip (or the first use of it); others by ip tunnel add. */
+  addTunnel(name: string, parameters: TunnelParameters): NetDevice | Errno;
+  remove(device: NetDevice): Errno | undefined;
+  setUp(device: NetDevice): Errno | undefined;
+  /** Flushes routes through it and its neighbours; addresses stay. */
+  setDown(device: NetDevice): void;
+  setMtu(device: NetDevice, mtu: number): Errno | undefined;
+  setMac(device: NetDevice, mac: MacAddress): Errno | undefined;
+  rename(device: NetDevice, name: string): Errno | undefined;
+  /** The host dies: every device dark, every timer of the host dead. */
+  crash(): void;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- addresses */
+
+export interface AddressTable {
+  /** net/ipv4/devinet.c:inet_insert_ifa and fib_frontend.c:fib_add_ifaddr: orders primaries and secondaries, adds local, broadcast and prefix routes. */
+  add(device: NetDevice, address: Omit<InterfaceAddress, "isSecondary">): Errno | undefined;
+  /** Removes with its secondaries (or promotes one), and their routes. */
+  remove(device: NetDevice, address: InterfaceAddress): Errno | undefined;
+  /** True when any device holds it. */
+  isOwn(address: Ipv4Address): boolean;
+  deviceOf(address: Ipv4Address): NetDevice | undefined;
+  /** net/ipv4/devinet.c:inet_select_addr. 0 when there is none. */
+  select(device: NetDevice | undefined, destination: Ipv4Address, scope: Scope): Ipv4Address;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- routes */
+
+/** One policy rule, as `ip rule` shows it. */
+export interface FibRule {
+  readonly priority: number;
+  readonly from: { readonly network: Ipv4Address; readonly prefixLength: number };
+  readonly to: { readonly network: Ipv4Address; readonly prefixLength: number };
+  readonly tos: number;
+  readonly mark: number;
+  readonly markMask: number;
+  readonly inputDevice: string;
+  readonly outputDevice: string;
+  readonly isInverted: boolean;
+  readonly action: "lookup" | "unreachable" | "prohibit" | "blackhole";
+  readonly table: number;
+}
+
+export interface Fib {
+  /** Entries of a table in `ip route` order (table 0: of all tables, as `ip route show table all` orders them). */
+  entries(table: number): readonly FibEntry[];
+  /** append and prepend follow `ip route`'s flags; EEXIST, ENETUNREACH (gateway not reachable), ENODEV, ENETDOWN, EINVAL as the kernel says. */
+  add(entry: FibEntry, how: "add" | "replace" | "append" | "prepend" | "change"): Errno | undefined;
+  /** Removes the first entry that matches what is given; ESRCH when none does. */
+  remove(filter: Partial<FibEntry> & { readonly network: Ipv4Address; readonly prefixLength: number; readonly table: number }): Errno | undefined;
+  readonly rules: readonly FibRule[];
+  addRule(rule: FibRule): Errno | undefined;
+  removeRule(filter: Partial<FibRule>): Errno | undefined;
+  /** Counts every change: caches compare it. */
+  readonly generation: number;
+}
+
+/** Keys of an output lookup (struct flowi4). 0 and undefined stand for "not given". */
+export interface RouteKey {
+  readonly dst: Ipv4Address;
+  readonly src?: Ipv4Address;
+  readonly device?: NetDevice | undefined;
+  readonly mark?: number;
+  readonly tos?: number;
+  /** The source need not be an address of this host (IPVS, transparent sockets, forwarded reroutes). */
+  readonly anySource?: boolean;
+}
+
+export interface Routing {
+  /** net/ipv4/route.c:ip_route_output_key_hash. For a packet of this host. */
+  output(key: RouteKey): Route | RouteError;
+  /** net/ipv4/route.c:ip_route_input_slow, with source validation, martians and redirects. For a packet or ARP request that came in. */
+  input(key: { readonly dst: Ipv4Address; readonly src: Ipv4Address; readonly device: NetDevice; readonly mark: number; readonly tos: number }): Route | RouteError;
+  /** Path MTU learnt by ICMP (kept 10 minutes), and redirects (kept 5). */
+  learnMtu(destination: Ipv4Address, mtu: number): void;
+  learnRedirect(destination: Ipv4Address, gateway: Ipv4Address, device: NetDevice): void;
+  /** What `ip route get` and `ip route show cache` tell. */
+  exceptions(): readonly { readonly destination: Ipv4Address; readonly mtu: number; readonly gateway: Ipv4Address; readonly expiresAtNs: number }[];
+}
+
+export function isRouteError(result: Route | RouteError): result is RouteError {
+  return "errno" in result;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ neighbours */
+
+export type NeighbourState = "NONE" | "INCOMPLETE" | "REACHABLE" | "STALE" | "DELAY" | "PROBE" | "FAILED" | "NOARP" | "PERMANENT";
+
+export interface Neighbour {
+  readonly address: Ipv4Address;
+  readonly device: NetDevice;
+  readonly mac: MacAddress;
+  readonly state: NeighbourState;
+  readonly isProxy: boolean;
+  /** When it was last confirmed, used and changed, for `ip -s neigh`. */
+  readonly confirmedAtNs: number;
+  readonly usedAtNs: number;
+  readonly updatedAtNs: number;
+  readonly probes: number;
+}
+
+export interface NeighbourTable {
+  /** In the kernel's listing order as far as it can be known, else order of creation. */
+  readonly list: readonly Neighbour[];
+  lookup(device: NetDevice, address: Ipv4Address): Neighbour | undefined;
+  /** Sends to a next hop: resolves first when it must, queueing the packet (net/core/neighbour.c:neigh_resolve_output). */
+  output(device: NetDevice, nextHop: Ipv4Address, skb: SkBuff): void;
+  /** arp -s, ip neigh add/replace/change. EEXIST, ENOENT as the kernel says. */
+  set(device: NetDevice, address: Ipv4Address, mac: MacAddress, state: NeighbourState, how: "add" | "replace" | "change"): Errno | undefined;
+  remove(device: NetDevice, address: Ipv4Address): Errno | undefined;
+  setProxy(device: NetDevice, address: Ipv4Address): void;
+  removeProxy(device: NetDevice, address: Ipv4Address): Errno | undefined;
+  flush(filter: (neighbour: Neighbour) => boolean): number;
+  /** TCP progress confirms the next hop (dst_confirm). */
+  confirm(device: NetDevice, nextHop: Ipv4Address): void;
+}
+
+export interface ArpProtocol {
+  receive(device: NetDevice, frame: EthernetFrame): void;
+  /** Sends one request; `destinationMac` is broadcast or the unicast address that is probed. */
+  sendRequest(device: NetDevice, options: { readonly senderIp: Ipv4Address; readonly targetIp: Ipv4Address; readonly destinationMac: MacAddress; readonly cause: number }): void;
+  /** A gratuitous request as keepalived and arp_notify send it. */
+  sendGratuitous(device: NetDevice, address: Ipv4Address): void;
+}
+
+/* -------------------------------------------------------------------------------------------------------------------- IP */
+
+/** Handles one IP protocol (struct net_protocol). */
+export interface ProtocolHandler {
+  /** A packet for this host, reassembled. */
+  receive(skb: SkBuff): void;
+  /** An ICMP error about a packet that this host sent; `quoted` is that packet (its payload may be cut). */
+  error?(skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void;
+}
+
+export interface SendOptions {
+  /** The route, when the sender has one already (a connected socket). */
+  readonly route?: Route;
+  readonly device?: NetDevice | undefined;
+  readonly mark?: number;
+  readonly cause?: number;
+  /** Keep the packet's id as it is instead of choosing one. */
+  readonly keepId?: boolean;
+}
+
+/** IpStats of /proc/net/snmp; names are the kernel's. */
+export interface IpCounters {
+  InReceives: number;
+  InHdrErrors: number;
+  InAddrErrors: number;
+  ForwDatagrams: number;
+  InUnknownProtos: number;
+  InDiscards: number;
+  InDelivers: number;
+  OutRequests: number;
+  OutDiscards: number;
+  OutNoRoutes: number;
+  ReasmTimeout: number;
+  ReasmReqds: number;
+  ReasmOKs: number;
+  ReasmFails: number;
+  FragOKs: number;
+  FragFails: number;
+  FragCreates: number;
+}
+
+export interface IpProtocol {
+  readonly counters: IpCounters;
+  registerProtocol(protocol: number, handler: ProtocolHandler): void;
+  /** From a device: net/ipv4/ip_input.c:ip_rcv. The skb's ip is shared with the frame. */
+  receive(skb: SkBuff): void;
+  /**
+   * From a local protocol: routes (source 0 is filled in), numbers, LOCAL_OUT, output. Returns ENETUNREACH, EHOSTUNREACH, EMSGSIZE, EPERM
+   * (dropped by LOCAL_OUT) and the like at once; what happens later comes back as ICMP. `packet` is the sender's to give away.
+   */
+  send(packet: Ipv4Packet, options?: SendOptions): Errno | undefined;
+  /** Continues a packet whose `route` is set through LOCAL_OUT and `output` (net/ipv4/ip_output.c:ip_local_out). For IPVS and tunnels. */
+  localOut(skb: SkBuff): Errno | undefined;
+  /** POSTROUTING, fragmentation, neighbour, device (ip_output). */
+  output(skb: SkBuff): void;
+  /** Delivery to this host: reassembly, LOCAL_IN, protocol handler (ip_local_deliver). */
+  localDeliver(skb: SkBuff): void;
+  /** Routes again after a mangle or NAT change in LOCAL_OUT (net/ipv4/netfilter.c:ip_route_me_harder). EHOSTUNREACH etc. or undefined. */
+  routeMeHarder(skb: SkBuff): Errno | undefined;
+  /** Reassembles; the whole packet, or undefined while parts are missing (the skb is then held or dropped). Users separate queues as the kernel does. */
+  defragment(skb: SkBuff, user: "local-deliver" | "conntrack-in" | "conntrack-out" | "ipvs"): SkBuff | undefined;
+  /** An id for a packet without DF (__ip_select_ident). */
+  nextId(packet: Ipv4Packet): number;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ ICMP */
+
+export interface EchoSocket {
+  /** Sends one echo request; errno when it could not leave. */
+  send(options: { readonly destination: Ipv4Address; readonly sequence: number; readonly payload: Uint8Array; readonly ttl?: number; readonly source?: Ipv4Address; readonly device?: NetDevice; readonly dontFragment?: boolean; readonly mark?: number; readonly tos?: number }): Errno | undefined;
+  close(): void;
+}
+
+export interface IcmpProtocol {
+  /** net/ipv4/icmp.c:__icmp_send: an error about `skb`, unless the rules of RFC 1122 or the rate limit forbid it. `source` overrides the choice of address. */
+  sendError(skb: SkBuff, type: number, code: number, rest: number, options?: { readonly source?: Ipv4Address }): void;
+  /** Opens a ping or raw ICMP socket with an identifier of its own. Replies to its requests come as they are, errors about them with the quoted packet. */
+  openEcho(onPacket: (packet: Ipv4Packet, icmp: IcmpMessage) => void): EchoSocket & { readonly identifier: number };
+  /** Messages sent and received by type, for /proc/net/snmp. */
+  readonly counters: { readonly sent: Map<number, number>; readonly received: Map<number, number> };
+}
+
+/* --------------------------------------------------------------------------------------------------------------- sockets */
+
+/** Who owns a socket, for netstat -p and ss -p. */
+export interface SocketOwner {
+  readonly pid: number;
+  readonly name: string;
+  readonly fd: number;
+}
+
+export interface UdpSocketEvents {
+  onDatagram(payload: Uint8Array, from: { readonly address: Ipv4Address; readonly port: number }, packet: Ipv4Packet): void;
+  /** ECONNREFUSED and the like, for a connected socket; `icmp` and its quoted packet for receivers of errors (traceroute). */
+  onError(errno: Errno, icmp?: { readonly from: Ipv4Address; readonly message: IcmpMessage; readonly packet: Ipv4Packet }): void;
+}
+
+export interface UdpSocket {
+  readonly localAddress: Ipv4Address;
+  readonly localPort: number;
+  readonly remoteAddress: Ipv4Address;
+  readonly remotePort: number;
+  readonly owner: SocketOwner | undefined;
+  connect(address: Ipv4Address, port: number): Errno | undefined;
+  send(payload: Uint8Array, to?: { readonly address: Ipv4Address; readonly port: number }, options?: { readonly ttl?: number; readonly dontFragment?: boolean }): Errno | undefined;
+  close(): void;
+}
+
+export interface UdpProtocol {
+  readonly sockets: readonly UdpSocket[];
+  /** port 0: an ephemeral one. EADDRINUSE, EADDRNOTAVAIL. */
+  bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean }, events: UdpSocketEvents): UdpSocket | Errno;
+  readonly counters: Record<string, number>;
+}
+
+export type TcpStateName = "ESTABLISHED" | "SYN_SENT" | "SYN_RECV" | "FIN_WAIT1" | "FIN_WAIT2" | "TIME_WAIT" | "CLOSE" | "CLOSE_WAIT" | "LAST_ACK" | "LISTEN" | "CLOSING";
+
+/** What a connected socket tells its owner. Every callback runs inside an event of the loop. */
+export interface TcpEvents {
+  onConnected?(): void;
+  onData?(bytes: Uint8Array): void;
+  /** The peer has sent FIN: read() returns 0. */
+  onEnd?(): void;
+  /** The send queue has drained below its bound. */
+  onWritable?(): void;
+  /** The connection is over by an error: ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EPIPE ... Nothing follows. */
+  onError?(errno: Errno): void;
+}
+
+export interface TcpSocket {
+  readonly state: TcpStateName;
+  readonly localAddress: Ipv4Address;
+  readonly localPort: number;
+  readonly remoteAddress: Ipv4Address;
+  readonly remotePort: number;
+  readonly owner: SocketOwner | undefined;
+  /** Bytes received and not yet read, bytes sent and not yet acknowledged: netstat's Recv-Q and Send-Q. */
+  readonly receiveQueueBytes: number;
+  readonly sendQueueBytes: number;
+  /** The running timer for ss -o and netstat -o: on (retransmit), keepalive, timewait, probe, or undefined. */
+  readonly timer: { readonly name: string; readonly expiresAtNs: number; readonly retries: number } | undefined;
+  setEvents(events: TcpEvents): void;
+  /** Queues bytes; false when nothing more can be sent. Takes all of them: the queue is bounded by the writers' manners (onWritable). */
+  send(bytes: Uint8Array): boolean;
+  /** Stops reading: data stays in the receive queue and the window closes; resume delivers it. */
+  pause(): void;
+  resume(): void;
+  /** FIN after what is queued; reading goes on. */
+  shutdownWrite(): void;
+  /** close(2): FIN, or RST when unread data is there; later callbacks are not called. */
+  close(): void;
+  /** RST at once (SO_LINGER 0, or the process was killed with data unread). */
+  abort(): void;
+}
+
+export interface TcpListener {
+  readonly localAddress: Ipv4Address;
+  readonly localPort: number;
+  readonly backlog: number;
+  readonly owner: SocketOwner | undefined;
+  /** Connections that wait for accept. */
+  readonly acceptQueueLength: number;
+  /** False keeps finished connections in the accept queue (a process that does not call accept). Default true. */
+  isAccepting: boolean;
+  close(): void;
+}
+
+export interface TcpProtocol {
+  /** Every socket but listeners, TIME_WAIT and SYN_RECV included, in the order in which netstat lists them as far as it can be known. */
+  readonly sockets: readonly TcpSocket[];
+  readonly listeners: readonly TcpListener[];
+  readonly counters: Record<string, number>;
+  /** EADDRINUSE, EADDRNOTAVAIL. `onAccept` gives the events of the new connection. */
+  listen(options: { readonly address: Ipv4Address; readonly port: number; readonly backlog?: number; readonly owner?: SocketOwner }, onAccept: (socket: TcpSocket) => TcpEvents): TcpListener | Errno;
+  /** Starts a connection; errno when it cannot even start (ENETUNREACH, EADDRNOTAVAIL). */
+  connect(options: { readonly address: Ipv4Address; readonly port: number; readonly localAddress?: Ipv4Address; readonly localPort?: number; readonly owner?: SocketOwner; readonly device?: NetDevice; readonly mark?: number }, events: TcpEvents): TcpSocket | Errno;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- conntrack */
+
+export interface ConntrackTable {
+  /** True once a rule, NAT or IPVS needs tracking and its hooks are registered. */
+  readonly isEnabled: boolean;
+  enable(): void;
+  readonly entries: readonly ConntrackEntry[];
+  /** Changes the reply tuple of an unconfirmed entry (IPVS with vs.conntrack=1). */
+  alterReply(entry: ConntrackEntry, reply: ConntrackEntry["reply"]): void;
+  remove(entry: ConntrackEntry): void;
+}

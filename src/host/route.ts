@@ -1,0 +1,66 @@
+/**
+ * Routes: entries of the forwarding tables and the result of a lookup (struct rtable).
+ */
+
+import type { Ipv4Address } from "../base/ipv4-address.ts";
+import type { NetDevice, Scope } from "./device.ts";
+
+export type RouteType = "unicast" | "local" | "broadcast" | "multicast" | "unreachable" | "blackhole" | "prohibit" | "throw";
+
+export const TABLE_DEFAULT = 253;
+export const TABLE_MAIN = 254;
+export const TABLE_LOCAL = 255;
+
+/** One route of one table, as `ip route` shows it. */
+export interface FibEntry {
+  readonly network: Ipv4Address;
+  readonly prefixLength: number;
+  readonly table: number;
+  readonly type: RouteType;
+  readonly scope: Scope;
+  readonly tos: number;
+  /** Metric. */
+  readonly priority: number;
+  /** `kernel`, `boot`, `static`, ... */
+  readonly protocol: string;
+  readonly device: NetDevice | undefined;
+  /** 0: on link. */
+  readonly gateway: Ipv4Address;
+  /** `src`; 0: none. */
+  readonly preferredSource: Ipv4Address;
+  /** `mtu`, 0: the device's. */
+  readonly mtu: number;
+  readonly mtuLocked: boolean;
+  readonly isOnlink: boolean;
+  readonly advmss: number;
+  /** The next hop is dead because its device lost carrier or went down (RTNH_F_LINKDOWN). */
+  readonly isLinkDown: boolean;
+  /** Further next hops of a multipath route, with weights. */
+  readonly nextHops: readonly { readonly device: NetDevice; readonly gateway: Ipv4Address; readonly weight: number }[];
+}
+
+/**
+ * What a lookup decided. `device` is where the packet leaves (lo for local delivery of own packets). For type unreachable, prohibit and
+ * blackhole `errno` says what a local sender gets.
+ */
+export interface Route {
+  readonly type: RouteType;
+  readonly device: NetDevice;
+  /** 0: the destination itself is on link. */
+  readonly gateway: Ipv4Address;
+  /** Source address for a packet that has none yet. */
+  readonly source: Ipv4Address;
+  /** Path MTU learnt or set, else the device's. */
+  readonly mtu: number;
+  readonly mtuLocked: boolean;
+  readonly table: number;
+  readonly entry: FibEntry | undefined;
+  /** ICMP redirect should be sent when forwarding by it (RTCF_DOREDIRECT). */
+  readonly doRedirect: boolean;
+}
+
+/** A failed lookup. `ENETUNREACH`, `EHOSTUNREACH`, `EACCES`, `EINVAL` (blackhole), `EXDEV` (source validation) ... */
+export interface RouteError {
+  readonly errno: string;
+  readonly detail: string;
+}

@@ -1,0 +1,68 @@
+/**
+ * A packet inside one host, with what the host knows about it: Linux's struct sk_buff. Made when a packet enters the host (from a device or
+ * a socket), gone when it leaves. Only `ip` travels on.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { MacAddress } from "../base/mac-address.ts";
+import { IcmpMessage, type Ipv4Packet, TcpSegment, UdpDatagram } from "../wire/packet.ts";
+import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
+import type { NetDevice } from "./device.ts";
+import type { Route } from "./route.ts";
+
+/** How the frame was addressed at layer 2 (skb->pkt_type). */
+export type PacketType = "host" | "broadcast" | "multicast" | "otherhost" | "outgoing";
+
+/** State of the packet within its conntrack entry (enum ip_conntrack_info). */
+export type ConntrackInfo = "NEW" | "ESTABLISHED" | "RELATED" | "ESTABLISHED_REPLY" | "RELATED_REPLY" | "UNTRACKED";
+
+export class SkBuff {
+  /** Frozen while `isWritable` is false: it may be shared with frames, captures and other hosts. */
+  ip: Ipv4Packet;
+  isWritable: boolean;
+  /** The device that it arrived on; undefined for a packet of this host's own until it comes back over lo. */
+  device: NetDevice | undefined;
+  packetType: PacketType = "host";
+  /** Source MAC of the frame that brought it (0: none): for ARP learning checks, LOG and mac matches. */
+  sourceMac: MacAddress = 0;
+  mark = 0;
+  route: Route | undefined = undefined;
+  /** Next hop that overrides the route's (IPVS direct routing sends to the real server's MAC); 0: none. */
+  nextHop = 0;
+  conntrack: ConntrackEntry | undefined = undefined;
+  conntrackInfo: ConntrackInfo | undefined = undefined;
+  /** IPVS has handled it and must not again (skb->ipvs_property). */
+  isIpvsHandled = false;
+  /** Options that rerouting and redirects need (IPCB(skb)->flags). */
+  isForwarded = false;
+  isRerouted = false;
+  /** Trace record that this packet's latest fate follows from. */
+  cause = 0;
+
+  constructor(ip: Ipv4Packet, device: NetDevice | undefined, isWritable = false) {
+    this.ip = ip;
+    this.device = device;
+    this.isWritable = isWritable;
+  }
+
+  /**
+   * Makes `ip` and its transport header this skb's own, copying them once when they are shared (skb_ensure_writable).
+   * Payload bytes stay shared: nobody writes into them. A quoted packet inside an ICMP error is copied by who changes it.
+   */
+  makeWritable(): Ipv4Packet {
+    if (this.isWritable) return this.ip;
+    const ip = this.ip.copy();
+    const payload = ip.payload;
+    if (payload instanceof TcpSegment || payload instanceof UdpDatagram || payload instanceof IcmpMessage) ip.payload = payload.copy();
+    this.ip = ip;
+    this.isWritable = true;
+    return ip;
+  }
+
+  /** The TCP segment, for code that has checked the protocol and that this is no fragment. */
+  get tcp(): TcpSegment {
+    const payload = this.ip.payload;
+    assert(payload instanceof TcpSegment, `expected a TCP segment, got ${payload.kind}`);
+    return payload;
+  }
+}

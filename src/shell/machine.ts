@@ -1,0 +1,25 @@
+/**
+ * One simulated machine: the Linux host with its kernel parts, files, processes and installed commands.
+ */
+
+import type { Host } from "../host/host.ts";
+import type { Ipvs } from "../ipvs/ipvs.ts";
+import type { Iptables } from "../host/netfilter/iptables.ts";
+import type { Command } from "./command.ts";
+import type { FileSystem } from "./file-system.ts";
+import type { ProcessTable } from "./process.ts";
+
+export interface Machine {
+  readonly host: Host;
+  readonly ipvs: Ipvs;
+  readonly iptables: Iptables;
+  readonly files: FileSystem;
+  readonly processes: ProcessTable;
+  /** Installed commands by path; `commandNamed` searches the usual PATH. */
+  readonly commands: ReadonlyMap<string, Command>;
+  commandNamed(name: string): Command | undefined;
+  /** The host's name as `hostname` prints and sets it. */
+  hostname: string;
+  /** Wall-clock time that `date` shows at simulated time 0, in seconds since 1970. */
+  readonly epochSeconds: number;
+}
