@@ -1,0 +1,188 @@
+/**
+ * A link: one learning switch with a cable to each interface.
+ *
+ *   interface ══ cable (half the latency) ══ switch ══ cable (the other half) ══ interface
+ *
+ * Linux v6.1 net/bridge/br_input.c (br_handle_frame_finish), br_forward.c (br_flood: the port attached last comes first).
+ * Not modelled: spanning tree, VLANs, multicast snooping.
+ */
+
+import { formatMacAddress, isGroupMac, type MacAddress } from "../base/mac-address.ts";
+import { NS_PER_US } from "../base/time.ts";
+import type { EventLoop } from "../kernel/event-loop.ts";
+import type { RandomStream } from "../kernel/random.ts";
+import type { DropReason } from "../trace/events.ts";
+import type { Tracer } from "../trace/tracer.ts";
+import type { EthernetFrame } from "../wire/packet.ts";
+import { CableDirection, type CableProperties } from "./cable.ts";
+import { AGEING_TIME_NS, ForwardingDatabase } from "./forwarding-database.ts";
+import type { FrameReceiver, LinkPort, LinkProperties } from "./port.ts";
+
+export const DEFAULT_LINK_PROPERTIES: LinkProperties = { latencyNs: 10 * NS_PER_US, bandwidthBitsPerSecond: 1_000_000_000, lossPpm: 0, queueFrames: 1000 };
+
+/** Counters of one link, for conservation checks: every frame in is delivered, dropped or still in flight. */
+export interface LinkCounters {
+  sent: number;
+  /** Copies made beyond the first when a frame was flooded. */
+  copied: number;
+  delivered: number;
+  dropped: number;
+  /** Frames that a switch had no reason to send anywhere: no other port, or the target is behind the port that it came from. */
+  filtered: number;
+}
+
+export class Switch {
+  readonly name: string;
+  readonly ports: SwitchPort[] = [];
+  readonly counters: LinkCounters = { sent: 0, copied: 0, delivered: 0, dropped: 0, filtered: 0 };
+  readonly loop: EventLoop;
+  readonly trace: Tracer;
+  readonly #properties: LinkProperties;
+  readonly #random: RandomStream;
+  readonly #database = new ForwardingDatabase<SwitchPort>();
+
+  constructor(options: { name: string; loop: EventLoop; trace: Tracer; random: RandomStream; properties?: Partial<LinkProperties> }) {
+    this.name = options.name;
+    this.loop = options.loop;
+    this.trace = options.trace;
+    this.#random = options.random;
+    this.#properties = { ...DEFAULT_LINK_PROPERTIES, ...options.properties };
+  }
+
+  /** Makes the next port. The interface is plugged in with `connect` once it exists. */
+  addPort(): SwitchPort {
+    const port = new SwitchPort(this, this.ports.length, this.#properties, this.#random);
+    this.ports.push(port);
+    return port;
+  }
+
+  /** The MAC table, aged entries left out. */
+  get macTable(): readonly { readonly mac: MacAddress; readonly text: string; readonly port: SwitchPort; readonly ageNs: number }[] {
+    const nowNs = this.loop.nowNs;
+    return this.#database
+      .entries()
+      .filter((entry) => nowNs - entry.updatedNs < AGEING_TIME_NS)
+      .map((entry) => ({ mac: entry.mac, text: formatMacAddress(entry.mac), port: entry.port, ageNs: nowNs - entry.updatedNs }));
+  }
+
+  /** Changes properties of every cable, now. */
+  setProperties(change: Partial<LinkProperties>): void {
+    for (const port of this.ports) port.setProperties(change);
+  }
+
+  forward(frame: EthernetFrame, from: SwitchPort): void {
+    const nowNs = this.loop.nowNs;
+    if (!isGroupMac(frame.src)) this.#database.learn(frame.src, from, nowNs);
+    const known = isGroupMac(frame.dst) ? undefined : this.#database.lookup(frame.dst, nowNs);
+    if (known !== undefined) {
+      if (known === from || !known.isUp) this.counters.filtered++;
+      else known.deliver(frame);
+      return;
+    }
+    let copies = 0;
+    for (let i = this.ports.length - 1; i >= 0; i--) {
+      const port = this.ports[i] as SwitchPort;
+      if (port === from || !port.isUp) continue;
+      port.deliver(frame);
+      copies++;
+    }
+    if (copies === 0) this.counters.filtered++;
+    else this.counters.copied += copies - 1;
+  }
+
+  forgetPort(port: SwitchPort): void {
+    this.#database.forgetPort(port);
+  }
+
+  drop(frame: EthernetFrame, reason: DropReason): void {
+    this.counters.dropped++;
+    if (this.trace.isOn) this.trace.emit({ kind: "frame-dropped", host: this.name, device: "", reason, frame, cause: frame.traceId });
+  }
+}
+
+export class SwitchPort implements LinkPort {
+  readonly index: number;
+  /** Administrative state of the switch's side; the interface sees it as carrier. */
+  isUp = true;
+  readonly #switch: Switch;
+  #receiver: FrameReceiver | undefined;
+  readonly #toSwitch: CableDirection;
+  readonly #toInterface: CableDirection;
+
+  constructor(owner: Switch, index: number, properties: LinkProperties, random: RandomStream) {
+    this.#switch = owner;
+    this.index = index;
+    const dropped = (frame: EthernetFrame, reason: DropReason) => owner.drop(frame, reason);
+    const common = { loop: owner.loop, random, dropped };
+    this.#toSwitch = new CableDirection({ ...common, properties: halfOf(properties, Math.floor), end: { arrive: (frame) => this.#arriveAtSwitch(frame) } });
+    this.#toInterface = new CableDirection({ ...common, properties: halfOf(properties, Math.ceil), end: { arrive: (frame) => this.#arriveAtInterface(frame) } });
+  }
+
+  get receiver(): FrameReceiver | undefined {
+    return this.#receiver;
+  }
+
+  get hasCarrier(): boolean {
+    return this.isUp;
+  }
+
+  connect(receiver: FrameReceiver): void {
+    this.#receiver = receiver;
+  }
+
+  transmit(frame: EthernetFrame): void {
+    this.#switch.counters.sent++;
+    if (this.isUp) this.#toSwitch.send(frame);
+    else this.#switch.drop(frame, "LINK_DOWN");
+  }
+
+  deliver(frame: EthernetFrame): void {
+    this.#toInterface.send(frame);
+  }
+
+  setUp(isUp: boolean): void {
+    if (this.isUp === isUp) return;
+    this.isUp = isUp;
+    if (!isUp) this.#switch.forgetPort(this);
+    const { trace } = this.#switch;
+    const receiver = this.#receiver;
+    if (receiver === undefined) return;
+    if (trace.isOn) trace.emit({ kind: "link", host: receiver.hostName, device: receiver.deviceName, state: isUp ? "up" : "down", cause: 0 });
+    receiver.carrierChanged(isUp);
+  }
+
+  setProperties(change: Partial<LinkProperties>): void {
+    for (const [cable, round] of [[this.#toSwitch, Math.floor], [this.#toInterface, Math.ceil]] as const) {
+      const properties = cable.properties;
+      if (change.latencyNs !== undefined) properties.delayNs = round(change.latencyNs / 2);
+      if (change.bandwidthBitsPerSecond !== undefined) properties.bandwidthBitsPerSecond = change.bandwidthBitsPerSecond;
+      if (change.lossPpm !== undefined) properties.lossPpm = cable === this.#toSwitch ? change.lossPpm : 0;
+      if (change.queueFrames !== undefined) properties.queueFrames = change.queueFrames;
+    }
+  }
+
+  #arriveAtSwitch(frame: EthernetFrame): void {
+    if (this.isUp) this.#switch.forward(frame, this);
+    else this.#switch.drop(frame, "LINK_DOWN");
+  }
+
+  #arriveAtInterface(frame: EthernetFrame): void {
+    const receiver = this.#receiver;
+    if (!this.isUp || receiver === undefined) {
+      this.#switch.drop(frame, "LINK_DOWN");
+      return;
+    }
+    this.#switch.counters.delivered++;
+    receiver.receiveFrame(frame);
+  }
+}
+
+/** Each cable has half of the latency; loss is applied once, on the way to the switch. */
+function halfOf(properties: LinkProperties, round: (value: number) => number): CableProperties {
+  return {
+    delayNs: round(properties.latencyNs / 2),
+    bandwidthBitsPerSecond: properties.bandwidthBitsPerSecond,
+    lossPpm: round === Math.floor ? properties.lossPpm : 0,
+    queueFrames: properties.queueFrames,
+  };
+}
