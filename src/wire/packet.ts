@@ -150,6 +150,14 @@ export class Ipv4Packet {
     copy.options = this.options;
     return copy;
   }
+
+  /** A copy that later changes of this packet or its transport header do not reach: for traces. */
+  snapshot(): Ipv4Packet {
+    const copy = this.copy();
+    const payload = copy.payload;
+    if (payload instanceof TcpSegment || payload instanceof UdpDatagram || payload instanceof IcmpMessage) copy.payload = payload.copy();
+    return copy;
+  }
 }
 
 /** TCP options in the order in which Linux writes them. Absent: undefined or false. */

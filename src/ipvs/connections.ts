@@ -1,0 +1,240 @@
+/**
+ * The life of connection entries: made, bound to a dest, driven through their states, expired.
+ *
+ * Linux v6.1 net/netfilter/ipvs/ip_vs_conn.c (ip_vs_conn_new, ip_vs_bind_dest, ip_vs_unbind_dest, ip_vs_conn_expire,
+ * ip_vs_conn_expire_now, ip_vs_check_template), ip_vs_proto_tcp.c (set_tcp_state), ip_vs_proto_udp.c (udp_state_transition).
+ */
+
+import { NS_PER_SECOND } from "../base/time.ts";
+import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/packet.ts";
+import {
+  CONN_CONNTRACK,
+  CONN_INACTIVE,
+  CONN_NO_OUTPUT,
+  CONN_ONE_PACKET,
+  CONN_TEMPLATE,
+  Connection,
+  type ConnectionKey,
+  type ConnectionOwner,
+} from "./connection.ts";
+import type { Dest } from "./dest.ts";
+import { type Director, formatConnection, formatDestName } from "./director.ts";
+import type { ForwardingMethod } from "./ipvs.ts";
+import { nextSctpState, SCTP_S_CLOSED, SCTP_S_ESTABLISHED, SCTP_STATE_NAMES, SCTP_TIMEOUTS_NS } from "./sctp-states.ts";
+import {
+  DIRECTION_INPUT,
+  DIRECTION_INPUT_ONLY,
+  DIRECTION_OUTPUT,
+  isTcpStateActive,
+  nextTcpState,
+  type StateDirection,
+  TCP_S_CLOSE,
+  TCP_S_ESTABLISHED,
+  TCP_S_FIN_WAIT,
+  TCP_S_TIME_WAIT,
+  TCP_STATE_NAMES,
+} from "./tcp-states.ts";
+
+/** A fresh entry, before its first packet has set a state. */
+const FRESH_TIMEOUT_NS = 3 * NS_PER_SECOND;
+/** An entry that still controls others waits so long again, and keeps this period. */
+const CONTROLLER_TIMEOUT_NS = 60 * NS_PER_SECOND;
+/** Port that an invalid template is moved to. */
+const INVALID_PORT = 65535;
+/** Entries that one director may hold. */
+const CONNECTIONS_MAX = 4_000_000;
+
+export class Connections implements ConnectionOwner {
+  readonly #director: Director;
+
+  constructor(director: Director) {
+    this.#director = director;
+  }
+
+  /** A new entry bound to `dest`, in the table unless it is for one packet; undefined when the table is full. */
+  create(key: ConnectionKey, to: { address: number; port: number; method: ForwardingMethod }, flags: number, dest: Dest | undefined, mark: number): Connection | undefined {
+    const director = this.#director;
+    if (director.table.size >= CONNECTIONS_MAX) return undefined;
+    const { loop } = director.host;
+    let all = flags;
+    if (director.settings.conntrack.value !== 0) all |= CONN_CONNTRACK;
+    if (dest !== undefined) all |= CONN_INACTIVE;
+    if (to.method !== "masq") all |= CONN_NO_OUTPUT;
+    const connection = new Connection(this, loop, director.connectionSequence++, key, to, all, FRESH_TIMEOUT_NS);
+    connection.mark = mark;
+    if (dest !== undefined) this.#bind(connection, dest);
+    if ((flags & CONN_ONE_PACKET) === 0) {
+      director.table.add(connection);
+      connection.timer.arm(FRESH_TIMEOUT_NS);
+    }
+    this.#trace(connection, "", stateName(connection));
+    return connection;
+  }
+
+  /** Makes `connection` one of those that `controller` (a template) keeps alive. */
+  control(connection: Connection, controller: Connection): void {
+    connection.control = controller;
+    controller.controlledCount++;
+  }
+
+  /** After a packet: the timer starts again; an entry for one packet is over. ip_vs_conn_put */
+  put(connection: Connection): void {
+    if ((connection.flags & CONN_ONE_PACKET) !== 0) this.#release(connection);
+    else if (connection.isHashed) connection.timer.arm(connection.timeoutNs);
+  }
+
+  /** Ends an entry as soon as the current event is over (its counters still stand until then). ip_vs_conn_expire_now */
+  expireNow(connection: Connection): void {
+    connection.timer.arm(0);
+  }
+
+  /** Ends an entry at once, whatever it controls. ip_vs_conn_del */
+  delete(connection: Connection): void {
+    connection.timer.disarm();
+    this.#director.table.remove(connection);
+    this.#release(connection);
+  }
+
+  connectionExpired(connection: Connection): void {
+    if (connection.controlledCount > 0) {
+      connection.timeoutNs = CONTROLLER_TIMEOUT_NS;
+      this.#director.syncConnection?.(connection, connection.inPackets);
+      connection.timer.arm(CONTROLLER_TIMEOUT_NS);
+      return;
+    }
+    this.#director.table.remove(connection);
+    this.#release(connection);
+  }
+
+  /** Whether a template still leads anywhere; one that does not is moved aside to port 65535. */
+  checkTemplate(template: Connection): boolean {
+    const { dest } = template;
+    const { settings, table } = this.#director;
+    const isQuiescent = settings.expire_quiescent_template.value !== 0 && dest !== undefined && dest.weight === 0;
+    if (dest?.available === true && !isQuiescent) return true;
+    if (template.virtualPort !== INVALID_PORT) {
+      table.remove(template);
+      template.destPort = INVALID_PORT;
+      template.virtualPort = INVALID_PORT;
+      template.clientPort = 0;
+      table.add(template);
+    }
+    return false;
+  }
+
+  /** A SYN on an entry in a final state should choose a server anew. ip_vs_core.c:is_new_conn_expected */
+  isReuseExpected(connection: Connection, reuseMode: number): boolean {
+    if (connection.control !== undefined) return false;
+    if (connection.protocol === PROTOCOL_TCP) {
+      const { state } = connection;
+      if (state === TCP_S_TIME_WAIT || state === TCP_S_CLOSE) return true;
+      return (reuseMode & 2) !== 0 && state === TCP_S_FIN_WAIT && (connection.flags & CONN_NO_OUTPUT) !== 0;
+    }
+    return connection.protocol === PROTOCOL_SCTP && connection.state === SCTP_S_CLOSED;
+  }
+
+  /** Moves the state by one packet and sets the timeout that `put` will use. `event`: TCP flags, or the SCTP event. */
+  setState(connection: Connection, isFromServer: boolean, event: number): void {
+    const director = this.#director;
+    if (connection.protocol === PROTOCOL_UDP) {
+      connection.timeoutNs = director.udpTimeoutNs;
+      if (isFromServer) assureControl(connection);
+      return;
+    }
+    let direction: StateDirection = isFromServer ? DIRECTION_OUTPUT : DIRECTION_INPUT;
+    if ((connection.flags & CONN_NO_OUTPUT) !== 0) {
+      if (isFromServer) connection.flags &= ~CONN_NO_OUTPUT;
+      else direction = DIRECTION_INPUT_ONLY;
+    }
+    if (connection.protocol === PROTOCOL_TCP) {
+      const next = nextTcpState(direction, connection.state, event, director.isSecure);
+      this.#enter(connection, next, isTcpStateActive(next, director.host.options.ipvsCountsPreEstablished), next === TCP_S_ESTABLISHED);
+      connection.timeoutNs = director.tcpTimeouts.ns[next] as number;
+    } else if (connection.protocol === PROTOCOL_SCTP) {
+      const next = nextSctpState(direction, connection.state, event);
+      this.#enter(connection, next, next === SCTP_S_ESTABLISHED, next === SCTP_S_ESTABLISHED);
+      connection.timeoutNs = SCTP_TIMEOUTS_NS[next] as number;
+    }
+  }
+
+  #enter(connection: Connection, next: number, isActive: boolean, isEstablished: boolean): void {
+    if (next === connection.state) return;
+    const { dest } = connection;
+    if (dest !== undefined) {
+      const wasActive = (connection.flags & CONN_INACTIVE) === 0;
+      if (wasActive && !isActive) {
+        dest.activeConns--;
+        dest.inactConns++;
+        connection.flags |= CONN_INACTIVE;
+      } else if (!wasActive && isActive) {
+        dest.activeConns++;
+        dest.inactConns--;
+        connection.flags &= ~CONN_INACTIVE;
+      }
+    }
+    if (isEstablished) assureControl(connection);
+    const before = stateName(connection);
+    connection.state = next;
+    this.#trace(connection, before, stateName(connection));
+  }
+
+  #bind(connection: Connection, dest: Dest): void {
+    connection.dest = dest;
+    dest.referenceCount++;
+    dest.idleSinceNs = -1;
+    const isTemplate = connection.isTemplate;
+    if (isTemplate) {
+      dest.persistConns++;
+    } else {
+      dest.totalConns++;
+      if ((connection.flags & CONN_INACTIVE) === 0) dest.activeConns++;
+      else dest.inactConns++;
+    }
+    this.#director.overload.connBound(dest, isTemplate);
+  }
+
+  #release(connection: Connection): void {
+    const { dest, control } = connection;
+    if (control !== undefined) {
+      connection.control = undefined;
+      control.controlledCount--;
+      // A template that never saw an established connection goes with the last one that was dropped on purpose.
+      if (connection.timeoutNs === 0 && control.controlledCount === 0 && !(control.isTemplate && control.isAssured)) this.expireNow(control);
+    }
+    this.#trace(connection, stateName(connection), "");
+    if (dest === undefined) return;
+    connection.dest = undefined;
+    dest.referenceCount--;
+    const isTemplate = connection.isTemplate;
+    if (isTemplate) {
+      dest.persistConns--;
+    } else {
+      dest.totalConns--;
+      if ((connection.flags & CONN_INACTIVE) === 0) dest.activeConns--;
+      else dest.inactConns--;
+    }
+    this.#director.overload.connUnbound(dest, isTemplate);
+  }
+
+  #trace(connection: Connection, before: string, after: string): void {
+    const { host } = this.#director;
+    if (!host.trace.isFull) return;
+    const dest = formatDestName({ address: connection.destAddress, port: connection.destPort });
+    connection.cause = host.trace.emit({ kind: "ipvs-connection", host: host.name, connection: formatConnection(connection), dest, before, after, cause: connection.cause });
+  }
+}
+
+/** The template of a connection that came to life is worth keeping. ip_vs.h:ip_vs_control_assure_ct */
+function assureControl(connection: Connection): void {
+  const { control } = connection;
+  if (control?.isTemplate === true) control.isAssured = true;
+}
+
+/** The state as `ipvsadm -Lc` prints it. ip_vs_core.c:ip_vs_state_name */
+export function stateName(connection: Connection): string {
+  if ((connection.flags & CONN_TEMPLATE) !== 0) return connection.isAssured ? "ASSURED" : "NONE";
+  if (connection.protocol === PROTOCOL_TCP) return TCP_STATE_NAMES[connection.state] ?? "ERR!";
+  if (connection.protocol === PROTOCOL_UDP) return "UDP";
+  if (connection.protocol === PROTOCOL_SCTP) return SCTP_STATE_NAMES[connection.state] ?? "?";
+  return "NONE";
+}
