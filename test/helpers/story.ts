@@ -1,0 +1,229 @@
+/**
+ * The story that a capture tells: for each conversation (a TCP connection, a UDP or ICMP exchange, the ARP traffic about one address) the
+ * ordered list of its frames, without what two runs of one kernel never share: times, ids, sequence numbers, windows, ephemeral ports
+ * (their order of appearance stays), how a byte stream is cut into segments, bare ACKs after the first of a direction, unicast ARP probes.
+ */
+
+import { formatIpv4Address } from "../../src/base/ipv4-address.ts";
+import { formatMacAddress } from "../../src/base/mac-address.ts";
+import { decodeEthernet } from "../../src/wire/ethernet.ts";
+import {
+  type ArpPacket,
+  type EthernetFrame,
+  ICMP_DEST_UNREACH,
+  ICMP_ECHO,
+  ICMP_ECHO_REPLY,
+  ICMP_FRAG_NEEDED,
+  ICMP_REDIRECT,
+  IcmpMessage,
+  Ipv4Packet,
+  TCP_ACK,
+  TCP_FIN,
+  TCP_RST,
+  TCP_SYN,
+  TcpSegment,
+  UdpDatagram,
+  VrrpAdvert,
+} from "../../src/wire/packet.ts";
+import { decodePcap } from "../../src/wire/pcap.ts";
+
+/** Conversation -> its rows. */
+export type Story = Map<string, string[]>;
+
+const EPHEMERAL_FROM = 32768;
+
+/** Names ephemeral ports by the order in which each address first used them. */
+class PortNames {
+  readonly #names = new Map<string, string>();
+  readonly #counts = new Map<number, number>();
+
+  end(address: number, port: number): string {
+    const host = formatIpv4Address(address);
+    if (port < EPHEMERAL_FROM) return `${host}:${port}`;
+    const key = `${address} ${port}`;
+    let name = this.#names.get(key);
+    if (name === undefined) {
+      const count = (this.#counts.get(address) ?? 0) + 1;
+      this.#counts.set(address, count);
+      name = `e${count}`;
+      this.#names.set(key, name);
+    }
+    return `${host}:${name}`;
+  }
+}
+
+type RowKind = "syn" | "rst" | "fin" | "data" | "ack" | "one";
+
+interface Row {
+  readonly conversation: string;
+  readonly text: string;
+  readonly kind: RowKind;
+  readonly bytes: number;
+}
+
+function pair(a: string, b: string): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`;
+}
+
+function describeIpv4(ip: Ipv4Packet, ports: PortNames): Row {
+  const ends = `${formatIpv4Address(ip.src)}>${formatIpv4Address(ip.dst)}`;
+  const fragment = ip.fragmentOffset > 0 ? ` frag@${ip.fragmentOffset}` : ip.moreFragments ? " MF" : "";
+  const base = `${ends} ttl ${ip.ttl}${ip.dontFragment ? " DF" : ""}${fragment}`;
+  const addresses = pair(formatIpv4Address(ip.src), formatIpv4Address(ip.dst));
+  const { payload } = ip;
+  if (payload instanceof TcpSegment) return describeTcp(ip, payload, base, ports);
+  if (payload instanceof UdpDatagram) {
+    const from = ports.end(ip.src, payload.srcPort);
+    const to = ports.end(ip.dst, payload.dstPort);
+    return { conversation: `udp ${pair(from, to)}`, text: `${base} udp ${from}>${to} len ${payload.lengthBytes - 8}`, kind: "one", bytes: 0 };
+  }
+  if (payload instanceof IcmpMessage) return { conversation: `icmp ${addresses}`, text: `${base} ${describeIcmp(payload, ports)}`, kind: "one", bytes: 0 };
+  if (payload instanceof VrrpAdvert) return { conversation: `vrrp ${payload.vrid}`, text: `${base} vrrp v${payload.version} vrid ${payload.vrid} prio ${payload.priority}`, kind: "one", bytes: 0 };
+  if (payload instanceof Ipv4Packet) {
+    const inner = describeIpv4(payload, ports);
+    return { conversation: `ipip ${inner.conversation}`, text: `${base} ipip (${inner.text})`, kind: inner.kind, bytes: inner.bytes };
+  }
+  return { conversation: `ip ${ip.protocol} ${addresses}`, text: `${base} proto ${ip.protocol} len ${payload.lengthBytes}`, kind: "one", bytes: 0 };
+}
+
+function describeTcp(ip: Ipv4Packet, tcp: TcpSegment, base: string, ports: PortNames): Row {
+  const from = ports.end(ip.src, tcp.srcPort);
+  const to = ports.end(ip.dst, tcp.dstPort);
+  const { flags } = tcp;
+  const letters = `${flags & TCP_SYN ? "S" : ""}${flags & TCP_FIN ? "F" : ""}${flags & TCP_RST ? "R" : ""}`;
+  const kind = flags & TCP_SYN ? "syn" : flags & TCP_RST ? "rst" : flags & TCP_FIN ? "fin" : tcp.payload.length > 0 ? "data" : "ack";
+  return { conversation: `tcp ${pair(from, to)}`, text: `${base} tcp ${from}>${to} [${letters === "" ? "-" : letters}${flags & TCP_ACK ? "." : ""}]`, kind, bytes: tcp.payload.length };
+}
+
+function describeIcmp(icmp: IcmpMessage, ports: PortNames): string {
+  let text = `icmp ${icmp.type}/${icmp.code}`;
+  if (icmp.type === ICMP_ECHO || icmp.type === ICMP_ECHO_REPLY) text += ` seq ${icmp.rest & 0xffff}`;
+  if (icmp.type === ICMP_REDIRECT) text += ` gw ${formatIpv4Address(icmp.rest)}`;
+  if (icmp.type === ICMP_DEST_UNREACH && icmp.code === ICMP_FRAG_NEEDED) text += ` mtu ${icmp.rest & 0xffff}`;
+  return icmp.quoted === undefined ? text : `${text} (${describeIpv4(icmp.quoted, ports).text})`;
+}
+
+/** Collects rows of one capture point. */
+class StoryBuilder {
+  readonly story: Story = new Map();
+  readonly #names: ReadonlyMap<string, string>;
+  readonly #ports = new PortNames();
+  readonly #probed = new Set<string>();
+  readonly #acked = new Set<string>();
+
+  constructor(names: ReadonlyMap<string, string>) {
+    this.#names = names;
+  }
+
+  add(frame: EthernetFrame): void {
+    const name = (mac: number) => this.#names.get(formatMacAddress(mac)) ?? formatMacAddress(mac);
+    const hop = `${name(frame.src)}->${name(frame.dst)} `;
+    const { payload } = frame;
+    if (payload.kind === "arp") this.#addArp(payload, hop, name(frame.dst), name);
+    else if (payload.kind === "ipv4") this.#addIpv4(payload, hop);
+  }
+
+  #addArp(arp: ArpPacket, hop: string, to: string, name: (mac: number) => string): void {
+    const sender = formatIpv4Address(arp.senderIp);
+    const target = formatIpv4Address(arp.targetIp);
+    if (arp.operation === 1 && to !== "broadcast") {
+      this.#probed.add(`${target} ${sender}`);
+      return;
+    }
+    if (arp.operation === 2 && this.#probed.delete(`${sender} ${target}`)) return;
+    const mac = name(arp.senderMac);
+    this.#rows(`arp ${pair(sender, target)}`).push(hop + (arp.operation === 1 ? `who-has ${target} tell ${sender} from ${mac}` : `${sender} is-at ${mac}`));
+  }
+
+  #addIpv4(ip: Ipv4Packet, hop: string): void {
+    const row = describeIpv4(ip, this.#ports);
+    const rows = this.#rows(row.conversation);
+    const text = hop + row.text;
+    const way = `${row.conversation} ${hop}${row.text.split(" ttl ")[0]}`;
+    if (row.kind === "ack") {
+      if (this.#acked.has(way)) return;
+      this.#acked.add(way);
+      rows.push(text);
+      return;
+    }
+    if ((row.kind === "data" || row.kind === "fin") && row.bytes > 0) {
+      this.#acked.add(way);
+      const run = `${text.replace(/\[F(\.?)\]/, "[-$1]")} data `;
+      const last = rows.at(-1);
+      if (last?.startsWith(run)) rows[rows.length - 1] = run + (Number(last.slice(run.length)) + row.bytes);
+      else rows.push(run + row.bytes);
+      if (row.kind === "fin") rows.push(text);
+      return;
+    }
+    rows.push(text);
+  }
+
+  #rows(conversation: string): string[] {
+    let rows = this.story.get(conversation);
+    if (rows === undefined) {
+      rows = [];
+      this.story.set(conversation, rows);
+    }
+    return rows;
+  }
+}
+
+/** Reads one capture file. `names`: MAC -> host.interface. Frames later than `untilSeconds` after `originSeconds` (since 1970) are left out. */
+export function storyOf(pcap: Uint8Array, names: ReadonlyMap<string, string>, originSeconds: number, untilSeconds: number): Story {
+  const file = decodePcap(pcap);
+  if (!file.ok) throw new Error(`unreadable capture: ${file.reason}`);
+  const builder = new StoryBuilder(new Map([...names, ["ff:ff:ff:ff:ff:ff", "broadcast"], ["00:00:00:00:00:00", "zero"]]));
+  for (const record of file.value.records) {
+    if (record.seconds + record.nanoseconds / 1e9 - originSeconds > untilSeconds) continue;
+    const frame = decodeEthernet(record.bytes);
+    if (frame.ok) builder.add(frame.value);
+  }
+  return builder.story;
+}
+
+/** Conversations that differ, each with what the kernel and we have: one text a conversation, empty when all agree. */
+export function storyDifferences(kernel: Story, ours: Story): string[] {
+  const differences: string[] = [];
+  for (const conversation of new Set([...kernel.keys(), ...ours.keys()])) {
+    const expected = kernel.get(conversation) ?? [];
+    const actual = ours.get(conversation) ?? [];
+    if (expected.length === actual.length && expected.every((row, i) => row === actual[i])) continue;
+    const lines = [conversation];
+    for (let i = 0; i < Math.max(expected.length, actual.length); i++) {
+      if (expected[i] === actual[i]) continue;
+      if (expected[i] !== undefined) lines.push(`  kernel ${expected[i]}`);
+      if (actual[i] !== undefined) lines.push(`  ours   ${actual[i]}`);
+    }
+    differences.push(lines.join("\n"));
+  }
+  return differences;
+}
+
+/** What two runs of the kernel never agree on in outputs. */
+const MASKS: readonly (readonly [RegExp, string])[] = [
+  [/time[=:] ?[\d.]+ ?ms|, time \d+ms/g, "time"],
+  [/^rtt .*$/gm, "rtt"],
+  [/^\d+: (\S+?)(@\S+)?:/gm, "N: $1:"],
+  [/ link-netnsid \d+/g, ""],
+  [/(\w)@if\d+/g, "$1"],
+  [/bytes \d+ \([^)]*\)/g, "bytes"],
+  [/(?<=:)(3[3-9]\d{3}|32[89]\d\d|327[789]\d|3276[89]|[45]\d{4}|60\d{3})\b/g, "EPHEMERAL"],
+  [/\b\d\d:\d\d(?= +\S)/g, "EXPIRE"],
+  [/\b\d+\/(apache2|httpd|nginx|busybox)\b/g, "PID/httpd"],
+  [/qdisc \S+ /g, ""],
+  [/valid_lft .*$/gm, ""],
+  [/ipvsadm v[\d.]+.*$/gm, "ipvsadm version"],
+];
+
+/** An output without times, ports, order of rows and amount of blanks. */
+export function normalOutput(text: string, command: string): string {
+  let masked = text;
+  for (const [pattern, replacement] of MASKS) masked = masked.replace(pattern, replacement);
+  if (command.includes("--stats") || command.includes("--rate")) masked = masked.replace(/(?<= )\d+(?= |$)/gm, "#");
+  return masked
+    .split("\n")
+    .map((line) => line.split(/\s+/).filter((word) => word !== "").join(" "))
+    .filter((line) => line !== "")
+    .sort()
+    .join("\n");
+}
