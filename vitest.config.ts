@@ -1,3 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { include: ["test/**/*.test.ts"], testTimeout: 30_000 } });
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/tshark/**"],
+    testTimeout: 60_000,
+    reporters: ["default", ["json", { outputFile: ".tmp/tests.json" }]],
+  },
+});

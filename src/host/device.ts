@@ -6,6 +6,7 @@ import type { Ipv4Address } from "../base/ipv4-address.ts";
 import type { MacAddress } from "../base/mac-address.ts";
 import type { EthernetFrame, Ipv4Packet } from "../wire/packet.ts";
 import type { Ipv4Conf } from "./ipv4-conf.ts";
+import type { NeighbourParameters } from "./neighbour-parameters.ts";
 import type { SkBuff } from "./skb.ts";
 
 /** Scope of an address or route, as ip(8) names them. Numbers are rtnetlink's (global 0, site 200, link 253, host 254, nowhere 255). */
@@ -43,7 +44,8 @@ export interface DeviceCounters {
   multicast: number;
 }
 
-export type DeviceKind = "loopback" | "ether" | "tunnel" | "gre" | "dummy";
+/** gretap and erspan are the idle fallback devices that come with the GRE module; nothing can be sent through them. */
+export type DeviceKind = "loopback" | "ether" | "tunnel" | "gre" | "dummy" | "gretap" | "erspan";
 
 /** Sees every frame of a device, sent or received, before any filter: tcpdump and pcap files. On lo and tunnels it sees the bare packet. */
 export type CaptureTap = (direction: "in" | "out", timeNs: number, what: EthernetFrame | Ipv4Packet) => void;
@@ -87,6 +89,11 @@ export interface NetDevice {
   /** In kernel order: primaries in order of addition, each secondary after the primaries (inet_insert_ifa). */
   readonly addresses: InterfaceAddress[];
   readonly conf: Ipv4Conf;
+  /** /proc/sys/net/ipv4/neigh/DEVICE. */
+  readonly neigh: NeighbourParameters;
+  /** The other end of the cable as `ip link` shows it (`@if8`, `link-netnsid 0`); 0 and -1: none. */
+  readonly peerIndex: number;
+  readonly peerNetnsId: number;
   readonly counters: DeviceCounters;
   readonly taps: CaptureTap[];
   tunnel: TunnelParameters | undefined;

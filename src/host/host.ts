@@ -19,7 +19,7 @@ import type { Ipv4Conf, Ipv4ConfKey } from "./ipv4-conf.ts";
 import type { KernelOptions } from "./kernel-options.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
 import type { NetfilterHooks } from "./netfilter/hooks.ts";
-import type { FibEntry, Route, RouteError } from "./route.ts";
+import type { FibEntry, Route, RouteError, RouteType } from "./route.ts";
 import type { SkBuff } from "./skb.ts";
 
 export type Errno = string;
@@ -57,6 +57,8 @@ export interface KernelLog {
 
 /** One leaf of /proc/sys: how it reads and what writing does. `write` returns an errno (EINVAL, EPERM) or undefined. */
 export interface SysctlLeaf {
+  /** Permission bits, 0o644 when absent; root is bound by them here. */
+  readonly mode?: number;
   read(): string;
   write(text: string): Errno | undefined;
 }
@@ -76,6 +78,14 @@ export interface Sysctl {
   keys(): readonly string[];
   /** In force for a device: conf.all and conf.DEVICE combined by the kernel's rule for that key (max, or, and, own). */
   inForce(device: NetDevice, key: Ipv4ConfKey): number;
+  /** Counts every write: caches of routing decisions compare it. */
+  readonly generation: number;
+  /** Makes conf/DEVICE and neigh/DEVICE appear and vanish with their device. */
+  addDevice(device: NetDevice): void;
+  removeDevice(device: NetDevice): void;
+  /** From now on writing conf/default leaves the device's settings alone (ipv4_devconf_setall: it got its first address). */
+  pinDevice(device: NetDevice): void;
+  leaf(key: string): SysctlLeaf | undefined;
 }
 
 export interface SysctlCell {
@@ -89,8 +99,18 @@ export interface DeviceTable {
   readonly loopback: NetDevice;
   byName(name: string): NetDevice | undefined;
   byIndex(index: number): NetDevice | undefined;
-  /** The result is what the link hands frames to. */
-  addEthernet(options: { readonly name: string; readonly mac: MacAddress; readonly mtu: number; readonly port: LinkPort }): NetDevice & FrameReceiver;
+  /**
+   * The result is what the link hands frames to. `link` names the link and `linkPosition` counts the interfaces that are attached to it
+   * already: they decide the ifindex that `ip link` shows (the reference laboratory builds interfaces as veth pairs).
+   */
+  addEthernet(options: {
+    readonly name: string;
+    readonly mac: MacAddress;
+    readonly mtu: number;
+    readonly port: LinkPort;
+    readonly link?: string;
+    readonly linkPosition?: number;
+  }): NetDevice & FrameReceiver;
   addDummy(name: string): NetDevice | Errno;
   /** tunl0 comes with modprobe ipip (or the first use of it); others by ip tunnel add. */
   addTunnel(name: string, parameters: TunnelParameters): NetDevice | Errno;
@@ -117,6 +137,12 @@ export interface AddressTable {
   deviceOf(address: Ipv4Address): NetDevice | undefined;
   /** net/ipv4/devinet.c:inet_select_addr. 0 when there is none. */
   select(device: NetDevice | undefined, destination: Ipv4Address, scope: Scope): Ipv4Address;
+  /** The kernel's words about the last failure, empty when there were none. */
+  readonly message: string;
+  /** Counts every change. */
+  readonly generation: number;
+  /** The device came up: its addresses' routes come back; lo gets 127.0.0.1/8 when it has none (inetdev_event, fib_netdev_event). */
+  deviceUp(device: NetDevice): void;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- routes */
@@ -132,8 +158,43 @@ export interface FibRule {
   readonly inputDevice: string;
   readonly outputDevice: string;
   readonly isInverted: boolean;
-  readonly action: "lookup" | "unreachable" | "prohibit" | "blackhole";
+  readonly action: "lookup" | "unreachable" | "prohibit" | "blackhole" | "goto" | "nop";
   readonly table: number;
+  /** Routes with a prefix length of at most this are not taken; undefined: all are. */
+  readonly suppressPrefixLength?: number | undefined;
+  /** Priority that a goto rule jumps to. */
+  readonly target?: number | undefined;
+}
+
+/** What a lookup in the forwarding tables asks for (struct flowi4). */
+export interface FibFlow {
+  readonly dst: Ipv4Address;
+  readonly src: Ipv4Address;
+  readonly mark: number;
+  readonly tos: number;
+  /** Only routes of this scope or a narrower one. */
+  readonly scope: Scope;
+  /** Only next hops through this device. */
+  readonly output: NetDevice | undefined;
+  /** Where the packet came in; undefined for packets of this host. */
+  readonly input: NetDevice | undefined;
+  /** Take routes whose device has no carrier whatever ignore_routes_with_linkdown says. */
+  readonly ignoresLinkState?: boolean;
+  /** Next hops need not go through `output` (FLOWI_FLAG_SKIP_NH_OIF). */
+  readonly skipsOutputMatch?: boolean;
+  /** Look here first, and by the rules only when this table has nothing. */
+  readonly table?: number | undefined;
+}
+
+/** A route and the one of its next hops that was chosen. */
+export interface FibResult {
+  readonly route: FibEntry;
+  /** The table that was asked; main as long as local and main are one. */
+  readonly table: number;
+  readonly device: NetDevice | undefined;
+  readonly gateway: Ipv4Address;
+  /** Scope of the next hop: link and wider when it is a gateway, host when the destination is on link. */
+  readonly hopScope: Scope;
 }
 
 export interface Fib {
@@ -148,6 +209,23 @@ export interface Fib {
   removeRule(filter: Partial<FibRule>): Errno | undefined;
   /** Counts every change: caches compare it. */
   readonly generation: number;
+  /** The kernel's words about the last failure (NLMSGERR_ATTR_MSG), empty when there were none. */
+  readonly message: string;
+  /** True when the table has ever been used. */
+  hasTable(table: number): boolean;
+  /** Through the rules; an errno (ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL) when there is no way. */
+  lookup(flow: FibFlow): FibResult | Errno;
+  /** net/ipv4/fib_frontend.c:inet_addr_type: what table local says about an address. */
+  addressType(address: Ipv4Address): RouteType;
+  /** The device came up: addresses' routes are there already, next hops live again (fib_sync_up). */
+  deviceUp(device: NetDevice): void;
+  /** The device went down, lost its last address (`isForced`) or is gone: routes through it die (fib_sync_down_dev). */
+  deviceDown(device: NetDevice, why: "down" | "no-address" | "gone"): void;
+  carrierChanged(device: NetDevice): void;
+  /** A local address is gone: routes that prefer it as source die (fib_sync_down_addr). */
+  sourceGone(address: Ipv4Address): void;
+  /** Anything else that caches must notice (rt_cache_flush). */
+  touch(): void;
 }
 
 /** Keys of an output lookup (struct flowi4). 0 and undefined stand for "not given". */

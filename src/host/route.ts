@@ -35,7 +35,7 @@ export interface FibEntry {
   readonly advmss: number;
   /** The next hop is dead because its device lost carrier or went down (RTNH_F_LINKDOWN). */
   readonly isLinkDown: boolean;
-  /** Further next hops of a multipath route, with weights. */
+  /** All next hops of a multipath route, with weights (`device` and `gateway` are the first's); empty when there is but one. */
   readonly nextHops: readonly { readonly device: NetDevice; readonly gateway: Ipv4Address; readonly weight: number }[];
 }
 

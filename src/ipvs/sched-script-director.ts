@@ -9,8 +9,8 @@
  */
 import { isInPrefix } from "../base/ipv4-address.ts";
 import { NS_PER_SECOND } from "../base/time.ts";
-import type { EventLoop, EventTarget } from "../kernel/event-loop.ts";
-import { Timer } from "../kernel/timer.ts";
+import type { EventLoop } from "../kernel/event-loop.ts";
+import { ScriptConn, ScriptTemplate } from "./sched-script-conn.ts";
 import { refusalOfServer, refusalOfService, refusalOfVirtual } from "./sched-script-ipvsadm.ts";
 import type { SchedCommand, SchedEndpoint, SchedVirtual } from "./sched-script-parser.ts";
 import { formatDest } from "./schedulers/format-dest.ts";
@@ -21,8 +21,6 @@ import { type Scheduler, type SchedulerContext, type SchedulerDest, schedulerDes
 const ESTABLISHED_NS = 900 * NS_PER_SECOND;
 const TIME_WAIT_NS = 120 * NS_PER_SECOND;
 const CLOSE_NS = 10 * NS_PER_SECOND;
-/** What a template gets that expired while connections hold it, for the rest of its life. */
-const HELD_TEMPLATE_NS = 60 * NS_PER_SECOND;
 const IPPROTO_TCP = 6;
 const FTP_DATA_PORT = 20;
 /** Connections to 10.9.0.0/16 carry mark 1. */
@@ -234,82 +232,6 @@ export class ScriptDirector {
     }
     conn.enter("active", ESTABLISHED_NS);
     return { kind: "served", server: formatDest({ address: dest.address, port }), conn };
-  }
-}
-
-/** An entry of the connection table. Its counters move with its state; it leaves when its timer fires. */
-export class ScriptConn implements EventTarget {
-  readonly dest: SchedulerDest;
-  /** The server's port, which is not always that of `dest`. */
-  readonly port: number;
-  private readonly timer: Timer;
-  private readonly expired: () => void;
-  private isActive = false;
-
-  constructor(loop: EventLoop, dest: SchedulerDest, port: number, expired: () => void) {
-    this.dest = dest;
-    this.port = port;
-    this.expired = expired;
-    this.timer = new Timer(loop, this);
-  }
-
-  /** False once it has expired. */
-  get isLive(): boolean {
-    return this.timer.isArmed;
-  }
-
-  enter(activity: "active" | "inactive", timeoutNs: number): void {
-    const isActive = activity === "active";
-    if (isActive !== this.isActive) {
-      this.dest.activeConns += isActive ? 1 : -1;
-      this.dest.inactConns += isActive ? -1 : 1;
-      this.isActive = isActive;
-    }
-    this.timer.arm(timeoutNs);
-  }
-
-  /** ip_vs_conn_expire, ip_vs_unbind_dest */
-  onEvent(): void {
-    if (this.isActive) this.dest.activeConns -= 1;
-    else this.dest.inactConns -= 1;
-    this.dest.totalConns -= 1;
-    this.expired();
-  }
-}
-
-/** A persistence template: binds a client to a server while connections made by it exist, and a time beyond. */
-class ScriptTemplate implements EventTarget {
-  readonly dest: SchedulerDest;
-  private readonly timer: Timer;
-  private readonly expired: () => void;
-  private timeoutNs: number;
-  private connCount = 0;
-
-  constructor(loop: EventLoop, dest: SchedulerDest, timeoutNs: number, expired: () => void) {
-    this.dest = dest;
-    this.timeoutNs = timeoutNs;
-    this.expired = expired;
-    this.timer = new Timer(loop, this);
-  }
-
-  /** A new connection was made by it. */
-  hold(): void {
-    this.connCount += 1;
-    this.timer.arm(this.timeoutNs);
-  }
-
-  release(): void {
-    this.connCount -= 1;
-  }
-
-  onEvent(): void {
-    if (this.connCount > 0) {
-      this.timeoutNs = HELD_TEMPLATE_NS;
-      this.timer.arm(this.timeoutNs);
-      return;
-    }
-    this.dest.persistConns -= 1;
-    this.expired();
   }
 }
 

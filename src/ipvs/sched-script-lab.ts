@@ -12,7 +12,8 @@
 import { NS_PER_MS, NS_PER_SECOND } from "../base/time.ts";
 import { SimulationLoop } from "../kernel/loop.ts";
 import { RandomStream } from "../kernel/random.ts";
-import { type ScriptConn, ScriptDirector, type SynOutcome, tupleOf } from "./sched-script-director.ts";
+import type { ScriptConn } from "./sched-script-conn.ts";
+import { ScriptDirector, type SynOutcome, tupleOf } from "./sched-script-director.ts";
 import type { SchedClose, SchedOpen, SchedOperation, SchedVirtual } from "./sched-script-parser.ts";
 import { type Scheduler, type SchedulerOptions, schedulerContext } from "./schedulers/scheduler.ts";
 

@@ -4,7 +4,7 @@
  * Only the shape of a line is judged here. Numbers that ipvsadm judges stay text, so that a bad one is refused as ipvsadm refuses it.
  */
 import { parseIpv4Address } from "../base/ipv4-address.ts";
-import { parseDuration } from "../base/time.ts";
+import { NS_PER_SECOND, parseDuration } from "../base/time.ts";
 
 /** One end of a connection, or a server. */
 export interface SchedEndpoint {
@@ -73,7 +73,7 @@ export function parseSchedScript(text: string): {
 } {
   const operations: SchedOperation[] = [];
   const problems: SchedScriptProblem[] = [];
-  const seen: Seen = { virtual: undefined, names: new Set() };
+  const seen: Seen = { virtual: undefined, names: new Set(), sleptNs: 0 };
   for (const [index, line] of text.split("\n").entries()) {
     const words = (line.split("#")[0] ?? "").split(/\s+/).filter((word) => word !== "");
     if (words.length === 0) continue;
@@ -89,9 +89,14 @@ export function parseSchedScript(text: string): {
 
 /** What earlier lines have settled. */
 interface Seen {
-  virtual: SchedVirtual | undefined;
+  /** The service of the last `service` line; "broken" when that line has a mistake, so that one mistake is reported once. */
+  virtual: SchedVirtual | "broken" | undefined;
   readonly names: Set<string>;
+  sleptNs: number;
 }
+
+/** Simulated time is exact for 104 days. */
+const SLEEP_TOTAL_MAX_NS = 100 * 86_400 * NS_PER_SECOND;
 
 class LineProblem extends Error {
   readonly remedy: string;
@@ -117,6 +122,7 @@ function parseOperation(words: readonly string[], seen: Seen): SchedOperation {
   const [kind] = words;
   switch (kind) {
     case "service":
+      seen.virtual = "broken";
       return parseService(words, text, seen);
     case "add":
     case "edit":
@@ -132,7 +138,7 @@ function parseOperation(words: readonly string[], seen: Seen): SchedOperation {
     case "close":
       return parseClose(words, seen);
     case "sleep":
-      return parseSleep(words);
+      return parseSleep(words, seen);
     default:
       throw new LineProblem(`unknown operation "${kind}"`, `known operations: ${Object.keys(SHAPES).join(", ")}`);
   }
@@ -187,7 +193,8 @@ function parseOpen(words: readonly string[], seen: Seen): SchedOpen {
   const { virtual } = seen;
   const endpoint = parseEndpoint(client, SHAPES.open);
   if (to !== undefined) return { kind: "open", name, from: endpoint, to: parseEndpoint(target, SHAPES.open) };
-  if (virtual?.kind !== "tcp") {
+  if (virtual === "broken" || virtual === undefined) return { kind: "open", name, from: endpoint, to: endpoint };
+  if (virtual.kind !== "tcp") {
     throw new LineProblem("a fwmark service has no address to connect to", `add "to ADDRESS:PORT" to open ${name}`);
   }
   return { kind: "open", name, from: endpoint, to: virtual.endpoint };
@@ -201,11 +208,13 @@ function parseClose(words: readonly string[], seen: Seen): SchedClose {
   return { kind: "close", name };
 }
 
-function parseSleep(words: readonly string[]): SchedSleep {
+function parseSleep(words: readonly string[], seen: Seen): SchedSleep {
   const [, seconds, extra] = words;
   const durationNs = seconds !== undefined && /^\d*\.?\d+$/.test(seconds) ? parseDuration(seconds) : undefined;
   if (durationNs === undefined) throw new LineProblem(`"${seconds ?? ""}" is not a number of seconds`, SHAPES.sleep);
   if (extra !== undefined) throw new LineProblem(`unexpected word "${extra}" after sleep`, SHAPES.sleep);
+  seen.sleptNs += durationNs;
+  if (seen.sleptNs > SLEEP_TOTAL_MAX_NS) throw new LineProblem("the script sleeps too long", "sleep 100 days at most in all");
   return { kind: "sleep", durationNs };
 }
 

@@ -4,9 +4,9 @@
  * Every script is a pure function of its row in JOBS (the name is the seed), so a script can be made again at any time.
  * The `.picks` beside it are what Linux 6.1.176 answered; they are recorded, never computed. Without names all are written.
  *
- * Two things are kept out, because there the answer depends on milliseconds and not on the scheduler: closing a
- * connection whose server may have been deleted (its FIN is retransmitted until the server returns), and opening a
- * connection again from the same client address and port.
+ * Kept out, because there the answer depends on milliseconds and not on the scheduler: opening a connection again from the
+ * same client address and port, and, but for the profile `wild`, closing a connection whose server may have been deleted:
+ * its FIN is retransmitted, with doubling pauses, until the server returns.
  */
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -21,6 +21,7 @@ const PROFILES = {
   churn: { odds: { open: 60, close: 15, add: 10, edit: 6, delete: 9 }, pool: 7, start: 4, weights: [1, 2, 3, 4], lines: 220 },
   all: { odds: { open: 60, close: 16, add: 8, edit: 10, delete: 6 }, pool: 8, start: 4, weights: [0, 1, 1, 2, 4, 7], upper: 25, lower: 40, lines: 230 },
   crowd: { odds: { open: 90, close: 5, edit: 3, delete: 1, add: 1 }, pool: 60, start: 40, weights: [1, 1, 2, 5], lines: 240 },
+  wild: { odds: { open: 50, close: 30, add: 6, edit: 9, delete: 5 }, pool: 9, start: 4, weights: [1, 1, 2, 4], closesAll: true, lines: 220 },
   refused: { odds: { open: 40, close: 10, add: 18, edit: 16, delete: 16 }, pool: 6, start: 2, weights: [0, 1, 2, 3], upper: 30, lower: 60, careless: true, lines: 200 },
 };
 
@@ -77,6 +78,8 @@ const JOBS = [
   ["wrr", "steady", { ports: [80, 8080] }],
   ["ovf", "churn", { fwmark: true, ports: [80, 8080] }],
 ];
+
+for (const scheduler of SCHEDULERS) JOBS.push([scheduler, "wild", {}]);
 
 const FWMARK_SCHEDULERS = new Set(["dh", "lblc", "lblcr"]);
 
@@ -144,7 +147,7 @@ function makeScript(job) {
       const server = choose(true);
       if (server === undefined) return undefined;
       present.delete(server);
-      closable = [];
+      if (!profile.closesAll) closable = [];
       return `delete ${server}`;
     },
     open() {

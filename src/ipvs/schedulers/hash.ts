@@ -36,32 +36,28 @@ export function hsiphash(word: number, key: number): number {
   let v3l = 0x79746573 ^ key ^ word;
   for (let round = 0; round < 4; round += 1) {
     // v0 += v1; v1 = rotl(v1, 13) ^ v0; v0 = rotl(v0, 32)
-    let low = (v0l >>> 0) + (v1l >>> 0);
-    let high = (v0h + v1h + (low > 0xffffffff ? 1 : 0)) | 0;
-    low |= 0;
+    let low = (v0l + v1l) | 0;
+    let high = (v0h + v1h + carry(low, v1l)) | 0;
     let rotated = (v1h << 13) | (v1l >>> 19);
     v1l = ((v1l << 13) | (v1h >>> 19)) ^ low;
     v1h = rotated ^ high;
     v0h = low;
     v0l = high;
     // v2 += v3; v3 = rotl(v3, 16) ^ v2
-    low = (v2l >>> 0) + (v3l >>> 0);
-    v2h = (v2h + v3h + (low > 0xffffffff ? 1 : 0)) | 0;
-    v2l = low | 0;
+    v2l = (v2l + v3l) | 0;
+    v2h = (v2h + v3h + carry(v2l, v3l)) | 0;
     rotated = (v3h << 16) | (v3l >>> 16);
     v3l = ((v3l << 16) | (v3h >>> 16)) ^ v2l;
     v3h = rotated ^ v2h;
     // v0 += v3; v3 = rotl(v3, 21) ^ v0
-    low = (v0l >>> 0) + (v3l >>> 0);
-    v0h = (v0h + v3h + (low > 0xffffffff ? 1 : 0)) | 0;
-    v0l = low | 0;
+    v0l = (v0l + v3l) | 0;
+    v0h = (v0h + v3h + carry(v0l, v3l)) | 0;
     rotated = (v3h << 21) | (v3l >>> 11);
     v3l = ((v3l << 21) | (v3h >>> 11)) ^ v0l;
     v3h = rotated ^ v0h;
     // v2 += v1; v1 = rotl(v1, 17) ^ v2; v2 = rotl(v2, 32)
-    low = (v2l >>> 0) + (v1l >>> 0);
-    high = (v2h + v1h + (low > 0xffffffff ? 1 : 0)) | 0;
-    low |= 0;
+    low = (v2l + v1l) | 0;
+    high = (v2h + v1h + carry(low, v1l)) | 0;
     rotated = (v1h << 17) | (v1l >>> 15);
     v1l = ((v1l << 17) | (v1h >>> 15)) ^ low;
     v1h = rotated ^ high;
@@ -74,4 +70,9 @@ export function hsiphash(word: number, key: number): number {
     }
   }
   return (v0l ^ v1l ^ v2l ^ v3l) >>> 0;
+}
+
+/** 1 if the 32-bit sum wrapped: then it is less than each of its terms. */
+function carry(sum: number, term: number): number {
+  return sum >>> 0 < term >>> 0 ? 1 : 0;
 }

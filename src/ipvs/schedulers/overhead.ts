@@ -20,6 +20,6 @@ export function connOverhead(dest: SchedulerDest, includesTotal: boolean): numbe
 export function isLoadGreater(cost1: number, weight1: number, cost2: number, weight2: number): boolean {
   const product1 = cost1 * weight2;
   const product2 = cost2 * weight1;
-  if (Number.isSafeInteger(product1) && Number.isSafeInteger(product2)) return product1 > product2;
+  if (product1 <= Number.MAX_SAFE_INTEGER && product2 <= Number.MAX_SAFE_INTEGER) return product1 > product2;
   return BigInt(cost1) * BigInt(weight2) > BigInt(cost2) * BigInt(weight1);
 }

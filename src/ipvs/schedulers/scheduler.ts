@@ -51,7 +51,10 @@ export interface SchedulerService<D extends SchedulerDest = SchedulerDest> {
 
 /** Behaviour that changed between kernels. All false is Linux 6.1.176. */
 export interface SchedulerOptions {
-  /** 6.1.183 and later: overhead is active*256 + total instead of active*256 + inactive. */
+  /**
+   * 6.1.183 and later: overhead is active*256 + total instead of active*256 + inactive. The same change brought the
+   * overload rules `overloadByTotal`, which are the director's to apply.
+   */
   readonly overheadIncludesTotal: boolean;
   /** Kernels before hash_32 (about 4.18): dh, sh, lblc and lblcr take the low bits of a product, not the high ones. */
   readonly hashTakesLowBits: boolean;

@@ -1,0 +1,186 @@
+/**
+ * Acknowledgments as the sender sees them: what left the network, round-trip samples, SACK, fast retransmit, window updates.
+ *
+ * Linux v6.1 net/ipv4/tcp_input.c:tcp_ack, tcp_clean_rtx_queue, tcp_sacktag_write_queue, tcp_fastretrans_alert; RFC 5681, RFC 6675.
+ * Not modelled: reordering detection beyond three segments, undo, F-RTO, proportional rate reduction.
+ */
+
+import { TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
+import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
+import { rearmRetransmit, retransmitLost, retransmitSegment, scheduleLossProbe, sendAck, windowProbeDelay } from "./tcp-output.ts";
+import type { TcpConnection } from "./tcp-socket.ts";
+
+const DUPLICATE_THRESHOLD = 3;
+const CHALLENGE_INTERVAL_NS = 500_000_000;
+
+/** acceptable: went forward or stayed. old: acknowledges what was acknowledged long ago. invalid: acknowledges what was never sent. */
+export type AckVerdict = "acceptable" | "old" | "invalid";
+
+/** Processes the acknowledgment number, window and SACK blocks of a segment (tcp_ack). */
+export function processAck(conn: TcpConnection, segment: TcpSegment): AckVerdict {
+  const ack = segment.ack;
+  const priorUna = conn.sndUna;
+  if (seqBefore(ack, priorUna)) {
+    if (seqBefore(ack, seqAdd(priorUna, -conn.maxWindow))) sendChallengeAck(conn);
+    else if (conn.hasSack && segment.options.sack !== undefined) tagSacked(conn, segment);
+    return "old";
+  }
+  if (seqAfter(ack, conn.sndNxt)) return "invalid";
+  const isForward = seqAfter(ack, priorUna);
+  const priorInFlight = conn.packetsOut;
+  const hadWindowUpdate = updateWindow(conn, segment, ack);
+  if (isForward) {
+    conn.sndUna = ack;
+    conn.retransmits = 0;
+    conn.probesOut = 0;
+  }
+  const newlySacked = conn.hasSack && segment.options.sack !== undefined ? tagSacked(conn, segment) : 0;
+  const acked = isForward ? cleanSent(conn, ack, segment) : 0;
+  conn.softError = undefined;
+  conn.rcvTimeNs = conn.tcp.host.loop.nowNs;
+  if (priorInFlight === 0) {
+    onProbeAnswered(conn);
+    if (isForward) conn.isConfirmPending = true;
+    return "acceptable";
+  }
+  if (conn.tlpHighSeq !== 0 && !seqBefore(ack, conn.tlpHighSeq)) conn.tlpHighSeq = 0;
+  const isDuplicate = !isForward && !hadWindowUpdate && segment.payload.length === 0;
+  alert(conn, acked, newlySacked, isDuplicate);
+  if (isForward || !isDuplicate) conn.isConfirmPending = true;
+  if (isForward || newlySacked > 0) rearmAfterAck(conn, isForward);
+  return "acceptable";
+}
+
+function rearmAfterAck(conn: TcpConnection, isForward: boolean): void {
+  if (isForward) rearmRetransmit(conn);
+  if (conn.packetsOut > 0) scheduleLossProbe(conn, isForward);
+}
+
+/** net/ipv4/tcp_input.c:tcp_ack_update_window. */
+function updateWindow(conn: TcpConnection, segment: TcpSegment, ack: number): boolean {
+  const window = (segment.flags & TCP_SYN) !== 0 ? segment.window : segment.window << conn.sndWscale;
+  const isNewer = seqAfter(ack, conn.sndUna) || seqAfter(segment.seq, conn.sndWl1) || (segment.seq === conn.sndWl1 && (window > conn.sndWnd || window === 0));
+  if (!isNewer) return false;
+  conn.sndWl1 = segment.seq;
+  if (window === conn.sndWnd) return false;
+  conn.sndWnd = window;
+  if (window > conn.maxWindow) {
+    conn.maxWindow = window;
+    conn.pmtuCookie = 0;
+  }
+  return true;
+}
+
+/** Drops what was acknowledged from the queue, takes a round-trip sample; returns how many segments it was (tcp_clean_rtx_queue). */
+function cleanSent(conn: TcpConnection, ack: number, segment: TcpSegment): number {
+  const queue = conn.sendQueue;
+  const now = conn.tcp.host.loop.nowNs;
+  let count = 0;
+  let sampleNs = -1;
+  let hasRetransmitted = false;
+  for (let sent = queue.acknowledge(ack); sent !== undefined; sent = queue.acknowledge(ack)) {
+    count++;
+    if (sent.wasEverRetransmitted) hasRetransmitted = true;
+    else sampleNs = now - sent.sentAtNs;
+    if ((sent.flags & TCP_SYN) !== 0) conn.retransmitStampNs = -1;
+  }
+  // Karn's rule, unless a timestamp tells which transmission was answered.
+  const echo = segment.options.timestamps?.echo ?? 0;
+  if (sampleNs < 0 && hasRetransmitted && echo !== 0) {
+    const elapsedMs = (conn.timestampNow() - echo) | 0;
+    if (elapsedMs >= 0 && elapsedMs < 600_000) sampleNs = Math.max(elapsedMs * 1_000_000, 1_000_000);
+  }
+  if (sampleNs >= 0) conn.rtt.sample(sampleNs, conn.sndUna, conn.sndNxt);
+  else if (conn.rtt.backoff > 0) conn.rtt.restore();
+  return count;
+}
+
+/** Marks segments that the peer holds (tcp_sacktag_write_queue); returns how many are new. */
+function tagSacked(conn: TcpConnection, segment: TcpSegment): number {
+  const queue = conn.sendQueue;
+  let count = 0;
+  for (const [left, right] of segment.options.sack ?? []) {
+    if (!seqAfter(right, conn.sndUna) || seqAfter(right, conn.sndNxt)) continue;
+    for (let i = 0; i < queue.inFlightCount; i++) {
+      const sent = queue.segment(i);
+      if (sent === undefined || !seqBefore(sent.seq, right)) break;
+      if (sent.isSacked || seqBefore(sent.seq, left) || seqAfter(sent.endSeq, right)) continue;
+      queue.markSacked(sent);
+      count++;
+    }
+  }
+  return count;
+}
+
+/** The state machine of loss recovery (tcp_fastretrans_alert). */
+function alert(conn: TcpConnection, acked: number, newlySacked: number, isDuplicate: boolean): void {
+  const congestion = conn.congestion;
+  const queue = conn.sendQueue;
+  if (acked > 0) conn.duplicateAcks = 0;
+  else if (isDuplicate || newlySacked > 0) conn.duplicateAcks++;
+  if (congestion.state === "Recovery" || congestion.state === "Loss") {
+    if (!seqBefore(conn.sndUna, congestion.recoverySeq)) {
+      congestion.recovered();
+      conn.retransmitStampNs = -1;
+    }
+  } else if (congestion.state === "Disorder" && queue.sackedCount === 0 && acked > 0) congestion.state = "Open";
+  const isLossSeen = conn.hasSack ? markLostBySack(conn) : conn.duplicateAcks >= DUPLICATE_THRESHOLD;
+  if (congestion.state === "Open" || congestion.state === "Disorder") {
+    if (isLossSeen) {
+      congestion.enterRecovery(conn.sndNxt);
+      const head = queue.head;
+      if (head !== undefined) queue.markLost(head);
+      if (head !== undefined && !head.isRetransmitted) {
+        retransmitSegment(conn, head);
+        conn.armRetransmit("retransmit", conn.rtt.rtoNs);
+      }
+    } else if (queue.sackedCount > 0 || conn.duplicateAcks > 0) congestion.state = "Disorder";
+    else if (acked > 0) congestion.onAck(acked, conn.isWindowLimited);
+  } else {
+    // NewReno: a partial acknowledgment means that the next segment is lost too.
+    const head = queue.head;
+    if (!conn.hasSack && acked > 0 && head !== undefined && !head.isRetransmitted) queue.markLost(head);
+    if (congestion.state === "Loss" && acked > 0) congestion.onAck(acked, true);
+  }
+  retransmitLost(conn);
+}
+
+/** A segment is lost when three others above it have arrived (RFC 6675 IsLost, counted in segments). */
+function markLostBySack(conn: TcpConnection): boolean {
+  const queue = conn.sendQueue;
+  if (queue.sackedCount === 0) return false;
+  let above = queue.sackedCount;
+  let isAny = false;
+  for (let i = 0; i < queue.inFlightCount && above > 0; i++) {
+    const sent = queue.segment(i);
+    if (sent === undefined) break;
+    if (sent.isSacked) above--;
+    else if (above >= DUPLICATE_THRESHOLD && !sent.isRetransmitted) {
+      if (!sent.isLost) isAny = true;
+      queue.markLost(sent);
+    }
+  }
+  return isAny;
+}
+
+/** net/ipv4/tcp_input.c:tcp_ack_probe. */
+function onProbeAnswered(conn: TcpConnection): void {
+  if (conn.sndNxt === conn.writeSeq) return;
+  const queue = conn.sendQueue;
+  const next = Math.min(queue.unsentBytes, conn.mssCache);
+  if (!seqAfter(seqAdd(conn.sndNxt, next), seqAdd(conn.sndUna, conn.sndWnd))) {
+    conn.rtt.backoff = 0;
+    conn.probesOut = 0;
+    if (conn.retransmitJob === "window-probe") conn.disarmRetransmit();
+  } else conn.armRetransmit("window-probe", windowProbeDelay(conn));
+}
+
+/** RFC 5961: proves to a peer in doubt where this end stands; at most twice a second for a connection. */
+export function sendChallengeAck(conn: TcpConnection): void {
+  const now = conn.tcp.host.loop.nowNs;
+  if (conn.lastChallengeNs >= 0 && now - conn.lastChallengeNs < CHALLENGE_INTERVAL_NS) return;
+  conn.lastChallengeNs = now;
+  const counters = conn.tcp.counters;
+  counters["TCPChallengeACK"] = (counters["TCPChallengeACK"] ?? 0) + 1;
+  sendAck(conn);
+}

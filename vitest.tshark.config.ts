@@ -1,0 +1,9 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/tshark/**/*.test.ts"],
+    testTimeout: 120_000,
+    reporters: ["default", ["json", { outputFile: ".tmp/tests-tshark.json" }]],
+  },
+});
