@@ -437,6 +437,10 @@ export interface TcpSocket {
   readonly sendQueueBytes: number;
   /** The running timer for ss -o and netstat -o: on (retransmit), keepalive, timewait, probe, or undefined. */
   readonly timer: { readonly name: string; readonly expiresAtNs: number; readonly retries: number } | undefined;
+  /** TCP_NODELAY: small segments do not wait for acknowledgments. */
+  noDelay: boolean;
+  /** SO_KEEPALIVE with its times; undefined turns it off, which is the default. */
+  setKeepAlive(keepAlive: { readonly idleNs: number; readonly intervalNs: number; readonly probes: number } | undefined): void;
   setEvents(events: TcpEvents): void;
   /** Queues bytes; false when nothing more can be sent. Takes all of them: the queue is bounded by the writers' manners (onWritable). */
   send(bytes: Uint8Array): boolean;
@@ -468,10 +472,10 @@ export interface TcpProtocol {
   readonly sockets: readonly TcpSocket[];
   readonly listeners: readonly TcpListener[];
   readonly counters: Record<string, number>;
-  /** EADDRINUSE, EADDRNOTAVAIL. `onAccept` gives the events of the new connection. */
-  listen(options: { readonly address: Ipv4Address; readonly port: number; readonly backlog?: number; readonly owner?: SocketOwner }, onAccept: (socket: TcpSocket) => TcpEvents): TcpListener | Errno;
+  /** EADDRINUSE, EADDRNOTAVAIL. `onAccept` gives the events of the new connection. `deferAcceptSeconds`: TCP_DEFER_ACCEPT, wait for data. */
+  listen(options: { readonly address: Ipv4Address; readonly port: number; readonly backlog?: number; readonly owner?: SocketOwner; readonly deferAcceptSeconds?: number; readonly noReuseAddress?: boolean }, onAccept: (socket: TcpSocket) => TcpEvents): TcpListener | Errno;
   /** Starts a connection; errno when it cannot even start (ENETUNREACH, EADDRNOTAVAIL). */
-  connect(options: { readonly address: Ipv4Address; readonly port: number; readonly localAddress?: Ipv4Address; readonly localPort?: number; readonly owner?: SocketOwner; readonly device?: NetDevice; readonly mark?: number }, events: TcpEvents): TcpSocket | Errno;
+  connect(options: { readonly address: Ipv4Address; readonly port: number; readonly localAddress?: Ipv4Address; readonly localPort?: number; readonly reuseAddress?: boolean; readonly owner?: SocketOwner; readonly device?: NetDevice; readonly mark?: number }, events: TcpEvents): TcpSocket | Errno;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- conntrack */

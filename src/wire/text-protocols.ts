@@ -61,9 +61,9 @@ export function formatTcpText(segment: TcpSegment, options: PrintOptions): strin
   for (let at = 0; at < bytes.length; ) {
     const line = textLine(bytes, at, protocol.name);
     if (line === undefined) break;
+    if (line.isLast && bytes.length < payload.length) return `${text}\n\t [|${protocol.name.toLowerCase()}]`;
     text += `\n\t${line.text}`;
     at = line.next;
-    if (line.isLast) break;
   }
   return text;
 }

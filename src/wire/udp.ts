@@ -49,7 +49,6 @@ export function writeUdp(out: Uint8Array, at: number, datagram: UdpDatagram, add
 /** print-udp.c:udp_print after the addresses, for ports without a printer of their own. */
 export function formatUdp(datagram: UdpDatagram, options: PrintOptions): string {
   const text = `UDP, length ${datagram.lengthBytes - UDP_HEADER_BYTES}`;
-  if (options.isQuick || options.verbosity === 0 || (options.cutBytes ?? 0) > 0) return text;
-  if (datagram.hasChecksum) return `[udp sum ok] ${text}`;
-  return options.verbosity > 1 ? `[no cksum] ${text}` : text;
+  if (options.isQuick || options.verbosity < 2 || (options.cutBytes ?? 0) > 0) return text;
+  return `${datagram.hasChecksum ? "[udp sum ok]" : "[no cksum]"} ${text}`;
 }

@@ -1,7 +1,7 @@
 /**
  * Writes the random scheduler scripts of this folder: `node test/sched/generate.mjs [NAME...]`.
  *
- * Every script is a pure function of its row in JOBS (the name is the seed), so a script can be made again at any time.
+ * Every service is a pure function of its row (its name is the seed), so a script can be made again at any time.
  * The `.picks` beside it are what Linux 6.1.176 answered; they are recorded, never computed. Without names all are written.
  *
  * Kept out, because there the answer depends on milliseconds and not on the scheduler: opening a connection again from the
@@ -27,35 +27,22 @@ const PROFILES = {
 
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"];
 
-/** One row a script: [scheduler, profile, { flags, persist, fwmark, ports, clients }]. */
+/** One row a service: [scheduler, profile, { flags, persist, fwmark, ports, clients }]; a script of one service is called after it. */
 const JOBS = [
-  ...SCHEDULERS.map((scheduler) => [scheduler, "all", {}]),
-  ["sh", "all", { flags: ["sh-port"] }],
+  ...SCHEDULERS.filter((scheduler) => !["wlc", "wrr"].includes(scheduler)).map((scheduler) => [scheduler, "all", {}]),
   ["sh", "all", { flags: ["sh-fallback"] }],
-  ["sh", "limits", { flags: ["sh-fallback", "sh-port"], clients: 40 }],
-  ["sh", "weights", { flags: ["flag-1"], clients: 40 }],
   ["mh", "all", { flags: ["mh-port"] }],
   ["mh", "all", { flags: ["mh-fallback"] }],
   ["mh", "limits", { flags: ["mh-fallback", "mh-port"], clients: 40 }],
   ["mh", "large", { flags: ["flag-2"], clients: 40 }],
-  ["wlc", "all", { persist: 300 }],
   ["rr", "all", { persist: 600, fwmark: true, ports: [80, 8080] }],
-  ["wrr", "limits", { persist: 360 }],
-  ["sh", "churn", { persist: 300, flags: ["sh-fallback"], clients: 30 }],
   ["lblcr", "churn", { persist: 300, clients: 20 }],
   ["nq", "weights", { persist: 120, clients: 20 }],
-  ["wrr", "large", {}],
   ["mh", "large", {}],
   ["sed", "large", {}],
-  ["wlc", "large", {}],
-  ["sh", "large", {}],
-  ["wrr", "weights", {}],
-  ["wrr", "limits", {}],
-  ["wrr", "churn", {}],
   ["rr", "limits", {}],
   ["rr", "churn", {}],
   ["lc", "limits", {}],
-  ["wlc", "churn", {}],
   ["sed", "limits", {}],
   ["nq", "churn", {}],
   ["fo", "limits", {}],
@@ -69,17 +56,55 @@ const JOBS = [
   ["mh", "crowd", { clients: 150 }],
   ["sh", "crowd", { clients: 150 }],
   ["dh", "crowd", {}],
-  ["wrr", "crowd", {}],
   ["rr", "crowd", { fwmark: true }],
   ["lblcr", "crowd", {}],
-  ["wlc", "refused", {}],
   ["rr", "refused", {}],
   ["mh", "refused", { flags: ["mh-fallback"], clients: 30 }],
-  ["wrr", "steady", { ports: [80, 8080] }],
   ["ovf", "churn", { fwmark: true, ports: [80, 8080] }],
 ];
 
-for (const scheduler of SCHEDULERS) JOBS.push([scheduler, "wild", {}]);
+for (const scheduler of ["dh", "fo", "lblc", "lblcr"]) JOBS.push([scheduler, "wild", {}]);
+
+/** Scripts of several services, one after the other. */
+const SERIES = {
+  "series-wrr": [
+    ["wrr", "all", {}],
+    ["wrr", "steady", { ports: [80, 8080] }],
+    ["wrr", "weights", {}],
+    ["wrr", "large", {}],
+    ["wrr", "limits", {}],
+    ["wrr", "limits", { persist: 360 }],
+    ["wrr", "churn", {}],
+    ["wrr", "crowd", {}],
+  ],
+  "series-wlc-sh": [
+    ["wlc", "all", {}],
+    ["sh", "large", {}],
+    ["wlc", "all", { persist: 300 }],
+    ["sh", "weights", { flags: ["flag-1"], clients: 40 }],
+    ["wlc", "churn", {}],
+    ["sh", "limits", { flags: ["sh-fallback", "sh-port"], clients: 40 }],
+    ["wlc", "large", {}],
+    ["sh", "churn", { persist: 300, flags: ["sh-fallback"], clients: 30 }],
+    ["wlc", "refused", {}],
+    ["sh", "all", { flags: ["sh-port"] }],
+  ],
+  "series-wild-1": [
+    ["wlc", "wild", {}],
+    ["wrr", "wild", {}],
+    ["lc", "wild", {}],
+  ],
+  "series-wild-2": [
+    ["rr", "wild", {}],
+    ["sed", "wild", {}],
+    ["nq", "wild", {}],
+  ],
+  "series-wild-3": [
+    ["sh", "wild", {}],
+    ["mh", "wild", {}],
+    ["ovf", "wild", {}],
+  ],
+};
 
 const FWMARK_SCHEDULERS = new Set(["dh", "lblc", "lblcr"]);
 
@@ -108,7 +133,8 @@ function randomOf(name) {
   };
 }
 
-function makeScript(job) {
+/** The lines of one service; `place` keeps names, addresses and client ports of a series apart. */
+function makeService(job, place) {
   const [scheduler, profileName, options] = job;
   const profile = PROFILES[profileName];
   const random = randomOf(nameOf(job));
@@ -118,6 +144,7 @@ function makeScript(job) {
   const present = new Set();
   const nextPort = new Map();
   let closable = [];
+  const letter = "cdefghijklmnopqrstuvwxyz"[place];
   let opened = 0;
   const settings = () => {
     const words = [`weight ${random.of(profile.weights)}`];
@@ -152,12 +179,12 @@ function makeScript(job) {
     },
     open() {
       const client = `10.1.${random.percent(20) ? 1 : 0}.${1 + random.below(options.clients ?? 12)}`;
-      const port = (nextPort.get(client) ?? 4000) + 1 + random.below(3);
+      const port = (nextPort.get(client) ?? 4000 + 1000 * place) + 1 + random.below(3);
       nextPort.set(client, port);
       opened += 1;
-      closable.push(`c${opened}`);
+      closable.push(`${letter}${opened}`);
       const to = fwmark ? ` to 10.9.0.${1 + random.below(10)}:80` : "";
-      return `open c${opened} from ${client}:${port}${to}`;
+      return `open ${letter}${opened} from ${client}:${port}${to}`;
     },
     close() {
       if (closable.length === 0) return undefined;
@@ -165,7 +192,7 @@ function makeScript(job) {
       return `close ${name}`;
     },
   };
-  const words = [fwmark ? "fwmark 1" : "tcp 10.9.0.1:80", scheduler, ...(options.flags ?? [])];
+  const words = [fwmark ? "fwmark 1" : `tcp 10.9.0.${place + 1}:80`, scheduler, ...(options.flags ?? [])];
   if (options.persist) words.push(`persist=${options.persist}`);
   const lines = [`service ${words.join(" ")}`];
   for (let i = 0; i < profile.start; i += 1) lines.push(operations.add());
@@ -174,15 +201,17 @@ function makeScript(job) {
     const line = operations[random.of(bag)]();
     if (line !== undefined) lines.push(line);
   }
-  return `${lines.join("\n")}\n`;
+  return lines;
 }
 
+const scripts = new Map(Object.entries(SERIES));
+for (const job of JOBS) {
+  if (scripts.has(nameOf(job))) throw new Error(`two scripts are called ${nameOf(job)}`);
+  scripts.set(nameOf(job), [job]);
+}
 const folder = dirname(fileURLToPath(import.meta.url));
 const wanted = process.argv.slice(2);
-const names = JOBS.map(nameOf);
-if (new Set(names).size !== names.length) throw new Error("two rows of JOBS have one name");
-for (const name of wanted) if (!names.includes(name)) throw new Error(`no script "${name}"; known: ${names.join(", ")}`);
-for (const job of JOBS) {
-  if (wanted.length > 0 && !wanted.includes(nameOf(job))) continue;
-  writeFileSync(join(folder, `${nameOf(job)}.sched`), makeScript(job));
+for (const name of wanted) if (!scripts.has(name)) throw new Error(`no script "${name}"; known: ${[...scripts.keys()].join(", ")}`);
+for (const name of wanted.length > 0 ? wanted : scripts.keys()) {
+  writeFileSync(join(folder, `${name}.sched`), `${scripts.get(name).flatMap(makeService).join("\n")}\n`);
 }

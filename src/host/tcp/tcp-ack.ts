@@ -7,7 +7,7 @@
 
 import { TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
-import { rearmRetransmit, retransmitLost, retransmitSegment, scheduleLossProbe, sendAck, windowProbeDelay } from "./tcp-output.ts";
+import { rearmRetransmit, retransmitLost, retransmitSegment, scheduleLossProbe, sendAck, syncMss, windowProbeDelay } from "./tcp-output.ts";
 import type { TcpConnection } from "./tcp-socket.ts";
 
 const DUPLICATE_THRESHOLD = 3;
@@ -66,7 +66,7 @@ function updateWindow(conn: TcpConnection, segment: TcpSegment, ack: number): bo
   conn.sndWnd = window;
   if (window > conn.maxWindow) {
     conn.maxWindow = window;
-    conn.pmtuCookie = 0;
+    if (conn.pmtuCookie > 0) syncMss(conn, conn.pmtuCookie);
   }
   return true;
 }

@@ -286,6 +286,17 @@ export class TcpConnection implements TcpSocket, EventTarget {
     this.setState("CLOSE");
   }
 
+  /** A small record stands for the connection from now on; the owner can still read what has arrived. */
+  retireInto(): void {
+    this.retransmitTimer.disarm();
+    this.retransmitJob = "none";
+    this.ackTimer?.disarm();
+    this.slowTimer?.disarm();
+    this.acceptor?.forget(this);
+    this.tcp.remove(this);
+    this.state = "CLOSE";
+  }
+
   /** The connection is over by an error that its owner hears of. */
   fail(errno: Errno): void {
     this.sendQueue.clear();

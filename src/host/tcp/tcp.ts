@@ -1,0 +1,534 @@
+/**
+ * The TCP protocol of one host: finds the socket of a segment, answers what has none, opens and removes sockets.
+ *
+ * Linux v6.1 net/ipv4/tcp_ipv4.c:tcp_v4_rcv, tcp_v4_err, tcp_v4_send_reset, tcp_v4_connect, inet_hashtables.c; RFC 9293, RFC 5927.
+ * Not modelled: fast open, MD5, urgent data, ECN, MTU probing, socket memory limits across sockets.
+ */
+
+import type { Ipv4Address } from "../../base/ipv4-address.ts";
+import { NS_PER_MS, NS_PER_SECOND } from "../../base/time.ts";
+import type { RandomStream } from "../../kernel/random.ts";
+import type { DropReason } from "../../trace/events.ts";
+import { type IcmpMessage, Ipv4Packet, PROTOCOL_TCP, TCP_ACK, TCP_RST, TcpSegment } from "../../wire/packet.ts";
+import type { NetDevice } from "../device.ts";
+import { type Errno, type Host, type ProtocolHandler, type SendOptions, type SocketOwner, type TcpEvents, type TcpListener, type TcpProtocol, type TcpSocket, isRouteError } from "../host.ts";
+import type { Route } from "../route.ts";
+import type { SkBuff } from "../skb.ts";
+import { RECEIVE_BUFFER_MAX_BYTES } from "./limits.ts";
+import { keyedHash, seqAdd } from "./sequence.ts";
+import { receiveSegment, segmentEnd } from "./tcp-input.ts";
+import { TcpAcceptor } from "./tcp-listener.ts";
+import { type IcmpEffect, applyIcmpError, icmpEffect } from "./tcp-icmp.ts";
+import { advertisedMss, sendSyn, selectInitialWindow, selectWindow, syncMss } from "./tcp-output.ts";
+import { PortTable } from "./tcp-ports.ts";
+import { LocalPortRange, type TcpSettings, registerTcpSettings } from "./tcp-settings.ts";
+import { TcpConnection } from "./tcp-socket.ts";
+import { TIME_WAIT_NS, TimeWaitEntry, TimeWaitQueue, receiveInTimeWait } from "./time-wait.ts";
+
+/** A route is looked up again after this long even when nothing is known to have changed: learnt path MTUs age. */
+const ROUTE_TRUST_NS = NS_PER_SECOND;
+const BACKLOG_DEFAULT = 128;
+const CONNECTIONS_MAX = 1 << 20;
+
+export interface ConnectOptions {
+  readonly address: Ipv4Address;
+  readonly port: number;
+  readonly localAddress?: Ipv4Address;
+  readonly localPort?: number;
+  readonly reuseAddress?: boolean;
+  readonly owner?: SocketOwner;
+  readonly device?: NetDevice;
+  readonly mark?: number;
+}
+
+export class Tcp implements TcpProtocol, ProtocolHandler {
+  readonly host: Host;
+  readonly settings: TcpSettings;
+  readonly counters: Record<string, number> = {};
+  readonly secret: number;
+  readonly tickNs: number;
+  readonly #random: RandomStream;
+  readonly #ports: PortTable;
+  readonly #range: LocalPortRange;
+  readonly #connections = new Map<number, TcpConnection>();
+  readonly #timeWaits = new Map<number, TimeWaitEntry>();
+  readonly #timeWaitQueue: TimeWaitQueue;
+  readonly #listeners = new Map<number, TcpAcceptor[]>();
+  #connectionCount = 0;
+  #routeEpoch = 0;
+  #cause = 0;
+  /** Given to IP with every segment of a connection; IP reads it before it returns. */
+  readonly #sendOptions: { route: Route | undefined; device: NetDevice | undefined; mark: number; cause: number; keepId: boolean } = { route: undefined, device: undefined, mark: 0, cause: 0, keepId: true };
+
+  constructor(host: Host) {
+    this.host = host;
+    this.settings = registerTcpSettings(host.sysctl);
+    this.#range = new LocalPortRange(host.sysctl);
+    this.#random = host.random("tcp");
+    this.secret = this.#random.next32();
+    this.#ports = new PortTable(host.random("tcp-ports"));
+    this.#timeWaitQueue = new TimeWaitQueue(this);
+    this.tickNs = Math.trunc(NS_PER_SECOND / host.options.hz);
+    host.ip.registerProtocol(PROTOCOL_TCP, this);
+  }
+
+  get sockets(): readonly TcpSocket[] {
+    const list: TcpSocket[] = [];
+    for (const first of this.#connections.values()) for (let conn: TcpConnection | undefined = first; conn !== undefined; conn = conn.nextInSlot) list.push(conn);
+    return list.concat(this.#timeWaitQueue.list());
+  }
+
+  get listeners(): readonly TcpListener[] {
+    return [...this.#listeners.values()].flat();
+  }
+
+  /* ---------------------------------------------------------------------------------------------------------- sockets */
+
+  listen(options: { readonly address: Ipv4Address; readonly port: number; readonly backlog?: number; readonly owner?: SocketOwner; readonly deferAcceptSeconds?: number; readonly noReuseAddress?: boolean }, onAccept: (socket: TcpSocket) => TcpEvents): TcpListener | Errno {
+    const address = options.address;
+    if (address !== 0 && !this.#mayBind(address)) return "EADDRNOTAVAIL";
+    const isReusable = options.noReuseAddress !== true;
+    const port = options.port === 0 ? this.#ports.chooseForBind(this.#localRange()) : options.port;
+    if (port === undefined) return "EADDRINUSE";
+    const others = this.#listeners.get(port) ?? [];
+    if (others.some((other) => other.localAddress === address || other.localAddress === 0 || address === 0)) return "EADDRINUSE";
+    if (others.length === 0 && this.#ports.hasConflict(port, isReusable)) return "EADDRINUSE";
+    const backlog = Math.min(options.backlog ?? BACKLOG_DEFAULT, this.settings.somaxconn.value);
+    const listener = new TcpAcceptor(this, { address, port, backlog, owner: options.owner, deferAcceptSeconds: options.deferAcceptSeconds ?? 0, isReusable }, onAccept);
+    this.#listeners.set(port, [...others, listener]);
+    this.#ports.take(port, { isBound: true, isReusable });
+    return listener;
+  }
+
+  removeListener(listener: TcpAcceptor): void {
+    const left = (this.#listeners.get(listener.localPort) ?? []).filter((other) => other !== listener);
+    if (left.length === 0) this.#listeners.delete(listener.localPort);
+    else this.#listeners.set(listener.localPort, left);
+    this.#ports.release(listener.localPort, { isBound: true, isReusable: listener.isReusable });
+  }
+
+  /** net/ipv4/tcp_ipv4.c:tcp_v4_connect. */
+  connect(options: ConnectOptions, events: TcpEvents): TcpSocket | Errno {
+    const bound = options.localAddress ?? 0;
+    const isReusable = options.reuseAddress === true;
+    if (bound !== 0 && !this.#mayBind(bound)) return "EADDRNOTAVAIL";
+    if (options.localPort !== undefined && options.localPort !== 0 && this.#ports.hasConflict(options.localPort, isReusable)) return "EADDRINUSE";
+    const destination = options.address === 0 ? 0x7f000001 : options.address;
+    const route = this.host.routing.output({ dst: destination, src: bound, device: options.device, mark: options.mark ?? 0 });
+    if (isRouteError(route)) return route.errno;
+    if (route.type === "broadcast" || route.type === "multicast") return "ENETUNREACH";
+    const source = bound !== 0 ? bound : route.source;
+    if (this.#connectionCount >= CONNECTIONS_MAX) return "ENOBUFS";
+    const port = this.#portFor(options.localPort ?? 0, source, destination, options.port);
+    if (port === undefined) return "EADDRNOTAVAIL";
+    const conn = new TcpConnection(this, { address: source, port }, { address: destination, port: options.port }, events);
+    conn.owner = options.owner;
+    conn.device = options.device;
+    conn.mark = options.mark ?? 0;
+    conn.isReusable = isReusable;
+    conn.isPortBound = (options.localPort ?? 0) !== 0;
+    this.#rememberRoute(conn, route);
+    this.#start(conn, route);
+    return conn;
+  }
+
+  #start(conn: TcpConnection, route: Route): void {
+    conn.hasTimestamps = this.settings.timestamps.value > 0;
+    conn.hasSack = this.settings.sack.value > 0;
+    conn.hasWindowScale = this.settings.windowScaling.value > 0;
+    conn.advertisedMss = advertisedMss(route);
+    conn.mssClamp = 65535;
+    selectInitialWindow(conn, conn.advertisedMss);
+    conn.rcvWnd = Math.min(conn.rcvWnd, 65535);
+    syncMss(conn, route.mtu);
+    conn.tsOffset = this.timestampOffset(conn);
+    conn.iss = this.initialSequence(conn);
+    conn.sndUna = conn.iss;
+    conn.sndNxt = conn.iss;
+    conn.writeSeq = seqAdd(conn.iss, 1);
+    conn.sndSml = conn.iss;
+    this.insert(conn);
+    this.count("ActiveOpens");
+    conn.setState("SYN_SENT");
+    sendSyn(conn);
+  }
+
+  /** The port asked for, or a free one; undefined when the connection would not be unique. */
+  #portFor(wanted: number, src: Ipv4Address, dst: Ipv4Address, dstPort: number): number | undefined {
+    const isFree = (port: number): boolean => this.#isUnique(src, port, dst, dstPort);
+    if (wanted !== 0) return isFree(wanted) ? wanted : undefined;
+    return this.#ports.choose(this.#localRange(), { src, dst, dstPort }, isFree);
+  }
+
+  /** net/ipv4/inet_hashtables.c:__inet_check_established, with tcp_twsk_unique for what is left of an older connection. */
+  #isUnique(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): boolean {
+    if (this.#find(localAddress, localPort, remoteAddress, remotePort) !== undefined) return false;
+    const old = this.#findTimeWait(localAddress, localPort, remoteAddress, remotePort);
+    if (old === undefined) return true;
+    const reuse = this.settings.twReuse.value;
+    const isLoopback = remoteAddress >>> 24 === 127 || localAddress >>> 24 === 127;
+    if (reuse === 0 || (reuse === 2 && !isLoopback)) return false;
+    if (!old.hasTimestamps || old.tsRecentStampNs < 0 || this.host.loop.nowNs - old.tsRecentStampNs < NS_PER_SECOND) return false;
+    this.#reusedSequence = seqAdd(old.sndNxt, 65535 + 2);
+    this.#timeWaitQueue.kill(old);
+    return true;
+  }
+
+  #reusedSequence = 0;
+
+  #localRange(): { readonly low: number; readonly high: number } {
+    return this.#range;
+  }
+
+  #mayBind(address: Ipv4Address): boolean {
+    if (this.host.addresses.isOwn(address) || address >>> 24 === 127) return true;
+    return this.host.sysctl.read("net.ipv4.ip_nonlocal_bind") === "1";
+  }
+
+  /* ----------------------------------------------------------------------------------------------------------- tables */
+
+  insert(conn: TcpConnection): void {
+    const hash = hashOf(conn.localAddress, conn.localPort, conn.remoteAddress, conn.remotePort);
+    conn.hash = hash;
+    conn.nextInSlot = this.#connections.get(hash);
+    conn.isHashed = true;
+    this.#connections.set(hash, conn);
+    this.#connectionCount++;
+    this.#ports.take(conn.localPort, { isBound: conn.isPortBound, isReusable: conn.isReusable });
+  }
+
+  remove(conn: TcpConnection): void {
+    if (!conn.isHashed) return;
+    conn.isHashed = false;
+    this.#connectionCount--;
+    unlink(this.#connections, conn);
+    this.#ports.release(conn.localPort, { isBound: conn.isPortBound, isReusable: conn.isReusable });
+  }
+
+  removeTimeWait(entry: TimeWaitEntry): void {
+    unlink(this.#timeWaits, entry);
+    this.#ports.release(entry.localPort, { isBound: entry.isPortBound, isReusable: entry.isReusable });
+    if (this.host.trace.isFull) this.#traceState(entry, entry.state, "CLOSE");
+  }
+
+  #find(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): TcpConnection | undefined {
+    let conn = this.#connections.get(hashOf(localAddress, localPort, remoteAddress, remotePort));
+    while (conn !== undefined && !(conn.localPort === localPort && conn.remotePort === remotePort && conn.remoteAddress === remoteAddress && conn.localAddress === localAddress)) conn = conn.nextInSlot;
+    return conn;
+  }
+
+  #findTimeWait(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): TimeWaitEntry | undefined {
+    let entry = this.#timeWaits.get(hashOf(localAddress, localPort, remoteAddress, remotePort));
+    while (entry !== undefined && !(entry.localPort === localPort && entry.remotePort === remotePort && entry.remoteAddress === remoteAddress && entry.localAddress === localAddress)) entry = entry.nextInSlot;
+    return entry;
+  }
+
+  /** A listener bound to the address comes before one bound to any. */
+  #findListener(address: Ipv4Address, port: number): TcpAcceptor | undefined {
+    const list = this.#listeners.get(port);
+    if (list === undefined) return undefined;
+    let any: TcpAcceptor | undefined;
+    for (const listener of list) {
+      if (listener.localAddress === address) return listener;
+      if (listener.localAddress === 0) any = listener;
+    }
+    return any;
+  }
+
+  /* ---------------------------------------------------------------------------------------------------------- receiving */
+
+  /** net/ipv4/tcp_ipv4.c:tcp_v4_rcv. */
+  receive(skb: SkBuff): void {
+    if (skb.packetType !== "host") {
+      this.drop(skb, "OTHERHOST", "TCP to a broadcast or multicast address");
+      return;
+    }
+    const segment = skb.tcp;
+    this.count("InSegs");
+    const causeBefore = this.#cause;
+    this.#cause = skb.cause;
+    this.#dispatch(skb, segment);
+    this.#cause = causeBefore;
+  }
+
+  #dispatch(skb: SkBuff, segment: TcpSegment): void {
+    const ip = skb.ip;
+    const conn = this.#find(ip.dst, segment.dstPort, ip.src, segment.srcPort);
+    if (conn !== undefined) {
+      this.#receiveForConnection(conn, skb, segment);
+      return;
+    }
+    const entry = this.#findTimeWait(ip.dst, segment.dstPort, ip.src, segment.srcPort);
+    if (entry !== undefined) {
+      this.#receiveForTimeWait(entry, skb, segment);
+      return;
+    }
+    const listener = this.#findListener(ip.dst, segment.dstPort);
+    if (listener === undefined) {
+      this.drop(skb, "NO_SOCKET", `nobody listens on port ${segment.dstPort}`);
+      this.sendReset(skb, segment);
+    } else if (!listener.receive(skb, segment, undefined)) this.sendReset(skb, segment);
+  }
+
+  #receiveForConnection(conn: TcpConnection, skb: SkBuff, segment: TcpSegment): void {
+    const acceptor = conn.acceptor;
+    if (acceptor !== undefined && conn.state === "SYN_RECV") {
+      if (!acceptor.receiveInSynRecv(conn, segment)) this.sendReset(skb, segment);
+      return;
+    }
+    const verdict = receiveSegment(conn, segment);
+    if (verdict === "reset") this.sendReset(skb, segment);
+    else if (verdict === "discard") this.drop(skb, "TCP_INVALID", `in ${conn.state}: seq ${segment.seq}, ack ${segment.ack}; expected ${conn.rcvNxt}, ${conn.sndUna}..${conn.sndNxt}`);
+    conn.deliver();
+  }
+
+  #receiveForTimeWait(entry: TimeWaitEntry, skb: SkBuff, segment: TcpSegment): void {
+    const verdict = receiveInTimeWait(this.#timeWaitQueue, entry, segment, this.host.loop.nowNs, this.settings.rfc1337.value !== 0);
+    switch (verdict) {
+      case "nothing":
+        return;
+      case "reset":
+        this.sendReset(skb, segment);
+        return;
+      case "reopen": {
+        const listener = this.#findListener(skb.ip.dst, segment.dstPort);
+        if (listener === undefined) break;
+        const isn = seqAdd(entry.sndNxt, 65535 + 2) || 1;
+        this.#timeWaitQueue.kill(entry);
+        listener.receive(skb, segment, isn);
+        return;
+      }
+      case "acknowledge":
+        break;
+    }
+    this.#acknowledgeForTimeWait(entry);
+  }
+
+  #acknowledgeForTimeWait(entry: TimeWaitEntry): void {
+    const segment = new TcpSegment(entry.localPort, entry.remotePort, entry.sndNxt, entry.rcvNxt, TCP_ACK, entry.windowField);
+    if (entry.hasTimestamps) {
+      segment.options = { timestamps: { value: this.timestampAt(entry.tsOffset), echo: entry.tsRecent } };
+      segment.optionBytes = 12;
+    }
+    this.#sendReply(entry.localAddress, entry.remoteAddress, segment);
+  }
+
+  /** RST for a segment that has no place here; never for a RST (tcp_v4_send_reset). */
+  sendReset(skb: SkBuff, segment: TcpSegment): void {
+    if ((segment.flags & TCP_RST) !== 0) return;
+    const hasAck = (segment.flags & TCP_ACK) !== 0;
+    const reply = new TcpSegment(segment.dstPort, segment.srcPort, hasAck ? segment.ack : 0, hasAck ? 0 : segmentEnd(segment), hasAck ? TCP_RST : TCP_RST | TCP_ACK, 0);
+    this.count("OutRsts");
+    this.#sendReply(skb.ip.dst, skb.ip.src, reply);
+  }
+
+  #sendReply(src: Ipv4Address, dst: Ipv4Address, segment: TcpSegment): void {
+    const packet = new Ipv4Packet(src, dst, PROTOCOL_TCP, this.defaultTtl(), segment);
+    packet.dontFragment = true;
+    this.count("OutSegs");
+    this.host.ip.send(packet, { keepId: true, cause: this.#cause });
+  }
+
+  /** net/ipv4/tcp_ipv4.c:tcp_v4_err. */
+  error(skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void {
+    const effect = icmpEffect(icmp, quoted);
+    if (effect === undefined) return;
+    if (effect.kind === "redirect" || effect.kind === "too-big") this.#routeEpoch++;
+    const conn = this.#find(quoted.src, effect.localPort, quoted.dst, effect.remotePort);
+    if (conn === undefined) return;
+    const causeBefore = this.#cause;
+    this.#cause = skb.cause;
+    this.#applyIcmp(conn, effect);
+    this.#cause = causeBefore;
+    conn.deliver();
+  }
+
+  #applyIcmp(conn: TcpConnection, effect: IcmpEffect): void {
+    if (effect.kind === "too-big" && conn.state !== "CLOSE") this.host.routing.learnMtu(conn.remoteAddress, effect.mtu);
+    applyIcmpError(conn, effect);
+  }
+
+  /* ------------------------------------------------------------------------------------------------------------ sending */
+
+  /** Gives one segment of a connection to IP (__tcp_transmit_skb, ip_queue_xmit). */
+  sendSegment(conn: TcpConnection, segment: TcpSegment, isSynAck: boolean): Errno | undefined {
+    const packet = new Ipv4Packet(conn.localAddress, conn.remoteAddress, PROTOCOL_TCP, conn.ttl, segment);
+    const route = this.routeOf(conn);
+    packet.dontFragment = route === undefined || !route.mtuLocked;
+    // SYN+ACK is sent before there is a socket that counts.
+    if (!isSynAck) {
+      packet.id = conn.ipId;
+      conn.ipId = (conn.ipId + 1) & 0xffff;
+    }
+    this.count("OutSegs");
+    if (conn.isConfirmPending && route !== undefined) {
+      conn.isConfirmPending = false;
+      if (route.device.driver.needsNeighbour) this.host.neighbours.confirm(route.device, route.gateway === 0 ? conn.remoteAddress : route.gateway);
+    }
+    const options = this.#sendOptions;
+    options.route = route;
+    options.device = conn.device;
+    options.mark = conn.mark;
+    options.cause = this.#cause;
+    const errno = this.host.ip.send(packet, options as SendOptions);
+    if (errno !== undefined && route === undefined) conn.softError = errno;
+    return errno;
+  }
+
+  /** The connection's route; looked up again when something may have changed. Undefined: there is none now. */
+  routeOf(conn: TcpConnection): Route | undefined {
+    const now = this.host.loop.nowNs;
+    if (conn.route !== undefined && conn.routeGeneration === this.host.fib.generation && conn.routeEpoch === this.#routeEpoch && now - conn.routeCheckedNs < ROUTE_TRUST_NS) return conn.route;
+    const route = this.host.routing.output({ dst: conn.remoteAddress, src: conn.localAddress, device: conn.device, mark: conn.mark });
+    if (isRouteError(route)) {
+      conn.route = undefined;
+      return undefined;
+    }
+    this.#rememberRoute(conn, route);
+    return route;
+  }
+
+  forgetRoute(conn: TcpConnection): void {
+    conn.route = undefined;
+  }
+
+  #rememberRoute(conn: TcpConnection, route: Route): void {
+    conn.route = route;
+    conn.routeGeneration = this.host.fib.generation;
+    conn.routeEpoch = this.#routeEpoch;
+    conn.routeCheckedNs = this.host.loop.nowNs;
+  }
+
+  /* ---------------------------------------------------------------------------------------------------------- endings */
+
+  /** net/ipv4/tcp_minisocks.c:tcp_time_wait. */
+  enterTimeWait(conn: TcpConnection): void {
+    this.#shrink(conn, "TIME_WAIT", TIME_WAIT_NS);
+  }
+
+  /** FIN_WAIT2 without an owner lives for tcp_fin_timeout, the last minute of it as a small record. */
+  leaveOrphanInFinWait2(conn: TcpConnection): void {
+    const lifetimeNs = this.settings.finTimeout.value * NS_PER_SECOND;
+    if (lifetimeNs > TIME_WAIT_NS) conn.armSlowTimer(lifetimeNs - TIME_WAIT_NS);
+    else this.#shrink(conn, "FIN_WAIT2", lifetimeNs);
+  }
+
+  orphanTimedOut(conn: TcpConnection): void {
+    const lifetimeNs = Math.min(this.settings.finTimeout.value * NS_PER_SECOND, TIME_WAIT_NS);
+    this.#shrink(conn, "FIN_WAIT2", lifetimeNs);
+  }
+
+  #shrink(conn: TcpConnection, state: "TIME_WAIT" | "FIN_WAIT2", lifetimeNs: number): void {
+    if (this.#timeWaitQueue.count >= this.settings.maxTimeWaitBuckets.value) {
+      this.count("TCPTimeWaitOverflow");
+      conn.die();
+      return;
+    }
+    const entry = new TimeWaitEntry(state, {
+      localAddress: conn.localAddress,
+      localPort: conn.localPort,
+      remoteAddress: conn.remoteAddress,
+      remotePort: conn.remotePort,
+      isReusable: conn.isReusable,
+      isPortBound: conn.isPortBound,
+      sndNxt: conn.sndNxt,
+      windowField: Math.min(selectWindow(conn) >>> conn.rcvWscale, 65535),
+      windowBytes: conn.rcvWnd,
+    });
+    entry.rcvNxt = conn.rcvNxt;
+    entry.hasTimestamps = conn.hasTimestamps;
+    entry.tsRecent = conn.tsRecent;
+    entry.tsRecentStampNs = conn.tsRecentStampNs;
+    entry.tsOffset = conn.tsOffset;
+    if (state === "TIME_WAIT") conn.setState("TIME_WAIT");
+    conn.retireInto();
+    entry.hash = conn.hash;
+    entry.nextInSlot = this.#timeWaits.get(entry.hash);
+    this.#timeWaits.set(entry.hash, entry);
+    this.#ports.take(entry.localPort, { isBound: entry.isPortBound, isReusable: entry.isReusable });
+    this.#timeWaitQueue.add(entry, lifetimeNs);
+    this.count("TW");
+  }
+
+  /* ---------------------------------------------------------------------------------------------------- numbers and names */
+
+  defaultTtl(): number {
+    return Number.parseInt(this.host.sysctl.read("net.ipv4.ip_default_ttl") ?? "64", 10);
+  }
+
+  randomId(): number {
+    return this.#random.next32() & 0xffff;
+  }
+
+  receiveBufferMax(): number {
+    return RECEIVE_BUFFER_MAX_BYTES;
+  }
+
+  /** RFC 6528 as net/core/secure_seq.c does it: a hash of the connection plus a clock of 64 ns. */
+  initialSequence(conn: TcpConnection): number {
+    if (this.#reusedSequence !== 0) {
+      const reused = this.#reusedSequence;
+      this.#reusedSequence = 0;
+      return reused;
+    }
+    const hash = keyedHash(this.secret, conn.localAddress, conn.remoteAddress, (conn.localPort << 16) | conn.remotePort);
+    return (hash + Math.trunc(this.host.loop.nowNs / 64)) % 0x100000000;
+  }
+
+  /** One offset for a pair of addresses, so that timestamps of successive connections grow (secure_tcp_ts_off). */
+  timestampOffset(conn: TcpConnection): number {
+    return keyedHash(this.secret ^ 0x5bd1e995, conn.localAddress, conn.remoteAddress, 0);
+  }
+
+  timestampAt(offset: number): number {
+    return (Math.trunc(this.host.loop.nowNs / NS_PER_MS) + offset) >>> 0;
+  }
+
+  count(name: string): void {
+    this.counters[name] = (this.counters[name] ?? 0) + 1;
+  }
+
+  drop(skb: SkBuff, reason: DropReason, detail: string): void {
+    if (this.host.trace.isFull) this.host.trace.emit({ kind: "packet-dropped", host: this.host.name, cause: skb.cause, reason, packet: skb.ip, detail });
+  }
+
+  stateChanged(conn: TcpConnection, before: string, after: string): void {
+    if (this.host.trace.isFull) this.#traceState(conn, before, after);
+  }
+
+  #traceState(socket: TcpSocket, before: string, after: string): void {
+    this.host.trace.emit({ kind: "tcp-state", host: this.host.name, cause: this.#cause, socket: `${formatEnd(socket.localAddress, socket.localPort)} ${formatEnd(socket.remoteAddress, socket.remotePort)}`, before, after });
+  }
+}
+
+interface Slotted<T> {
+  readonly hash: number;
+  nextInSlot: T | undefined;
+}
+
+function unlink<T extends Slotted<T>>(table: Map<number, T>, item: T): void {
+  const first = table.get(item.hash);
+  if (first === item) {
+    if (item.nextInSlot === undefined) table.delete(item.hash);
+    else table.set(item.hash, item.nextInSlot);
+    item.nextInSlot = undefined;
+    return;
+  }
+  for (let entry = first; entry !== undefined; entry = entry.nextInSlot) {
+    if (entry.nextInSlot !== item) continue;
+    entry.nextInSlot = item.nextInSlot;
+    item.nextInSlot = undefined;
+    return;
+  }
+}
+
+/** A signed 32-bit key, so that the table's keys are small integers. */
+function hashOf(localAddress: number, localPort: number, remoteAddress: number, remotePort: number): number {
+  const ports = (localPort << 16) | remotePort;
+  return (Math.imul(remoteAddress, 0x9e3779b1) ^ Math.imul(localAddress, 0x85ebca6b) ^ Math.imul(ports, 0xc2b2ae35)) | 0;
+}
+
+function formatEnd(address: Ipv4Address, port: number): string {
+  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}:${port}`;
+}
+
