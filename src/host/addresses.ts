@@ -15,7 +15,6 @@ export const DEVICE_ADDRESSES_MAX = 65536;
 
 const LOOPBACK_ADDRESS = 0x7f000001;
 
-/** 169.254/16 is never lent to another device (the kernel's name for what ipv4_is_linklocal_169 hides is scope link). */
 const NO_ADDRESS = 0;
 
 interface Owned {
@@ -121,7 +120,7 @@ export class InterfaceAddressTable implements AddressTable {
   #lastAddressGone(device: NetDevice): void {
     if (device.addresses.length > 0) return;
     this.#host.fib.deviceDown(device, "no-address");
-    this.#host.neighbours.flush((neighbour) => neighbour.device === device);
+    this.#host.neighbours.deviceDown(device, false);
   }
 
   #own(device: NetDevice, address: InterfaceAddress): void {
@@ -163,7 +162,7 @@ export class InterfaceAddressTable implements AddressTable {
       this.#magic("add", device, "broadcast", address.broadcast, 32, primary);
     }
     if (isZeroNet(prefix) || address.isSecondary || (prefix === address.address && address.prefixLength === 32)) return;
-    if (!address.noPrefixRoute) this.#magic("add", device, prefixRouteType(device), prefix, address.prefixLength, primary);
+    if (!address.noPrefixRoute) this.#magic("add", device, prefixRouteType(device), prefix, address.prefixLength, primary, address.routePriority ?? 0);
     if (address.prefixLength >= 31) return;
     this.#magic("add", device, "broadcast", (prefix | ~mask) >>> 0, 32, primary);
     if (this.#host.options.networkBroadcastRoutes) this.#magic("add", device, "broadcast", prefix, 32, primary);
@@ -197,7 +196,7 @@ export class InterfaceAddressTable implements AddressTable {
   }
 
   /** net/ipv4/fib_frontend.c:fib_magic. */
-  #magic(what: "add" | "remove", device: NetDevice, type: RouteType, network: number, prefixLength: number, primary: InterfaceAddress): void {
+  #magic(what: "add" | "remove", device: NetDevice, type: RouteType, network: number, prefixLength: number, primary: InterfaceAddress, priority = 0): void {
     const entry: FibEntry = {
       network,
       prefixLength,
@@ -205,7 +204,7 @@ export class InterfaceAddressTable implements AddressTable {
       type,
       scope: type === "local" ? SCOPE_HOST : SCOPE_LINK,
       tos: 0,
-      priority: 0,
+      priority,
       protocol: "kernel",
       device,
       gateway: 0,
@@ -228,9 +227,10 @@ export class InterfaceAddressTable implements AddressTable {
 
   select(device: NetDevice | undefined, destination: number, scope: Scope): number {
     if (device !== undefined) {
+      const hostScope = this.#host.sysctl.inForce(device, "route_localnet") !== 0 ? SCOPE_LINK : SCOPE_HOST;
       let found = NO_ADDRESS;
       for (const address of device.addresses) {
-        if (address.isSecondary || Math.min(address.scope, SCOPE_LINK) > scope) continue;
+        if (address.isSecondary || Math.min(address.scope, hostScope) > scope) continue;
         if (destination === 0 || isInPrefix(destination, address.peer, address.prefixLength)) return address.address;
         if (found === NO_ADDRESS) found = address.address;
       }

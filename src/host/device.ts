@@ -29,6 +29,8 @@ export interface InterfaceAddress {
   label: string;
   isSecondary: boolean;
   noPrefixRoute: boolean;
+  /** Metric of the prefix route; absent or 0: none. */
+  routePriority?: number;
 }
 
 export interface DeviceCounters {
@@ -56,7 +58,7 @@ export interface DeviceDriver {
   readonly needsNeighbour: boolean;
   /** Sends a packet whose destination MAC is known (0 for devices without one). */
   transmit(device: NetDevice, skb: SkBuff, destinationMac: MacAddress): void;
-  /** Sends a ready frame (ARP, packet sockets); a device without Ethernet drops it. */
+  /** Sends a ready frame (ARP, packet sockets); a device without Ethernet drops it. Until it is sent, `frame.traceId` names its cause. */
   transmitFrame(device: NetDevice, frame: EthernetFrame): void;
 }
 
@@ -69,6 +71,8 @@ export interface TunnelParameters {
   readonly tos: number;
   readonly pmtuDiscovery: boolean;
   readonly key: number | undefined;
+  /** GRE checksums both ways (`csum`). */
+  readonly hasChecksum?: boolean;
 }
 
 export interface NetDevice {
@@ -85,6 +89,9 @@ export interface NetDevice {
   hasCarrier: boolean;
   isNoArp: boolean;
   isPromiscuous: boolean;
+  isAllMulticast: boolean;
+  /** False until it was up for the first time: `ip link` then shows qdisc noop. */
+  hasBeenUp: boolean;
   txQueueLength: number;
   /** In kernel order: primaries in order of addition, each secondary after the primaries (inet_insert_ifa). */
   readonly addresses: InterfaceAddress[];

@@ -33,6 +33,7 @@ export class FibTables implements Fib {
   #mergedLengthsGeneration = 0;
   #routeCount = 0;
   message = "";
+  hasCustomLocalRoutes = false;
 
   constructor(host: Host) {
     this.#host = host;
@@ -47,6 +48,10 @@ export class FibTables implements Fib {
 
   get rules(): readonly FibRule[] {
     return this.#rules.list;
+  }
+
+  get hasCustomRules(): boolean {
+    return !this.#isMerged;
   }
 
   touch(): void {
@@ -73,7 +78,9 @@ export class FibTables implements Fib {
     }
     const table = how === "change" && !this.#tables.has(entry.table) ? undefined : this.#tableFor(entry.table);
     if (table === undefined) return "ENOENT";
-    return this.#insert(table, checked.route, how);
+    const errno = this.#insert(table, checked.route, how);
+    if (errno === undefined && entry.type === "local" && entry.protocol !== "kernel") this.hasCustomLocalRoutes = true;
+    return errno;
   }
 
   /** net/ipv4/fib_trie.c:fib_table_insert after the checks. */

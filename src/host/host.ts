@@ -13,8 +13,9 @@ import type { EventLoop } from "../kernel/event-loop.ts";
 import type { RandomStream } from "../kernel/random.ts";
 import type { FrameReceiver, LinkPort } from "../link/port.ts";
 import type { Tracer } from "../trace/tracer.ts";
-import type { EthernetFrame, IcmpMessage, Ipv4Packet } from "../wire/packet.ts";
-import type { InterfaceAddress, NetDevice, Scope, TunnelParameters } from "./device.ts";
+import type { ArpPacket, EthernetFrame, IcmpMessage, Ipv4Packet } from "../wire/packet.ts";
+import type { DeviceDriver, InterfaceAddress, NetDevice, Scope, TunnelParameters } from "./device.ts";
+import type { IcmpLimits } from "./icmp-limits.ts";
 import type { Ipv4Conf, Ipv4ConfKey } from "./ipv4-conf.ts";
 import type { KernelOptions } from "./kernel-options.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
@@ -41,6 +42,7 @@ export interface Host {
   readonly icmp: IcmpProtocol;
   readonly udp: UdpProtocol;
   readonly tcp: TcpProtocol;
+  readonly fou: FouPorts;
   readonly conntrack: ConntrackTable;
   /** Lines of the kernel log, oldest first (bounded): LOG targets, martians, IPVS errors. */
   readonly log: KernelLog;
@@ -121,6 +123,14 @@ export interface DeviceTable {
   setMtu(device: NetDevice, mtu: number): Errno | undefined;
   setMac(device: NetDevice, mac: MacAddress): Errno | undefined;
   rename(device: NetDevice, name: string): Errno | undefined;
+  /** The kernel's words about the last failure, empty when there were none. */
+  readonly message: string;
+  /** ARP on or off (IFF_NOARP), promiscuous mode, length of the transmit queue. */
+  setFlags(device: NetDevice, flags: { readonly isNoArp?: boolean; readonly isPromiscuous?: boolean; readonly isAllMulticast?: boolean; readonly txQueueLength?: number }): void;
+  /** Gives tunnels of a kind their driver; without one they drop what they are given. */
+  registerDriver(kind: "tunnel" | "gre", driver: DeviceDriver): void;
+  /** Brings lo up. The host calls it once, when all its parts exist. */
+  boot(): void;
   /** The host dies: every device dark, every timer of the host dead. */
   crash(): void;
 }
@@ -211,6 +221,9 @@ export interface Fib {
   readonly generation: number;
   /** The kernel's words about the last failure (NLMSGERR_ATTR_MSG), empty when there were none. */
   readonly message: string;
+  /** Rules were changed at some time, or local routes added by hand: then source validation looks closer (fib_validate_source). */
+  readonly hasCustomRules: boolean;
+  readonly hasCustomLocalRoutes: boolean;
   /** True when the table has ever been used. */
   hasTable(table: number): boolean;
   /** Through the rules; an errno (ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL) when there is no way. */
@@ -243,10 +256,14 @@ export interface Routing {
   /** net/ipv4/route.c:ip_route_output_key_hash. For a packet of this host. */
   output(key: RouteKey): Route | RouteError;
   /** net/ipv4/route.c:ip_route_input_slow, with source validation, martians and redirects. For a packet or ARP request that came in. */
-  input(key: { readonly dst: Ipv4Address; readonly src: Ipv4Address; readonly device: NetDevice; readonly mark: number; readonly tos: number }): Route | RouteError;
-  /** Path MTU learnt by ICMP (kept 10 minutes), and redirects (kept 5). */
-  learnMtu(destination: Ipv4Address, mtu: number): void;
-  learnRedirect(destination: Ipv4Address, gateway: Ipv4Address, device: NetDevice): void;
+  input(key: { readonly dst: Ipv4Address; readonly src: Ipv4Address; readonly device: NetDevice; readonly mark: number; readonly tos: number; readonly isArp?: boolean }): Route | RouteError;
+  /** Path MTU learnt by ICMP (kept 10 minutes), for packets that were sent with `flow`'s source and mark. */
+  learnMtu(destination: Ipv4Address, mtu: number, flow?: { readonly src?: Ipv4Address; readonly mark?: number }): void;
+  /**
+   * A redirect that came in by `device` from router `from` (kept 5 minutes). Refused unless accept_redirects and the rest say yes and
+   * `from` is the gateway in use; while the new gateway is not resolved yet, resolution is started and nothing else happens.
+   */
+  learnRedirect(destination: Ipv4Address, gateway: Ipv4Address, device: NetDevice, from?: Ipv4Address, flow?: { readonly src?: Ipv4Address; readonly mark?: number }): void;
   /** What `ip route get` and `ip route show cache` tell. */
   exceptions(): readonly { readonly destination: Ipv4Address; readonly mtu: number; readonly gateway: Ipv4Address; readonly expiresAtNs: number }[];
 }
@@ -272,14 +289,31 @@ export interface Neighbour {
   readonly probes: number;
 }
 
+/** What an ARP packet tells about its sender. */
+export interface NeighbourLearning {
+  readonly state: NeighbourState;
+  /** A new entry is made when there is none. */
+  readonly creates: boolean;
+  /** Another MAC replaces that of a valid entry (NEIGH_UPDATE_F_OVERRIDE). */
+  readonly overrides: boolean;
+  readonly cause: number;
+}
+
 export interface NeighbourTable {
-  /** In the kernel's listing order as far as it can be known, else order of creation. */
+  /** In the kernel's listing order as far as it can be known, else order of creation; proxy entries last. */
   readonly list: readonly Neighbour[];
   lookup(device: NetDevice, address: Ipv4Address): Neighbour | undefined;
+  hasProxy(device: NetDevice, address: Ipv4Address): boolean;
+  /** neigh_update for an ARP packet; false when there is no entry and none was made. */
+  learn(device: NetDevice, address: Ipv4Address, mac: MacAddress, learning: NeighbourLearning): boolean;
+  /** Starts to resolve without a packet (neigh_event_send with none); true when the MAC is known already. */
+  solicit(device: NetDevice, address: Ipv4Address): boolean;
+  /** The device went down or changed its address, or lost its carrier (then permanent entries stay). */
+  deviceDown(device: NetDevice, isOnlyCarrier: boolean): void;
   /** Sends to a next hop: resolves first when it must, queueing the packet (net/core/neighbour.c:neigh_resolve_output). */
   output(device: NetDevice, nextHop: Ipv4Address, skb: SkBuff): void;
   /** arp -s, ip neigh add/replace/change. EEXIST, ENOENT as the kernel says. */
-  set(device: NetDevice, address: Ipv4Address, mac: MacAddress, state: NeighbourState, how: "add" | "replace" | "change"): Errno | undefined;
+  set(device: NetDevice, address: Ipv4Address, mac: MacAddress | undefined, state: NeighbourState, how: "add" | "replace" | "change"): Errno | undefined;
   remove(device: NetDevice, address: Ipv4Address): Errno | undefined;
   setProxy(device: NetDevice, address: Ipv4Address): void;
   removeProxy(device: NetDevice, address: Ipv4Address): Errno | undefined;
@@ -288,12 +322,20 @@ export interface NeighbourTable {
   confirm(device: NetDevice, nextHop: Ipv4Address): void;
 }
 
+/** Sees an ARP packet that came in or is about to leave: the packet to go on with, or undefined to drop it (NF_ARP_IN, NF_ARP_OUT). */
+export type ArpHook = (packet: ArpPacket, device: NetDevice) => ArpPacket | undefined;
+
 export interface ArpProtocol {
+  /** Where arptables sits. */
+  inputHook: ArpHook | undefined;
+  outputHook: ArpHook | undefined;
   receive(device: NetDevice, frame: EthernetFrame): void;
   /** Sends one request; `destinationMac` is broadcast or the unicast address that is probed. */
   sendRequest(device: NetDevice, options: { readonly senderIp: Ipv4Address; readonly targetIp: Ipv4Address; readonly destinationMac: MacAddress; readonly cause: number }): void;
-  /** A gratuitous request as keepalived and arp_notify send it. */
-  sendGratuitous(device: NetDevice, address: Ipv4Address): void;
+  /** A gratuitous request as arp_notify sends it; keepalived fills in a broadcast target MAC. */
+  sendGratuitous(device: NetDevice, address: Ipv4Address, targetMac?: MacAddress): void;
+  /** Asks for a neighbour on behalf of a packet that waits for it: the sender address follows arp_announce (arp_solicit). */
+  solicit(device: NetDevice, target: Ipv4Address, destinationMac: MacAddress, skb: SkBuff | undefined): void;
 }
 
 /* -------------------------------------------------------------------------------------------------------------------- IP */
@@ -339,7 +381,9 @@ export interface IpCounters {
 
 export interface IpProtocol {
   readonly counters: IpCounters;
-  registerProtocol(protocol: number, handler: ProtocolHandler): void;
+  /** undefined takes the handler away. */
+  registerProtocol(protocol: number, handler: ProtocolHandler | undefined): void;
+  protocol(protocol: number): ProtocolHandler | undefined;
   /** From a device: net/ipv4/ip_input.c:ip_rcv. The skb's ip is shared with the frame. */
   receive(skb: SkBuff): void;
   /**
@@ -374,8 +418,31 @@ export interface IcmpProtocol {
   sendError(skb: SkBuff, type: number, code: number, rest: number, options?: { readonly source?: Ipv4Address }): void;
   /** Opens a ping or raw ICMP socket with an identifier of its own. Replies to its requests come as they are, errors about them with the quoted packet. */
   openEcho(onPacket: (packet: Ipv4Packet, icmp: IcmpMessage) => void): EchoSocket & { readonly identifier: number };
+  readonly limits: IcmpLimits;
   /** Messages sent and received by type, for /proc/net/snmp. */
   readonly counters: { readonly sent: Map<number, number>; readonly received: Map<number, number> };
+}
+
+/* --------------------------------------------------------------------------------------------------------------- tunnels */
+
+/** A UDP port that takes tunnelled packets (net/ipv4/fou_core.c). `protocol` is 0 for GUE, whose header names it. */
+export interface FouPort {
+  readonly port: number;
+  readonly protocol: number;
+  readonly isGue: boolean;
+  /** Restrictions as given to `ip fou add`, for `ip fou show`; 0 and undefined: none. */
+  readonly local: Ipv4Address;
+  readonly peer: Ipv4Address;
+  readonly peerPort: number;
+  readonly device: NetDevice | undefined;
+}
+
+export interface FouPorts {
+  readonly list: readonly FouPort[];
+  /** EADDRINUSE, EALREADY ... */
+  add(port: FouPort): Errno | undefined;
+  /** EINVAL when there is no such port. */
+  remove(port: number): Errno | undefined;
 }
 
 /* --------------------------------------------------------------------------------------------------------------- sockets */
@@ -407,7 +474,7 @@ export interface UdpSocket {
 export interface UdpProtocol {
   readonly sockets: readonly UdpSocket[];
   /** port 0: an ephemeral one. EADDRINUSE, EADDRNOTAVAIL. */
-  bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean }, events: UdpSocketEvents): UdpSocket | Errno;
+  bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean; readonly reuseAddress?: boolean }, events: UdpSocketEvents): UdpSocket | Errno;
   readonly counters: Record<string, number>;
 }
 

@@ -3,6 +3,7 @@
  */
 
 import type { Ipv4Address } from "../base/ipv4-address.ts";
+import type { DropReason } from "../trace/events.ts";
 import type { NetDevice, Scope } from "./device.ts";
 
 export type RouteType = "unicast" | "local" | "broadcast" | "multicast" | "unreachable" | "blackhole" | "prohibit" | "throw";
@@ -57,10 +58,16 @@ export interface Route {
   readonly entry: FibEntry | undefined;
   /** ICMP redirect should be sent when forwarding by it (RTCF_DOREDIRECT). */
   readonly doRedirect: boolean;
+  /** The gateway was learnt from an ICMP redirect. */
+  readonly isRedirected?: boolean;
+  /** When the learnt MTU or gateway is forgotten; 0: nothing was learnt. */
+  readonly expiresAtNs?: number;
 }
 
 /** A failed lookup. `ENETUNREACH`, `EHOSTUNREACH`, `EACCES`, `EINVAL` (blackhole), `EXDEV` (source validation) ... */
 export interface RouteError {
   readonly errno: string;
+  /** What to record when a packet dies of it; absent when there simply is no route. */
+  readonly reason?: DropReason;
   readonly detail: string;
 }

@@ -36,6 +36,10 @@ export class SkBuff {
   /** Options that rerouting and redirects need (IPCB(skb)->flags). */
   isForwarded = false;
   isRerouted = false;
+  /** Fragment it when it does not fit even if DF is set (skb->ignore_df). */
+  ignoresDontFragment = false;
+  /** Size of the largest fragment that it was put together from, 0: none (IPCB(skb)->frag_max_size): on its way out it is cut no larger. */
+  fragmentMaxBytes = 0;
   /** Trace record that this packet's latest fate follows from. */
   cause = 0;
 
@@ -57,6 +61,12 @@ export class SkBuff {
     this.ip = ip;
     this.isWritable = true;
     return ip;
+  }
+
+  /** A header to change now, its payload possibly shared: enough for TTL and TOS. `makeWritable` still copies before it is changed further. */
+  copyHeader(): Ipv4Packet {
+    if (!this.isWritable) this.ip = this.ip.copy();
+    return this.ip;
   }
 
   /** The TCP segment, for code that has checked the protocol and that this is no fragment. */

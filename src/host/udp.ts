@@ -37,7 +37,7 @@ export class Udp implements UdpProtocol, ProtocolHandler {
     return [...this.#byPort.values()].flat();
   }
 
-  bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean }, events: UdpSocketEvents): UdpSocket | Errno {
+  bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean; readonly reuseAddress?: boolean }, events: UdpSocketEvents): UdpSocket | Errno {
     const { address } = options;
     const isSpecial = address === 0 || address === 0xffffffff || address >>> 28 === 14 || address >>> 24 === 127;
     if (!isSpecial && !this.host.addresses.isOwn(address) && this.host.sysctl.read("net.ipv4.ip_nonlocal_bind") !== "1") return "EADDRNOTAVAIL";
@@ -45,9 +45,11 @@ export class Udp implements UdpProtocol, ProtocolHandler {
     const port = options.port === 0 ? this.#ports.chooseForBind(this.#range) : options.port;
     if (port === undefined) return "EAGAIN";
     const others = this.#byPort.get(port) ?? [];
-    if (others.some((other) => other.localAddress === address || other.localAddress === 0 || address === 0)) return "EADDRINUSE";
-    const socket = new UdpEndpoint(this, address, port, options.owner, options.receiveErrors === true, events);
-    this.#byPort.set(port, [...others, socket]);
+    const isReusable = options.reuseAddress === true;
+    if (others.some((other) => (other.localAddress === address || other.localAddress === 0 || address === 0) && !(isReusable && other.isReusable))) return "EADDRINUSE";
+    const socket = new UdpEndpoint(this, { address, port, isReusable }, options.owner, options.receiveErrors === true, events);
+    // The newest of several that share a port is found first.
+    this.#byPort.set(port, [socket, ...others]);
     this.#ports.take(port, { isBound: true, isReusable: false });
     this.#count++;
     return socket;
@@ -159,16 +161,18 @@ class UdpEndpoint implements UdpSocket {
   remotePort = 0;
   readonly owner: SocketOwner | undefined;
   readonly receivesErrors: boolean;
+  readonly isReusable: boolean;
   isDontFragment = false;
   readonly #udp: Udp;
   readonly #events: UdpSocketEvents;
   #id: number;
   #isClosed = false;
 
-  constructor(udp: Udp, address: Ipv4Address, port: number, owner: SocketOwner | undefined, receivesErrors: boolean, events: UdpSocketEvents) {
+  constructor(udp: Udp, bound: { readonly address: Ipv4Address; readonly port: number; readonly isReusable: boolean }, owner: SocketOwner | undefined, receivesErrors: boolean, events: UdpSocketEvents) {
     this.#udp = udp;
-    this.localAddress = address;
-    this.localPort = port;
+    this.localAddress = bound.address;
+    this.localPort = bound.port;
+    this.isReusable = bound.isReusable;
     this.owner = owner;
     this.receivesErrors = receivesErrors;
     this.#events = events;

@@ -18,9 +18,9 @@ import type { SchedClose, SchedOpen, SchedOperation, SchedVirtual } from "./sche
 import { type Scheduler, type SchedulerOptions, schedulerContext } from "./schedulers/scheduler.ts";
 
 /** Measured by the clock of a retransmitted FIN: an ipvsadm process, a handshake, a close. */
-const COMMAND_NS = 100 * NS_PER_MS;
-const OPEN_NS = 2_130_000;
-const CLOSE_NS = 9_500_000;
+const COMMAND_NS = 112 * NS_PER_MS;
+const OPEN_NS = 2_100_000;
+const CLOSE_NS = 10 * NS_PER_MS;
 /** A client gives up when nothing answers its SYN, before it would send it again. */
 const CONNECT_TIMEOUT_NS = 700 * NS_PER_MS;
 /** The script waits so long for the server to see a close. */

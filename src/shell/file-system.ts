@@ -37,7 +37,14 @@ export interface FileProvider {
 export interface FileSystem {
   mount(path: string, provider: FileProvider): void;
   resolve(cwd: string, path: string): string;
+  /** stat(2): follows symbolic links. */
   status(path: string): FileStatus | undefined;
+  /** lstat(2). */
+  linkStatus(path: string): FileStatus | undefined;
+  /** Where a symbolic link points; undefined when it is none. */
+  readLink(path: string): string | undefined;
+  /** realpath(3): every symbolic link resolved; undefined when a part is missing. */
+  realPath(path: string): string | undefined;
   exists(path: string): boolean;
   read(path: string): string;
   write(path: string, text: string): void;

@@ -4,8 +4,7 @@
  * Frames become bytes as they pass (a reference would keep every payload and header object alive), in chunks that double up to 1 MiB.
  */
 
-import type { Ipv4Packet } from "../wire/packet.ts";
-import { EthernetFrame } from "../wire/packet.ts";
+import { EthernetFrame, type Ipv4Packet } from "../wire/packet.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { writeIpv4 } from "../wire/ipv4.ts";
 import { encodePcapHeader, LINKTYPE_ETHERNET, LINKTYPE_RAW, PCAP_HEADER_BYTES, PCAP_RECORD_BYTES, writePcapRecord } from "../wire/pcap.ts";
@@ -25,11 +24,10 @@ export class PcapCapture {
   readonly hostName: string;
   readonly deviceName: string;
   frameCount = 0;
-  #chunks: Uint8Array[] = [];
+  readonly #chunks: Uint8Array[] = [];
   #chunk = new Uint8Array(FIRST_CHUNK_BYTES);
   #used = 0;
   #doneBytes = 0;
-  /** Where each record starts is found by walking: times can be shifted later without an index. */
   readonly #linkType: number;
 
   constructor(options: { readonly hostName: string; readonly deviceName: string; readonly linkType: number }) {
@@ -93,12 +91,15 @@ function shiftTimes(file: Uint8Array, originNs: number): void {
 export class PcapSink {
   readonly captures: PcapCapture[] = [];
   frameCount = 0;
-  /** Frames that may be kept over all captures; what comes later is counted, not kept. */
-  readonly framesMax: number;
-  readonly #onLimit: () => void;
+  lengthBytes = 0;
+  readonly #framesMax: number;
+  readonly #bytesMax: number;
+  readonly #onLimit: (what: "frames" | "bytes") => void;
 
-  constructor(options: { readonly framesMax?: number; readonly onLimit?: () => void } = {}) {
-    this.framesMax = options.framesMax ?? Number.POSITIVE_INFINITY;
+  /** Bounds over all captures together; what would go beyond them is not kept, and `onLimit` is called for each such frame. */
+  constructor(options: { readonly framesMax?: number; readonly bytesMax?: number; readonly onLimit?: (what: "frames" | "bytes") => void } = {}) {
+    this.#framesMax = options.framesMax ?? Number.POSITIVE_INFINITY;
+    this.#bytesMax = options.bytesMax ?? Number.POSITIVE_INFINITY;
     this.#onLimit = options.onLimit ?? (() => {});
   }
 
@@ -107,12 +108,13 @@ export class PcapSink {
     const capture = new PcapCapture({ hostName: device.hostName, deviceName: device.name, linkType });
     this.captures.push(capture);
     const tap = (_direction: "in" | "out", timeNs: number, what: EthernetFrame | Ipv4Packet) => {
-      if (this.frameCount >= this.framesMax) {
-        this.#onLimit();
-        return;
+      if (this.frameCount >= this.#framesMax) this.#onLimit("frames");
+      else if (this.lengthBytes >= this.#bytesMax) this.#onLimit("bytes");
+      else {
+        this.frameCount++;
+        this.lengthBytes += what.lengthBytes;
+        capture.add(timeNs, what);
       }
-      this.frameCount++;
-      capture.add(timeNs, what);
     };
     device.taps.push(tap);
     return () => {

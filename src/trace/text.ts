@@ -5,8 +5,7 @@
  */
 
 import { formatSeconds } from "../base/time.ts";
-import type { Ipv4Packet } from "../wire/packet.ts";
-import { EthernetFrame } from "../wire/packet.ts";
+import { EthernetFrame, type Ipv4Packet } from "../wire/packet.ts";
 import { formatEthernet } from "../wire/ethernet.ts";
 import { formatIpv4 } from "../wire/ipv4.ts";
 import { PLAIN, type PrintOptions } from "../wire/print.ts";

@@ -9,7 +9,7 @@
 import { get16, get32, put16, put32 } from "./byte-order.ts";
 import { internetChecksum } from "./checksum.ts";
 import { DEPTH_MAX, type DecodeOptions, type Decoded, decoded, type Ipv4Codec, rejected } from "./codec.ts";
-import { ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_HEADER_BYTES, IcmpMessage, IPV4_HEADER_BYTES, type Ipv4Packet, isIcmpError, PROTOCOL_TCP, PROTOCOL_UDP, RawPayload, TcpSegment, UdpDatagram } from "./packet.ts";
+import { ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_HEADER_BYTES, IcmpMessage, IPV4_HEADER_BYTES, type Ipv4Packet, isIcmpError, PROTOCOL_TCP, PROTOCOL_UDP, TcpSegment, UdpDatagram } from "./packet.ts";
 import { formatAddress, formatPort, hex, type PrintOptions } from "./print.ts";
 
 export { ICMP_HEADER_BYTES };
@@ -56,7 +56,7 @@ export function writeIcmp(out: Uint8Array, at: number, message: IcmpMessage, inn
 
 /** print-icmp.c:icmp_print. `destination`: where the message itself goes. */
 export function formatIcmp(message: IcmpMessage, options: PrintOptions, inner: Ipv4Codec): string {
-  let text = `ICMP ${describe(message, options)}, length ${message.lengthBytes}`;
+  let text = `ICMP ${describe(message, options, inner)}, length ${message.lengthBytes}`;
   if (options.verbosity > 0 && message.quoted !== undefined) {
     const cutBytes = (options.cutBytes ?? 0) + message.quoted.lengthBytes - message.quotedBytes;
     text += `\n\t${inner.format(message.quoted, { ...options, cutBytes })}`;
@@ -64,10 +64,10 @@ export function formatIcmp(message: IcmpMessage, options: PrintOptions, inner: I
   return text;
 }
 
-function describe(message: IcmpMessage, options: PrintOptions): string {
+function describe(message: IcmpMessage, options: PrintOptions, inner: Ipv4Codec): string {
   const { type, code, quoted } = message;
   if (type === ICMP_ECHO || type === ICMP_ECHO_REPLY) return `echo ${type === ICMP_ECHO ? "request" : "reply"}, id ${message.rest >>> 16}, seq ${message.rest & 0xffff}`;
-  if (type === 3) return describeUnreachable(code, message.rest, quoted, options);
+  if (type === 3) return describeUnreachable(message, options, inner);
   if (type === 4) return "source quench";
   if (type === 5) {
     const target = quoted === undefined ? "" : formatAddress(quoted.dst, options);
@@ -87,13 +87,13 @@ function describe(message: IcmpMessage, options: PrintOptions): string {
 
 const REDIRECTS: readonly (readonly [string, string])[] = [["redirect", "net"], ["redirect", "host"], ["redirect-tos", "net"], ["redirect-tos", "host"]];
 
-function describeUnreachable(code: number, rest: number, quoted: Ipv4Packet | undefined, options: PrintOptions): string {
+function describeUnreachable({ code, rest, quoted }: IcmpMessage, options: PrintOptions, inner: Ipv4Codec): string {
   const target = quoted === undefined ? "" : formatAddress(quoted.dst, options);
   switch (code) {
     case 0: return `net ${target} unreachable`;
     case 1: return `host ${target} unreachable`;
     case 2: return `${target} protocol ${quoted?.protocol ?? 0} unreachable`;
-    case 3: return describePort(target, quoted, options);
+    case 3: return describePort(target, quoted, options, inner);
     case 4: return (rest & 0xffff) === 0 ? `${target} unreachable - need to frag` : `${target} unreachable - need to frag (mtu ${rest & 0xffff})`;
     case 5: return `${target} unreachable - source route failed`;
     case 6: return `net ${target} unreachable - unknown`;
@@ -110,14 +110,21 @@ function describeUnreachable(code: number, rest: number, quoted: Ipv4Packet | un
   }
 }
 
-function describePort(target: string, quoted: Ipv4Packet | undefined, options: PrintOptions): string {
+function describePort(target: string, quoted: Ipv4Packet | undefined, options: PrintOptions, inner: Ipv4Codec): string {
   const payload = quoted?.payload;
   if (payload instanceof TcpSegment) return `${target} tcp port ${formatPort(payload.dstPort, "tcp", options)} unreachable`;
   if (payload instanceof UdpDatagram) return `${target} udp port ${formatPort(payload.dstPort, "udp", options)} unreachable`;
-  const port = payload instanceof RawPayload && payload.bytes.length >= 4 ? get16(payload.bytes, 2) : 0;
   const protocol = quoted?.protocol ?? 0;
+  const port = quoted === undefined ? 0 : wordAfterHeader(quoted, inner);
   if (protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP) return `${target} ${protocol === PROTOCOL_TCP ? "tcp" : "udp"} port ${port} unreachable`;
   return `${target} protocol ${protocol} port ${port} unreachable`;
+}
+
+/** Where TCP and UDP have the destination port; tcpdump shows it for any protocol. */
+function wordAfterHeader(quoted: Ipv4Packet, inner: Ipv4Codec): number {
+  const bytes = new Uint8Array(quoted.lengthBytes);
+  inner.write(bytes, 0, quoted);
+  return quoted.lengthBytes < quoted.headerBytes + 4 ? 0 : get16(bytes, quoted.headerBytes + 2);
 }
 
 function describeTimestampReply(message: IcmpMessage): string {

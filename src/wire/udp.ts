@@ -46,9 +46,15 @@ export function writeUdp(out: Uint8Array, at: number, datagram: UdpDatagram, add
   put16(out, at + 6, internetChecksum(out, at, at + length, pseudoHeaderSum(addresses.src, addresses.dst, PROTOCOL_UDP, length)) || 0xffff);
 }
 
-/** print-udp.c:udp_print after the addresses, for ports without a printer of their own. */
+const DOMAIN_HEADER_BYTES = 12;
+
+/** print-udp.c:udp_print after the addresses. Of the protocols that tcpdump knows by port only what is too short for DNS is told apart. */
 export function formatUdp(datagram: UdpDatagram, options: PrintOptions): string {
-  const text = `UDP, length ${datagram.lengthBytes - UDP_HEADER_BYTES}`;
-  if (options.isQuick || options.verbosity < 2 || (options.cutBytes ?? 0) > 0) return text;
-  return `${datagram.hasChecksum ? "[udp sum ok]" : "[no cksum]"} ${text}`;
+  const length = datagram.lengthBytes - UDP_HEADER_BYTES;
+  const text = `UDP, length ${length}`;
+  if (options.isQuick || (options.cutBytes ?? 0) > 0) return text;
+  const isDomain = [datagram.srcPort, datagram.dstPort].some((port) => port === 53 || port === 5353);
+  const content = isDomain && length < DOMAIN_HEADER_BYTES ? `domain [length ${length} < ${DOMAIN_HEADER_BYTES}] (invalid)` : text;
+  if (options.verbosity < 2) return content;
+  return `${datagram.hasChecksum ? "[udp sum ok]" : "[no cksum]"} ${content}`;
 }

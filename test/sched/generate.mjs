@@ -31,6 +31,7 @@ const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed"
 const JOBS = [
   ...SCHEDULERS.filter((scheduler) => !["wlc", "wrr"].includes(scheduler)).map((scheduler) => [scheduler, "all", {}]),
   ["sh", "all", { flags: ["sh-fallback"] }],
+  ["sh", "all", { flags: ["sh-port"] }],
   ["mh", "all", { flags: ["mh-port"] }],
   ["mh", "all", { flags: ["mh-fallback"] }],
   ["mh", "limits", { flags: ["mh-fallback", "mh-port"], clients: 40 }],
@@ -65,29 +66,36 @@ const JOBS = [
 
 for (const scheduler of ["dh", "fo", "lblc", "lblcr"]) JOBS.push([scheduler, "wild", {}]);
 
-/** Scripts of several services, one after the other. */
+/** Scripts of several services, one after the other: at most about 450 connections stay open, the recording kernel's files. */
 const SERIES = {
-  "series-wrr": [
+  "series-wrr-1": [
     ["wrr", "all", {}],
     ["wrr", "steady", { ports: [80, 8080] }],
+    ["wrr", "limits", {}],
+  ],
+  "series-wrr-2": [
     ["wrr", "weights", {}],
     ["wrr", "large", {}],
-    ["wrr", "limits", {}],
-    ["wrr", "limits", { persist: 360 }],
     ["wrr", "churn", {}],
-    ["wrr", "crowd", {}],
   ],
-  "series-wlc-sh": [
+  "series-wrr-3": [
+    ["wrr", "crowd", {}],
+    ["wrr", "limits", { persist: 360 }],
+  ],
+  "series-wlc-sh-1": [
     ["wlc", "all", {}],
     ["sh", "large", {}],
     ["wlc", "all", { persist: 300 }],
+  ],
+  "series-wlc-sh-2": [
     ["sh", "weights", { flags: ["flag-1"], clients: 40 }],
     ["wlc", "churn", {}],
     ["sh", "limits", { flags: ["sh-fallback", "sh-port"], clients: 40 }],
+  ],
+  "series-wlc-sh-3": [
     ["wlc", "large", {}],
     ["sh", "churn", { persist: 300, flags: ["sh-fallback"], clients: 30 }],
     ["wlc", "refused", {}],
-    ["sh", "all", { flags: ["sh-port"] }],
   ],
   "series-wild-1": [
     ["wlc", "wild", {}],

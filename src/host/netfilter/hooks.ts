@@ -64,11 +64,19 @@ export class NetfilterHooks {
 
   /** Runs a hook; true when the packet goes on. */
   run(hook: HookNumber, skb: SkBuff, input: NetDevice | undefined, output: NetDevice | undefined): boolean {
+    return this.verdict(hook, skb, input, output) === "ACCEPT";
+  }
+
+  /** Runs a hook, for callers to whom dropped and stolen are not the same. */
+  verdict(hook: HookNumber, skb: SkBuff, input: NetDevice | undefined, output: NetDevice | undefined): Verdict {
     const entries = this.#listOf(hook);
-    if (entries.length === 0) return true;
+    if (entries.length === 0) return "ACCEPT";
     const state: HookState = { hook, input, output };
-    for (const entry of entries) if (entry.run(skb, state) !== "ACCEPT") return false;
-    return true;
+    for (const entry of entries) {
+      const verdict = entry.run(skb, state);
+      if (verdict !== "ACCEPT") return verdict;
+    }
+    return "ACCEPT";
   }
 
   #listOf(hook: HookNumber): HookEntry[] {

@@ -6,7 +6,7 @@
  */
 
 export const INITIAL_WINDOW_SEGMENTS = 10;
-const THRESHOLD_INFINITE = 0x7fffffff;
+export const THRESHOLD_INFINITE = 0x7fffffff;
 const CUBIC_BETA = 717;
 const CUBIC_BETA_SCALE = 1024;
 const WINDOW_MAX_SEGMENTS = 1 << 20;

@@ -8,6 +8,7 @@
 import { NS_PER_MS, NS_PER_SECOND } from "../../base/time.ts";
 
 export const RTO_INITIAL_NS = NS_PER_SECOND;
+const RTO_FALLBACK_NS = 3 * NS_PER_SECOND;
 export const RTO_MIN_NS = 200 * NS_PER_MS;
 export const RTO_MAX_NS = 120 * NS_PER_SECOND;
 
@@ -21,6 +22,7 @@ export class RttEstimator {
   #deviationMaxNs = 0;
   #variationNs = 0;
   #windowEndSeq = 0;
+  #fallbackNs = RTO_INITIAL_NS;
   readonly #tickNs: number;
 
   constructor(tickNs: number) {
@@ -64,9 +66,15 @@ export class RttEstimator {
 
   /** The timeout that the estimate gives, without backoff. */
   get baseRtoNs(): number {
-    if (this.smoothedNs === 0) return RTO_INITIAL_NS;
+    if (this.smoothedNs === 0) return this.#fallbackNs;
     const exact = this.smoothedNs + this.#variationNs;
     return Math.min(Math.ceil(exact / this.#tickNs) * this.#tickNs, RTO_MAX_NS);
+  }
+
+  /** The handshake gave no sample (RFC 6298 section 5.7). */
+  fallBack(): void {
+    this.#fallbackNs = RTO_FALLBACK_NS;
+    this.restore();
   }
 
   /** Ends the backoff. */

@@ -146,12 +146,14 @@ export class SendQueue {
     this.sackedCount++;
   }
 
+  /** It is not in the network any more; nor is a retransmission of it. */
   markLost(segment: SentSegment): void {
-    if (segment.isLost || segment.isSacked) return;
+    if (segment.isSacked) return;
     if (segment.isRetransmitted) {
       segment.isRetransmitted = false;
       this.retransmittedCount--;
     }
+    if (segment.isLost) return;
     segment.isLost = true;
     this.lostCount++;
   }

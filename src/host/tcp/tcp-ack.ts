@@ -2,10 +2,12 @@
  * Acknowledgments as the sender sees them: what left the network, round-trip samples, SACK, fast retransmit, window updates.
  *
  * Linux v6.1 net/ipv4/tcp_input.c:tcp_ack, tcp_clean_rtx_queue, tcp_sacktag_write_queue, tcp_fastretrans_alert; RFC 5681, RFC 6675.
- * Not modelled: reordering detection beyond three segments, undo, F-RTO, proportional rate reduction.
+ * Not modelled: undo, F-RTO, proportional rate reduction.
  */
 
 import { TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
+import { detectLoss, noteDelivered } from "./loss-detection.ts";
+import type { SentSegment } from "./send-queue.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
 import { rearmRetransmit, retransmitLost, retransmitSegment, scheduleLossProbe, sendAck, syncMss, windowProbeDelay } from "./tcp-output.ts";
 import type { TcpConnection } from "./tcp-socket.ts";
@@ -52,6 +54,7 @@ export function processAck(conn: TcpConnection, segment: TcpSegment): AckVerdict
 }
 
 function rearmAfterAck(conn: TcpConnection, isForward: boolean): void {
+  if (conn.retransmitJob === "reorder" && conn.packetsOut > 0) return;
   if (isForward) rearmRetransmit(conn);
   if (conn.packetsOut > 0) scheduleLossProbe(conn, isForward);
 }
@@ -80,6 +83,7 @@ function cleanSent(conn: TcpConnection, ack: number, segment: TcpSegment): numbe
   let hasRetransmitted = false;
   for (let sent = queue.acknowledge(ack); sent !== undefined; sent = queue.acknowledge(ack)) {
     count++;
+    noteDelivered(conn, sent);
     if (sent.wasEverRetransmitted) hasRetransmitted = true;
     else sampleNs = now - sent.sentAtNs;
     if ((sent.flags & TCP_SYN) !== 0) conn.retransmitStampNs = -1;
@@ -106,6 +110,7 @@ function tagSacked(conn: TcpConnection, segment: TcpSegment): number {
       if (sent === undefined || !seqBefore(sent.seq, right)) break;
       if (sent.isSacked || seqBefore(sent.seq, left) || seqAfter(sent.endSeq, right)) continue;
       queue.markSacked(sent);
+      noteDelivered(conn, sent);
       count++;
     }
   }
@@ -124,14 +129,15 @@ function alert(conn: TcpConnection, acked: number, newlySacked: number, isDuplic
       conn.retransmitStampNs = -1;
     }
   } else if (congestion.state === "Disorder" && queue.sackedCount === 0 && acked > 0) congestion.state = "Open";
-  const isLossSeen = conn.hasSack ? markLostBySack(conn) : conn.duplicateAcks >= DUPLICATE_THRESHOLD;
+  const isLossSeen = conn.hasSack ? detectLoss(conn) : conn.duplicateAcks >= DUPLICATE_THRESHOLD;
   if (congestion.state === "Open" || congestion.state === "Disorder") {
     if (isLossSeen) {
       congestion.enterRecovery(conn.sndNxt);
       const head = queue.head;
-      if (head !== undefined) queue.markLost(head);
-      if (head !== undefined && !head.isRetransmitted) {
-        retransmitSegment(conn, head);
+      if (head !== undefined && !conn.hasSack) queue.markLost(head);
+      const first = firstLost(conn);
+      if (first !== undefined) {
+        retransmitSegment(conn, first);
         conn.armRetransmit("retransmit", conn.rtt.rtoNs);
       }
     } else if (queue.sackedCount > 0 || conn.duplicateAcks > 0) congestion.state = "Disorder";
@@ -145,22 +151,14 @@ function alert(conn: TcpConnection, acked: number, newlySacked: number, isDuplic
   retransmitLost(conn);
 }
 
-/** A segment is lost when three others above it have arrived (RFC 6675 IsLost, counted in segments). */
-function markLostBySack(conn: TcpConnection): boolean {
+/** The oldest segment that must be sent again: it goes even when the congestion window is full. */
+function firstLost(conn: TcpConnection): SentSegment | undefined {
   const queue = conn.sendQueue;
-  if (queue.sackedCount === 0) return false;
-  let above = queue.sackedCount;
-  let isAny = false;
-  for (let i = 0; i < queue.inFlightCount && above > 0; i++) {
-    const sent = queue.segment(i);
-    if (sent === undefined) break;
-    if (sent.isSacked) above--;
-    else if (above >= DUPLICATE_THRESHOLD && !sent.isRetransmitted) {
-      if (!sent.isLost) isAny = true;
-      queue.markLost(sent);
-    }
+  for (let i = 0; i < queue.inFlightCount; i++) {
+    const segment = queue.segment(i);
+    if (segment?.isLost === true && !segment.isRetransmitted) return segment;
   }
-  return isAny;
+  return undefined;
 }
 
 /** net/ipv4/tcp_input.c:tcp_ack_probe. */

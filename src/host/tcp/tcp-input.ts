@@ -6,6 +6,7 @@
 
 import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
 import { NS_PER_SECOND } from "../../base/time.ts";
+import { INITIAL_WINDOW_SEGMENTS, THRESHOLD_INFINITE } from "./congestion.ts";
 import { TCP_MSS_DEFAULT } from "./limits.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
 import { processAck, sendChallengeAck } from "./tcp-ack.ts";
@@ -117,8 +118,17 @@ export function establish(conn: TcpConnection): void {
   conn.lastReceivedNs = now;
   conn.rcvTimeNs = now;
   conn.copiedMarkNs = now;
-  conn.copiedSpace = conn.rcvWnd;
-  conn.congestion.window = Math.max(conn.congestion.window, 1);
+  if (conn.hasTimestamps) conn.advertisedMss -= 12;
+  // One segment of the buffer is kept back (tcp_init_buffer_space).
+  conn.windowClamp = Math.max(Math.min(conn.windowClamp, (conn.receiveBufferBytes >>> 1) - conn.advertisedMss), 2 * conn.advertisedMss);
+  conn.rcvThreshold = Math.min(conn.rcvThreshold, conn.windowClamp);
+  conn.copiedSpace = Math.min(conn.rcvThreshold, conn.rcvWnd, INITIAL_WINDOW_SEGMENTS * conn.advertisedMss);
+  // A handshake that needed more than one retransmission speaks against ten segments at once; no sample, against a short timeout.
+  conn.congestion.window = conn.totalRetransmits > 1 ? 1 : INITIAL_WINDOW_SEGMENTS;
+  conn.congestion.threshold = THRESHOLD_INFINITE;
+  conn.congestion.recovered();
+  conn.retransmits = 0;
+  if (conn.rtt.smoothedNs === 0) conn.rtt.fallBack();
   conn.setState("ESTABLISHED");
   if (conn.keepAlive !== undefined) conn.armSlowTimer(conn.keepAlive.idleNs);
 }

@@ -37,7 +37,7 @@ export interface KeepAlive {
 }
 
 /** Which of its jobs the one retransmission timer is armed for (icsk_pending). */
-export type RetransmitJob = "none" | "retransmit" | "loss-probe" | "window-probe";
+export type RetransmitJob = "none" | "retransmit" | "loss-probe" | "reorder" | "window-probe";
 
 export class TcpConnection implements TcpSocket, EventTarget {
   readonly tcp: Tcp;
@@ -124,6 +124,10 @@ export class TcpConnection implements TcpSocket, EventTarget {
   probesOut = 0;
   duplicateAcks = 0;
   tlpHighSeq = 0;
+  /** The most recently sent segment that was delivered (RACK): when it was sent, where it ends, how long it took. */
+  rackSentNs = -1;
+  rackEndSeq = 0;
+  rackRttNs = 0;
   totalRetransmits = 0;
   lastSentNs = 0;
   rcvTimeNs = 0;

@@ -6,6 +6,7 @@
 
 import { NS_PER_SECOND } from "../../base/time.ts";
 import { RTO_MAX_NS, RTO_MIN_NS } from "./rtt.ts";
+import { onReorderTimer } from "./loss-detection.ts";
 import { ATO_MIN_NS, retransmitSegment, sendAck, sendActiveReset, sendLossProbe, sendProbe, sendWindowProbe } from "./tcp-output.ts";
 import type { TcpConnection } from "./tcp-socket.ts";
 
@@ -43,6 +44,10 @@ function onRetransmitTimer(conn: TcpConnection): void {
     case "window-probe":
       conn.retransmitJob = "none";
       onWindowProbe(conn);
+      break;
+    case "reorder":
+      conn.retransmitJob = "none";
+      onReorderTimer(conn);
       break;
     case "none":
       break;
@@ -89,11 +94,7 @@ function enterLoss(conn: TcpConnection): void {
   const queue = conn.sendQueue;
   for (let i = 0; i < queue.inFlightCount; i++) {
     const segment = queue.segment(i);
-    if (segment !== undefined && !segment.isSacked) queue.markLost(segment);
-    if (segment?.isRetransmitted === true) {
-      segment.isRetransmitted = false;
-      queue.retransmittedCount--;
-    }
+    if (segment !== undefined) queue.markLost(segment);
   }
   conn.congestion.enterLoss(conn.sndNxt, queue.networkCount);
 }

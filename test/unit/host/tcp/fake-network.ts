@@ -9,7 +9,7 @@ import { KERNEL_6_1_176 } from "../../../../src/host/kernel-options.ts";
 import { SkBuff } from "../../../../src/host/skb.ts";
 import { Tcp } from "../../../../src/host/tcp/tcp.ts";
 import { Udp } from "../../../../src/host/udp.ts";
-import { Loop } from "../../../../src/kernel/loop.ts";
+import { SimulationLoop } from "../../../../src/kernel/loop.ts";
 import { RandomStreams } from "../../../../src/kernel/random.ts";
 import { Tracer } from "../../../../src/trace/tracer.ts";
 import { type IcmpMessage, type Ipv4Packet, TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, TcpSegment } from "../../../../src/wire/packet.ts";
@@ -28,7 +28,7 @@ export interface Sent {
 export type Fate = (packet: Ipv4Packet, index: number) => readonly number[];
 
 export class FakeNetwork {
-  readonly loop = new Loop();
+  readonly loop = new SimulationLoop();
   readonly sent: Sent[] = [];
   fate: Fate = () => [50_000];
   mtu = 1500;

@@ -1,0 +1,68 @@
+/**
+ * Reading scenario files with a bound, writing results so that nothing is left half-written.
+ */
+
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { parseScenario, type Scenario } from "../scenario/scenario-file.ts";
+import { checkFileSize } from "../scenario/yaml-source.ts";
+import { fileErrorText, UsageError } from "./failure.ts";
+
+/** Refuses by size before a byte is read. `-` is standard input. */
+export function readText(path: string): string {
+  if (path === "-") {
+    const text = readFileSync(0, "utf8");
+    checkFileSize("-", text.length);
+    return text;
+  }
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, "r");
+    checkFileSize(path, fstatSync(descriptor).size);
+    return readFileSync(descriptor, "utf8");
+  } catch (error) {
+    if (error instanceof Error && error.name === "ScenarioError") throw error;
+    throw new UsageError(fileErrorText(error, path));
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+export function readScenario(path: string): Scenario {
+  return parseScenario(readText(path), path);
+}
+
+/** Files that appear together: written under other names, renamed when all are there. */
+export class OutputFiles {
+  readonly #files: { readonly temporary: string; readonly path: string }[] = [];
+
+  add(path: string, content: string | Uint8Array): void {
+    const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(temporary, content);
+      this.#files.push({ temporary, path });
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      this.discard();
+      throw new UsageError(fileErrorText(error, path));
+    }
+  }
+
+  commit(): void {
+    while (this.#files.length > 0) {
+      const file = this.#files[0] as { readonly temporary: string; readonly path: string };
+      try {
+        renameSync(file.temporary, file.path);
+      } catch (error) {
+        this.discard();
+        throw new UsageError(fileErrorText(error, file.path));
+      }
+      this.#files.shift();
+    }
+  }
+
+  discard(): void {
+    for (const { temporary } of this.#files.splice(0)) rmSync(temporary, { force: true });
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The IPv4 layer of a host: what enters from devices and protocols, and what leaves.
+ *
+ *   receive ▶ PREROUTING ▶ route ─┬▶ localDeliver ▶ LOCAL_IN ▶ protocol          send ▶ route ▶ localOut ▶ LOCAL_OUT ▶ output
+ *                                 └▶ forward ▶ FORWARD ▶ output ▶ POSTROUTING ▶ fragments ▶ neighbour ▶ device
+ *
+ * Linux v6.1 net/ipv4/ip_input.c, ip_forward.c, ip_output.c, ip_fragment.c. Not modelled: source routes and other IP options, multicast
+ * routing, router alert.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { DropReason } from "../trace/events.ts";
+import type { Ipv4Packet } from "../wire/packet.ts";
+import type { Errno, Host, IpCounters, IpProtocol, ProtocolHandler, SendOptions } from "./host.ts";
+import { IpForward } from "./ip-forward.ts";
+import { IpInput } from "./ip-input.ts";
+import { IpOutput } from "./ip-output.ts";
+import { type DefragmentUser, Reassembly } from "./ip-reassembly.ts";
+import type { SkBuff } from "./skb.ts";
+
+const PROTOCOLS = 256;
+
+export class Ip implements IpProtocol {
+  readonly host: Host;
+  readonly counters: IpCounters = {
+    InReceives: 0,
+    InHdrErrors: 0,
+    InAddrErrors: 0,
+    ForwDatagrams: 0,
+    InUnknownProtos: 0,
+    InDiscards: 0,
+    InDelivers: 0,
+    OutRequests: 0,
+    OutDiscards: 0,
+    OutNoRoutes: 0,
+    ReasmTimeout: 0,
+    ReasmReqds: 0,
+    ReasmOKs: 0,
+    ReasmFails: 0,
+    FragOKs: 0,
+    FragFails: 0,
+    FragCreates: 0,
+  };
+  readonly forwarder: IpForward;
+  readonly #input: IpInput;
+  readonly #output: IpOutput;
+  readonly #reassembly: Reassembly;
+  readonly #protocols: (ProtocolHandler | undefined)[] = new Array<ProtocolHandler | undefined>(PROTOCOLS).fill(undefined);
+
+  constructor(host: Host) {
+    this.host = host;
+    this.forwarder = new IpForward(this);
+    this.#input = new IpInput(this);
+    this.#output = new IpOutput(this);
+    this.#reassembly = new Reassembly(this);
+  }
+
+  registerProtocol(protocol: number, handler: ProtocolHandler | undefined): void {
+    assert(protocol >= 0 && protocol < PROTOCOLS, `a protocol number is 0 to 255, got ${protocol}`);
+    this.#protocols[protocol] = handler;
+  }
+
+  protocol(protocol: number): ProtocolHandler | undefined {
+    return this.#protocols[protocol];
+  }
+
+  receive(skb: SkBuff): void {
+    this.#input.receive(skb);
+  }
+
+  localDeliver(skb: SkBuff): void {
+    this.#input.localDeliver(skb);
+  }
+
+  send(packet: Ipv4Packet, options: SendOptions = {}): Errno | undefined {
+    return this.#output.send(packet, options);
+  }
+
+  localOut(skb: SkBuff): Errno | undefined {
+    return this.#output.localOut(skb);
+  }
+
+  output(skb: SkBuff): void {
+    this.#output.output(skb);
+  }
+
+  routeMeHarder(skb: SkBuff): Errno | undefined {
+    return this.#output.routeMeHarder(skb);
+  }
+
+  defragment(skb: SkBuff, user: DefragmentUser): SkBuff | undefined {
+    return this.#reassembly.defragment(skb, user);
+  }
+
+  nextId(packet: Ipv4Packet): number {
+    return this.#output.nextId(packet);
+  }
+
+  drop(skb: SkBuff, reason: DropReason, detail: string): void {
+    const { trace, name } = this.host;
+    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: name, reason, packet: skb.ip, detail, cause: skb.cause });
+  }
+}

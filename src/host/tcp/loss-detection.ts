@@ -1,0 +1,62 @@
+/**
+ * Which segments in flight are lost: those sent before one that has arrived, once reordering cannot explain it.
+ *
+ * RFC 8985 (RACK), Linux v6.1 net/ipv4/tcp_recovery.c:tcp_rack_detect_loss, tcp_rack_advance, tcp_rack_reo_timeout. The reordering window does
+ * not adapt to reordering that was seen.
+ */
+
+import type { SentSegment } from "./send-queue.ts";
+import { seqAfter } from "./sequence.ts";
+import { rearmRetransmit, retransmitLost } from "./tcp-output.ts";
+import type { TcpConnection } from "./tcp-socket.ts";
+
+const DUPLICATE_THRESHOLD = 3;
+
+/** A segment has arrived at the peer (tcp_rack_advance). */
+export function noteDelivered(conn: TcpConnection, segment: SentSegment): void {
+  const rttNs = conn.tcp.host.loop.nowNs - segment.sentAtNs;
+  // An answer sooner than any before was to the first transmission, not to this one.
+  if (segment.wasEverRetransmitted && rttNs < conn.rtt.minNs) return;
+  if (segment.sentAtNs < conn.rackSentNs || (segment.sentAtNs === conn.rackSentNs && !seqAfter(segment.endSeq, conn.rackEndSeq))) return;
+  conn.rackSentNs = segment.sentAtNs;
+  conn.rackEndSeq = segment.endSeq;
+  conn.rackRttNs = rttNs;
+}
+
+/** Marks lost segments; true when there is a new one. Arms the reordering timer when time has yet to tell. */
+export function detectLoss(conn: TcpConnection): boolean {
+  const queue = conn.sendQueue;
+  if (queue.sackedCount === 0 && conn.congestion.state === "Open") return false;
+  if (conn.rackSentNs < 0) return false;
+  const now = conn.tcp.host.loop.nowNs;
+  const window = reorderingWindow(conn);
+  let isAny = false;
+  let waitNs = 0;
+  for (let i = 0; i < queue.inFlightCount; i++) {
+    const segment = queue.segment(i);
+    if (segment === undefined) break;
+    if (segment.isSacked || (segment.isLost && !segment.isRetransmitted)) continue;
+    if (segment.sentAtNs > conn.rackSentNs || (segment.sentAtNs === conn.rackSentNs && !seqAfter(conn.rackEndSeq, segment.endSeq))) continue;
+    const remainingNs = segment.sentAtNs + conn.rackRttNs + window - now;
+    if (remainingNs <= 0) {
+      queue.markLost(segment);
+      isAny = true;
+    } else if (remainingNs > waitNs) waitNs = remainingNs;
+  }
+  if (waitNs > 0) conn.armRetransmit("reorder", waitNs);
+  return isAny;
+}
+
+/** net/ipv4/tcp_recovery.c:tcp_rack_reo_wnd. */
+function reorderingWindow(conn: TcpConnection): number {
+  if (conn.congestion.state === "Recovery" || conn.congestion.state === "Loss" || conn.sendQueue.sackedCount >= DUPLICATE_THRESHOLD) return 0;
+  return Math.min(Math.trunc(conn.rtt.minNs / 4), conn.rtt.smoothedNs);
+}
+
+export function onReorderTimer(conn: TcpConnection): void {
+  if (detectLoss(conn)) {
+    if (conn.congestion.state === "Open" || conn.congestion.state === "Disorder") conn.congestion.enterRecovery(conn.sndNxt);
+    retransmitLost(conn);
+  }
+  if (conn.retransmitJob === "none") rearmRetransmit(conn);
+}

@@ -1,0 +1,117 @@
+/**
+ * What holds between the parts of a scenario file: addresses and MACs are nobody else's, names mean something, a step does one thing.
+ */
+
+import { formatIpv4Address, isInPrefix } from "../base/ipv4-address.ts";
+import { formatMacAddress } from "../base/mac-address.ts";
+import type { ScenarioProblem } from "./scenario-error.ts";
+import type { HostSpec, Scenario, Step } from "./scenario-file.ts";
+import type { RawScenario } from "./scenario-schema.ts";
+import { nearestWord } from "./suggest.ts";
+import type { YamlPath, YamlSource } from "./yaml-source.ts";
+
+export const HOSTS_MAX = 1000;
+export const LINKS_MAX = 1000;
+export const INTERFACES_MAX = 4000;
+export const STEPS_MAX = 10_000;
+const VERBS = ["run", "down", "up", "crash"] as const;
+
+export function checkScenario(scenario: Scenario, raw: RawScenario, source: YamlSource): ScenarioProblem[] {
+  const problems = checkSizes(scenario, source);
+  if (problems.length > 0) return problems;
+  return [...checkMacs(scenario, source), ...checkAddresses(scenario, source), ...scenario.hosts.flatMap((host) => checkHost(host, source)), ...checkTimeline(scenario, raw, source)];
+}
+
+function checkSizes(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
+  const problems: ScenarioProblem[] = [];
+  const limit = (what: string, path: YamlPath, count: number, max: number) => {
+    if (count > max) problems.push(source.problem(path, `${count} ${what}, the most is ${max}`, "make it smaller", true));
+  };
+  limit("hosts", ["hosts"], scenario.hosts.length, HOSTS_MAX);
+  limit("links", ["links"], scenario.links.length, LINKS_MAX);
+  limit("interfaces", ["hosts"], scenario.hosts.reduce((sum, host) => sum + host.interfaces.length, 0), INTERFACES_MAX);
+  limit("steps", ["timeline"], scenario.timeline.length, STEPS_MAX);
+  if (scenario.hosts.length === 0) problems.push(source.problem(["hosts"], "a scenario needs hosts", "add at least one", true));
+  return problems;
+}
+
+function checkMacs(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
+  const problems: ScenarioProblem[] = [];
+  const owners = new Map<number, string>();
+  for (const host of scenario.hosts) {
+    for (const spec of host.interfaces) {
+      const name = `${host.name}.${spec.name}`;
+      const owner = owners.get(spec.mac);
+      if (owner === undefined) owners.set(spec.mac, name);
+      else problems.push(source.problem(["hosts", host.name, "interfaces", spec.name, "mac"], `the MAC address ${formatMacAddress(spec.mac)} of ${name} is ${owner}'s`, "give each interface its own", false));
+    }
+  }
+  return problems;
+}
+
+/**
+ * One address, one interface of a link. A /32 may be anywhere else, too: that is a virtual address, put there on purpose.
+ */
+function checkAddresses(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
+  const problems: ScenarioProblem[] = [];
+  const owners = new Map<string, { readonly name: string; readonly prefixLength: number }>();
+  for (const host of scenario.hosts) {
+    for (const spec of host.interfaces) {
+      const name = `${host.name}.${spec.name}`;
+      for (const { address, prefixLength } of spec.addresses) {
+        const key = `${spec.link} ${address}`;
+        const owner = owners.get(key);
+        if (owner === undefined) owners.set(key, { name, prefixLength });
+        else if (owner.name === name || (prefixLength !== 32 && owner.prefixLength !== 32)) {
+          problems.push(source.problem(["hosts", host.name, "interfaces", spec.name, "address"], `the address ${formatIpv4Address(address)} of ${name} is already ${owner.name}'s on link ${spec.link}`, "choose another"));
+        }
+      }
+    }
+  }
+  return problems;
+}
+
+function checkHost(host: HostSpec, source: YamlSource): ScenarioProblem[] {
+  const problems: ScenarioProblem[] = [];
+  for (const spec of host.interfaces) {
+    if (spec.name === "lo") problems.push(source.problem(["hosts", host.name, "interfaces", "lo"], `host ${host.name} has lo anyway`, "choose another name", true));
+  }
+  const { gateway } = host;
+  if (gateway === undefined) return problems;
+  const isOnLink = host.interfaces.some((spec) => spec.addresses.some(({ address, prefixLength }) => prefixLength < 32 && isInPrefix(gateway, address, prefixLength)));
+  if (!isOnLink) {
+    const subnets = host.interfaces.flatMap((spec) => spec.addresses.map(({ address, prefixLength }) => `${formatIpv4Address(address)}/${prefixLength}`));
+    problems.push(source.problem(["hosts", host.name, "gateway"], `the gateway ${formatIpv4Address(gateway)} of ${host.name} is in none of its subnets`, subnets.length === 0 ? "the host has no address" : `they are those of ${subnets.join(", ")}`));
+  }
+  return problems;
+}
+
+function checkTimeline(scenario: Scenario, raw: RawScenario, source: YamlSource): ScenarioProblem[] {
+  const names = scenario.hosts.map((host) => host.name);
+  return scenario.timeline.flatMap((step, index) => {
+    const path: YamlPath = ["timeline", index];
+    const written = raw.timeline?.[index] ?? {};
+    const verbs = VERBS.filter((verb) => written[verb] !== undefined);
+    if (verbs.length === 0) return [source.problem(path, "a step without a verb", `add one of ${VERBS.join(", ")}`)];
+    if (verbs.length > 1) return [source.problem([...path, verbs[1] as string], `a step with two verbs: ${verbs.join(" and ")}`, "make it two steps", true)];
+    if (step.verb !== "run") return checkLinkStep(step, scenario, source, path, written);
+    if (written.host === undefined) return [source.problem(path, "`run` without a host", "add `host: NAME`")];
+    return names.includes(step.host) ? [] : [unknownHost(step.host, names, source, [...path, "host"])];
+  });
+}
+
+function checkLinkStep(step: Extract<Step, { verb: "down" | "up" | "crash" }>, scenario: Scenario, source: YamlSource, path: YamlPath, written: Readonly<Record<string, unknown>>): ScenarioProblem[] {
+  const extra = ["host", "timeout", "expect"].filter((key) => written[key] !== undefined);
+  if (extra.length > 0) return [source.problem([...path, extra[0] as string], `\`${extra[0]}\` belongs to \`run\`, not to \`${step.verb}\``, "remove it", true)];
+  const host = scenario.hosts.find((candidate) => candidate.name === step.host);
+  if (host === undefined) return [unknownHost(step.host, scenario.hosts.map((candidate) => candidate.name), source, [...path, step.verb])];
+  const interfaces = host.interfaces.map((spec) => spec.name);
+  if (step.interface === undefined || interfaces.includes(step.interface)) return [];
+  return [source.problem([...path, step.verb], `host ${host.name} has no interface ${step.interface}`, `it has ${interfaces.join(", ")}`)];
+}
+
+function unknownHost(name: string, known: readonly string[], source: YamlSource, path: YamlPath): ScenarioProblem {
+  const meant = nearestWord(name, known);
+  const list = known.length > 8 ? `${known.slice(0, 8).join(", ")}, ...` : known.join(", ");
+  return source.problem(path, `unknown host \`${name}\``, meant === undefined ? `the hosts are ${list}` : `did you mean \`${meant}\`?`);
+}

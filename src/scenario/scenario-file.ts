@@ -1,0 +1,206 @@
+/**
+ * Reads a scenario file: YAML, then the schema, then what holds between its parts; gives a Scenario with every default filled in, or one
+ * ScenarioError with all that is wrong.
+ */
+
+import * as v from "valibot";
+import type { Ipv4Address, Ipv4Cidr } from "../base/ipv4-address.ts";
+import { formatMacAddress, type MacAddress } from "../base/mac-address.ts";
+import { NS_PER_SECOND } from "../base/time.ts";
+import type { LinkProperties } from "../link/port.ts";
+import { checkScenario } from "./scenario-checks.ts";
+import { type FilePlace, ScenarioError, type ScenarioProblem } from "./scenario-error.ts";
+import { type RawScenario, scenarioSchema } from "./scenario-schema.ts";
+import { nearestWord } from "./suggest.ts";
+import { YamlSource, type YamlPath } from "./yaml-source.ts";
+
+export interface InterfaceSpec {
+  readonly name: string;
+  readonly link: string;
+  readonly addresses: readonly Ipv4Cidr[];
+  readonly mac: MacAddress;
+  readonly mtu: number;
+  readonly place: FilePlace;
+}
+
+export interface HostSpec {
+  readonly name: string;
+  readonly interfaces: readonly InterfaceSpec[];
+  readonly gateway: Ipv4Address | undefined;
+  readonly forward: boolean;
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+  /** The script of the boot; undefined when there is none. */
+  readonly run: string | undefined;
+  readonly place: FilePlace;
+  /** Line of the file on which the first line of the script stands. */
+  readonly scriptLine: number;
+}
+
+export interface Expect {
+  readonly exit?: number;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+interface StepBase {
+  /** After the start of the timeline. */
+  readonly atNs: number;
+  readonly place: FilePlace;
+}
+
+export interface RunStep extends StepBase {
+  readonly verb: "run";
+  readonly host: string;
+  readonly script: string;
+  readonly scriptLine: number;
+  readonly timeoutNs: number;
+  readonly expect: Expect;
+}
+
+export interface LinkStep extends StepBase {
+  readonly verb: "down" | "up" | "crash";
+  readonly host: string;
+  /** undefined: every interface of the host. */
+  readonly interface: string | undefined;
+}
+
+export type Step = RunStep | LinkStep;
+
+export interface LinkSpec {
+  readonly name: string;
+  readonly properties: Partial<LinkProperties>;
+}
+
+export interface Scenario {
+  readonly file: string;
+  readonly title: string;
+  readonly source: string;
+  readonly description: string;
+  readonly seed: string;
+  readonly durationNs: number;
+  /** Links of the file first, then those that only interfaces name, in order of appearance. */
+  readonly links: readonly LinkSpec[];
+  readonly hosts: readonly HostSpec[];
+  /** In file order. */
+  readonly timeline: readonly Step[];
+}
+
+const DEFAULT_MTU = 1500;
+const DEFAULT_TIMEOUT_NS = 120 * NS_PER_SECOND;
+const FIRST_MAC: MacAddress = 0x020000000000;
+
+/** Throws a ScenarioError. */
+export function parseScenario(text: string, file: string): Scenario {
+  const source = new YamlSource(file, text.startsWith("\ufeff") ? text.slice(1) : text);
+  const parsed = v.safeParse(scenarioSchema, source.value);
+  if (!parsed.success) throw new ScenarioError(parsed.issues.map((issue) => problemOf(source, issue)));
+  const scenario = buildScenario(source, parsed.output);
+  const problems = checkScenario(scenario, parsed.output, source);
+  if (problems.length > 0) throw new ScenarioError(problems);
+  return scenario;
+}
+
+function problemOf(source: YamlSource, issue: v.BaseIssue<unknown>): ScenarioProblem {
+  const deepest = deepestIssue(issue);
+  const items = [...(issue.path ?? []), ...(deepest === issue ? [] : (deepest.path ?? []))];
+  const path: YamlPath = items.map((item) => item.key as string | number);
+  if (deepest.kind === "schema" && deepest.type === "strict_object" && deepest.expected === "never") {
+    const key = String(path[path.length - 1]);
+    const known = knownKeys(path.slice(0, -1));
+    const meant = nearestWord(key, known);
+    return source.problem(path, `unknown key \`${key}\``, meant === undefined ? `known: ${known.join(", ")}` : `did you mean \`${meant}\`?`, true);
+  }
+  const isAbsent = deepest.type === "strict_object" && deepest.received === "undefined" && deepest.expected?.startsWith('"') === true && items.length > 0;
+  const isKey = items[items.length - 1]?.origin === "key";
+  const [message = "", remedy = ""] = isAbsent ? missingKey(path) : deepest.message.split("|");
+  const name = path[path.length - 1];
+  const shown = name === undefined || deepest.kind !== "validation" ? "" : `${JSON.stringify(isKey ? name : deepest.input)}: `;
+  return source.problem(path, `${shown}${message}`, remedy, isKey);
+}
+
+/** A union hides the message of the member that was meant: the one that got furthest. */
+function deepestIssue(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
+  const inner = issue.issues ?? [];
+  const meant = inner.find((candidate) => candidate.kind === "validation" || (candidate.path?.length ?? 0) > 0);
+  return meant ?? issue;
+}
+
+const REQUIRED: Readonly<Record<string, readonly string[]>> = {
+  title: ["a scenario needs a title", "add `title: ...` as the first line"],
+  hosts: ["a scenario needs hosts", "add `hosts:` with a mapping of names"],
+  interfaces: ["a host needs interfaces", "add `interfaces: { eth0: { link: lan, address: 10.0.0.1/24 } }`"],
+  link: ["an interface must be on a link", "add `link: NAME`"],
+};
+
+function missingKey(path: YamlPath): readonly string[] {
+  const key = String(path[path.length - 1]);
+  const known = REQUIRED[key] ?? [`\`${key}\` is missing`, "add it"];
+  const owner = key === "link" ? `interface ${path[path.length - 2]} of host ${path[1]}: ` : key === "interfaces" ? `host ${path[1]}: ` : "";
+  return [`${owner}${known[0]}`, known[1] ?? ""];
+}
+
+/** Keys that may stand where an unknown one was found. */
+function knownKeys(path: YamlPath): readonly string[] {
+  const [first, , third] = path;
+  if (path.length === 0) return Object.keys(scenarioSchema.entries);
+  if (first === "links") return ["latency", "bandwidth", "loss", "queue"];
+  if (first === "timeline") return path.length > 2 ? ["exit", "stdout", "stderr"] : ["at", "host", "run", "timeout", "expect", "down", "up", "crash"];
+  return third === "interfaces" ? ["link", "address", "mac", "mtu"] : ["interfaces", "gateway", "forward", "files", "run"];
+}
+
+function buildScenario(source: YamlSource, raw: RawScenario): Scenario {
+  let interfaceCount = 0;
+  const hosts = Object.entries(raw.hosts).map(([name, host]): HostSpec => ({
+    name,
+    interfaces: Object.entries(host.interfaces).map(([interfaceName, spec]): InterfaceSpec => {
+      interfaceCount++;
+      const addresses = spec.address === undefined ? [] : Array.isArray(spec.address) ? spec.address : [spec.address];
+      return { name: interfaceName, link: spec.link, addresses, mac: spec.mac ?? FIRST_MAC + interfaceCount, mtu: spec.mtu ?? DEFAULT_MTU, place: source.place(["hosts", name, "interfaces", interfaceName], true) };
+    }),
+    gateway: host.gateway,
+    forward: host.forward ?? false,
+    files: Object.entries(host.files ?? {}).map(([path, text]) => ({ path, text })),
+    run: host.run ?? undefined,
+    place: source.place(["hosts", name, "run"], true),
+    scriptLine: source.textLine(["hosts", name, "run"]),
+  }));
+  return {
+    file: source.file,
+    title: raw.title.trim(),
+    source: raw.source ?? "",
+    description: raw.description ?? "",
+    seed: String(raw.seed ?? 1),
+    durationNs: raw.duration ?? 0,
+    links: buildLinks(raw, hosts),
+    hosts,
+    timeline: (raw.timeline ?? []).map((step, index) => buildStep(step, source.place(["timeline", index]), source.textLine(["timeline", index, "run"]))),
+  };
+}
+
+function buildLinks(raw: RawScenario, hosts: readonly HostSpec[]): LinkSpec[] {
+  const links = new Map<string, Partial<LinkProperties>>();
+  for (const [name, link] of Object.entries(raw.links ?? {})) {
+    links.set(name, {
+      ...(link?.latency === undefined ? {} : { latencyNs: link.latency }),
+      ...(link?.bandwidth === undefined ? {} : { bandwidthBitsPerSecond: link.bandwidth }),
+      ...(link?.loss === undefined ? {} : { lossPpm: link.loss }),
+      ...(link?.queue === undefined ? {} : { queueFrames: link.queue }),
+    });
+  }
+  for (const host of hosts) for (const spec of host.interfaces) if (!links.has(spec.link)) links.set(spec.link, {});
+  return [...links].map(([name, properties]) => ({ name, properties }));
+}
+
+/** A step with other than one verb is found by the checks that follow; here the first one counts. */
+function buildStep(step: NonNullable<RawScenario["timeline"]>[number], place: FilePlace, scriptLine: number): Step {
+  const atNs = step.at ?? 0;
+  if (step.run !== undefined) return { verb: "run", atNs, place, host: step.host ?? "", script: step.run, scriptLine, timeoutNs: step.timeout ?? DEFAULT_TIMEOUT_NS, expect: step.expect ?? {} };
+  if (step.crash !== undefined) return { verb: "crash", atNs, place, host: step.crash, interface: undefined };
+  const verb = step.down === undefined ? "up" : "down";
+  const [host = "", ...rest] = (step[verb] ?? "").split(".");
+  return { verb, atNs, place, host, interface: rest.length === 0 ? undefined : rest.join(".") };
+}
+
+export function describeInterface(host: HostSpec, spec: InterfaceSpec): string {
+  return `${host.name}.${spec.name} (${formatMacAddress(spec.mac)})`;
+}

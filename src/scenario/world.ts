@@ -1,0 +1,161 @@
+/**
+ * Everything that exists in a run: the loop, the links, the machines, as a scenario describes them. Before anything is typed.
+ */
+
+import { prefixMask } from "../base/ipv4-address.ts";
+import { type NetDevice, SCOPE_GLOBAL } from "../host/device.ts";
+import type { Host } from "../host/host.ts";
+import { TABLE_MAIN } from "../host/route.ts";
+import { SimulationLoop } from "../kernel/loop.ts";
+import { RandomStreams } from "../kernel/random.ts";
+import { Switch, type SwitchPort } from "../link/switch.ts";
+import type { FileSystem } from "../shell/file-system.ts";
+import type { Machine } from "../shell/machine.ts";
+import { Tracer } from "../trace/tracer.ts";
+import { assert } from "../base/assert.ts";
+import type { HostSpec, InterfaceSpec, Scenario } from "./scenario-file.ts";
+import { ScenarioError } from "./scenario-error.ts";
+
+/** What the wall clocks of all machines show at simulated time 0: 2026-01-01 00:00:00 UTC. */
+export const EPOCH_SECONDS = 1_767_225_600;
+
+export interface MachineOptions {
+  readonly name: string;
+  readonly loop: SimulationLoop;
+  readonly trace: Tracer;
+  readonly random: RandomStreams;
+  readonly epochSeconds: number;
+}
+
+/** A script that was started on a machine. */
+export interface RunningScript {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** undefined until the shell and everybody who holds its outputs open has ended. */
+  readonly exit: number | undefined;
+  /** Nobody waits any longer: the outputs break, what still runs goes on until it writes. */
+  abandon(): void;
+  /** Ctrl-C. */
+  interrupt(): void;
+}
+
+/** How machines are made and scripts are run on them: the real ones, or fakes in tests. */
+export interface WorldParts {
+  createMachine(options: MachineOptions): Machine;
+  /** Runs `bash -c script` as root. `onEnd` is called once, inside an event or before this returns. */
+  startScript(machine: Machine, script: string, options: { readonly outputCharsMax: number; readonly onEnd: () => void; readonly onOutputLimit: () => void }): RunningScript;
+}
+
+/** One interface of the scenario with both its ends. */
+export interface Attachment {
+  readonly spec: InterfaceSpec;
+  readonly port: SwitchPort;
+  readonly device: NetDevice;
+}
+
+export class World {
+  readonly loop = new SimulationLoop();
+  readonly trace: Tracer;
+  readonly random: RandomStreams;
+  readonly links = new Map<string, Switch>();
+  readonly machines = new Map<string, Machine>();
+  /** By host, in file order. */
+  readonly attachments = new Map<string, readonly Attachment[]>();
+  /** Simulated time at which the timeline starts: 0 until the setup scripts have taken some. */
+  originNs = 0;
+
+  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined }) {
+    this.trace = new Tracer(this.loop);
+    this.random = new RandomStreams(options.seed ?? scenario.seed);
+    for (const { name, properties } of scenario.links) {
+      this.links.set(name, new Switch({ name, loop: this.loop, trace: this.trace, random: this.random.stream(`link/${name}`), properties }));
+    }
+    for (const host of scenario.hosts) this.#addHost(host, options.parts);
+  }
+
+  machine(name: string): Machine {
+    const machine = this.machines.get(name);
+    assert(machine !== undefined, `the world has no host ${name}`);
+    return machine;
+  }
+
+  /** The switch port of one interface, or of every interface, goes up or down: the host sees its carrier change. */
+  setPorts(hostName: string, interfaceName: string | undefined, isUp: boolean): void {
+    for (const { spec, port } of this.attachments.get(hostName) ?? []) if (interfaceName === undefined || spec.name === interfaceName) port.setUp(isUp);
+  }
+
+  /** Every interface goes dark at once. What runs on the host goes on, unheard, until `up`: so the lab does it. */
+  crash(hostName: string): void {
+    if (this.trace.isOn) this.trace.emit({ kind: "link", host: hostName, device: "", state: "crashed", cause: 0 });
+    this.setPorts(hostName, undefined, false);
+  }
+
+  #addHost(spec: HostSpec, parts: WorldParts): void {
+    const machine = parts.createMachine({ name: spec.name, loop: this.loop, trace: this.trace, random: this.random, epochSeconds: EPOCH_SECONDS });
+    this.machines.set(spec.name, machine);
+    const { host } = machine;
+    // The lab plugs in every interface of a host first and configures them then: the order of ports on a link is file order either way.
+    const attachments = spec.interfaces.map((one) => this.#attach(host, one));
+    this.attachments.set(spec.name, attachments);
+    for (const { device, spec: one } of attachments) configureInterface(host, device, one);
+    if (spec.gateway !== undefined) addDefaultRoute(host, spec.gateway, spec);
+    if (spec.forward) this.#must(host.sysctl.write("net.ipv4.ip_forward", "1"), spec, "forwarding");
+    for (const { path, text } of spec.files) writeFile(machine.files, path, text);
+  }
+
+  #attach(host: Host, spec: InterfaceSpec): Attachment {
+    const link = this.links.get(spec.link);
+    assert(link !== undefined, `the world has no link ${spec.link}`);
+    const port = link.addPort();
+    const device = host.devices.addEthernet({ name: spec.name, mac: spec.mac, mtu: spec.mtu, port });
+    port.connect(device);
+    return { spec, port, device };
+  }
+
+  #must(errno: string | undefined, spec: HostSpec, what: string): void {
+    if (errno !== undefined) throw new ScenarioError([{ ...spec.place, message: `${what} of host ${spec.name}: ${errno}`, remedy: "" }]);
+  }
+}
+
+/** `ip addr add ADDRESS brd + dev NAME` for each address, then `ip link set NAME up`. */
+function configureInterface(host: Host, device: NetDevice, spec: InterfaceSpec): void {
+  for (const { address, prefixLength } of spec.addresses) {
+    const broadcast = prefixLength > 30 ? 0 : (address | ~prefixMask(prefixLength)) >>> 0;
+    const errno = host.addresses.add(device, { address, peer: address, prefixLength, broadcast, scope: SCOPE_GLOBAL, label: spec.name, noPrefixRoute: false });
+    if (errno !== undefined) throw new ScenarioError([{ ...spec.place, message: `address of ${host.name}.${spec.name}: ${errno}`, remedy: "" }]);
+  }
+  host.devices.setUp(device);
+}
+
+/** `ip route add default via GATEWAY`. */
+function addDefaultRoute(host: Host, gateway: number, spec: HostSpec): void {
+  const errno = host.fib.add(
+    {
+      network: 0,
+      prefixLength: 0,
+      table: TABLE_MAIN,
+      type: "unicast",
+      scope: SCOPE_GLOBAL,
+      tos: 0,
+      priority: 0,
+      protocol: "boot",
+      device: undefined,
+      gateway,
+      preferredSource: 0,
+      mtu: 0,
+      mtuLocked: false,
+      isOnlink: false,
+      advmss: 0,
+      isLinkDown: false,
+      nextHops: [],
+    },
+    "add",
+  );
+  if (errno !== undefined) throw new ScenarioError([{ ...spec.place, message: `default route of host ${spec.name}: ${errno}`, remedy: "" }]);
+}
+
+function writeFile(files: FileSystem, path: string, text: string): void {
+  const directory = path.slice(0, path.lastIndexOf("/"));
+  if (directory !== "") files.makeDirectory(directory, { parents: true });
+  files.write(path, text);
+}

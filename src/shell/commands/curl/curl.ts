@@ -1,0 +1,307 @@
+/**
+ * curl: transfers one URL after the other, over one connection where it can.
+ *
+ * curl 7.88.1 (Debian 12) src/tool_operate.c.
+ */
+
+import { utf8Bytes, utf8Text } from "../../../base/bytes.ts";
+import { NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
+import type { Command, CommandContext, Running } from "../../command.ts";
+import { latin1 } from "../../http-message.ts";
+import { type CurlOptions, parseCurl } from "./options.ts";
+import { type CurlConnection, CurlTransfer, type TransferResult, type TransferSinks } from "./transfer.ts";
+import { type CurlUrl, expandGlob, joinUrl, parseUrl } from "./urls.ts";
+import { type TransferReport, formatWriteOut } from "./write-out.ts";
+
+const STARTUP_NS = 500 * NS_PER_US;
+const CLOSE_DELAY_NS = 500 * NS_PER_US;
+const RETRY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
+
+const METER_HEAD = "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n                                 Dload  Upload   Total   Spent    Left  Speed\n";
+const METER_ZERO = "\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0";
+
+const VERSION = `curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1 OpenSSL/3.0.19 zlib/1.2.13 brotli/1.0.9 zstd/1.5.4 libidn2/2.3.3 libpsl/0.21.2 (+libidn2/2.3.3) libssh2/1.10.0 nghttp2/1.52.0 librtmp/2.3 OpenLDAP/2.5.13
+Release-Date: 2023-02-20, security patched: 7.88.1-10+deb12u15
+Protocols: dict file ftp ftps gopher gophers http https imap imaps ldap ldaps mqtt pop3 pop3s rtmp rtsp scp sftp smb smbs smtp smtps telnet tftp
+Features: alt-svc AsynchDNS brotli GSS-API HSTS HTTP2 HTTPS-proxy IDN IPv6 Kerberos Largefile libz NTLM NTLM_WB PSL SPNEGO SSL threadsafe TLS-SRP UnixSockets zstd
+`;
+
+const HELP = `Usage: curl [options...] <url>
+ -d, --data <data>          HTTP POST data
+ -f, --fail                 Fail fast with no output on HTTP errors
+ -h, --help <category>      Get help for commands
+ -i, --include              Include protocol response headers in the output
+ -o, --output <file>        Write to file instead of stdout
+ -O, --remote-name          Write output to a file named as the remote file
+ -s, --silent               Silent mode
+ -T, --upload-file <file>   Transfer local FILE to destination
+ -u, --user <user:password> Server user and password
+ -A, --user-agent <name>    Send User-Agent <name> to server
+ -v, --verbose              Make the operation more talkative
+ -V, --version              Show version number and quit
+
+This is not the full help, this menu is stripped into categories.
+Use "--help category" to get an overview of all categories.
+For all options use the manual or "--help all".
+`;
+
+function* run(context: CommandContext): Running<number> {
+  const stdin = context.args.some((argument) => argument === "@-" || argument.endsWith("@-")) ? yield* context.stdin.readAll() : "";
+  const parsed = parseCurl(context.args, (path) => readDataFile(context, path, stdin));
+  switch (parsed.kind) {
+    case "help":
+      context.stdout.write(HELP);
+      return 0;
+    case "version":
+      context.stdout.write(VERSION);
+      return 0;
+    case "error":
+      context.stderr.write(parsed.text);
+      return 2;
+    case "run":
+      return yield* new Curl(context, parsed.options).run();
+  }
+}
+
+function readDataFile(context: CommandContext, path: string, stdin: string): string | undefined {
+  if (path === "-") return stdin;
+  try {
+    return context.machine.files.read(context.machine.files.resolve(context.cwd, path));
+  } catch {
+    return undefined;
+  }
+}
+
+class Curl {
+  readonly #context: CommandContext;
+  readonly #options: CurlOptions;
+  readonly #connections = new Map<string, CurlConnection>();
+  readonly #numbers = { next: 0 };
+  #outputText = "";
+
+  constructor(context: CommandContext, options: CurlOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  *run(): Running<number> {
+    this.#context.onExit(() => {
+      for (const connection of this.#connections.values()) connection.stream.close();
+    });
+    yield* this.#context.sleep(STARTUP_NS);
+    let exit = 0;
+    let urlNumber = 0;
+    for (const [index, text] of this.#options.urls.entries()) {
+      const expanded = this.#options.isGlobOff ? [text] : expandGlob(text);
+      if (typeof expanded === "string") {
+        this.#error(expanded);
+        return 3;
+      }
+      for (const url of expanded) {
+        exit = yield* this.#withRetries(url, this.#options.outputs[index], urlNumber++);
+        if (exit !== 0 && this.#options.failsEarly) return exit;
+      }
+    }
+    if (this.#connections.size > 0) yield* this.#context.sleep(CLOSE_DELAY_NS);
+    return exit;
+  }
+
+  #error(text: string): void {
+    if (!this.#options.isSilent || this.#options.showsError) this.#context.stderr.write(text);
+  }
+
+  *#withRetries(text: string, output: string | undefined, urlNumber: number): Running<number> {
+    let left = this.#options.retries;
+    let delay = this.#options.retryDelaySeconds ?? 1;
+    for (;;) {
+      const result = yield* this.#one(text, output, urlNumber, left);
+      const why = this.#retryReason(result);
+      if (why === undefined || left === 0) return result.exit;
+      if (!this.#options.isSilent) this.#context.stderr.write(`Warning: Problem: ${why}. Will retry in ${delay} second${delay === 1 ? "" : "s"}. ${left} \nWarning: retr${left === 1 ? "y" : "ies"} left.\n`);
+      left--;
+      yield* this.#context.sleep(delay * NS_PER_SECOND);
+      if (this.#options.retryDelaySeconds === undefined) delay = Math.min(delay * 2, 600);
+    }
+  }
+
+  #retryReason(result: TransferResult): string | undefined {
+    if (result.exit === 28 || result.exit === 6) return "timeout";
+    if (result.isRefused) return this.#options.retriesRefused ? "connection refused" : undefined;
+    const status = result.head?.status ?? 0;
+    if ((result.exit === 0 || result.exit === 22) && RETRY_STATUS.has(status)) return "HTTP error";
+    return undefined;
+  }
+
+  *#one(text: string, output: string | undefined, urlNumber: number, _left: number): Running<TransferResult> {
+    const startNs = this.#context.machine.host.loop.nowNs;
+    const report = newReport(text, urlNumber);
+    const parsed = parseUrl(text, this.#options.isPathAsIs);
+    let result: TransferResult;
+    if (!parsed.ok) result = { exit: parsed.exit, error: parsed.message, head: undefined, isReusable: false, isRefused: false };
+    else if (parsed.url.scheme !== "http") result = { exit: 1, error: `Protocol "${parsed.url.scheme}" is not supported by the simulated curl`, head: undefined, isReusable: false, isRefused: false };
+    else result = yield* this.#transfer(parsed.url, output, report);
+    report.totalNs = this.#context.machine.host.loop.nowNs - startNs;
+    report.exit = result.exit;
+    report.error = result.error;
+    this.#finish(report, result, parsed.ok);
+    return result;
+  }
+
+  /** Follows redirects when asked to. */
+  *#transfer(first: CurlUrl, output: string | undefined, report: TransferReport): Running<TransferResult> {
+    const options = this.#options;
+    const path = options.usesRemoteName && output === undefined ? (first.target.split("?")[0] ?? "").split("/").pop() : output;
+    if (options.usesRemoteName && output === undefined && (path === undefined || path === "")) {
+      return { exit: 23, error: "Remote file name has no length!", head: undefined, isReusable: false, isRefused: false };
+    }
+    report.output = path;
+    const showsMeter = !options.isSilent && !options.isVerbose;
+    if (!options.isSilent) this.#context.stderr.write(showsMeter ? `${METER_HEAD}${METER_ZERO}` : METER_HEAD);
+    this.#outputText = "";
+    let url = first;
+    let method = options.method;
+    let hasBody = true;
+    for (;;) {
+      report.effectiveUrl = url.href;
+      const transfer = new CurlTransfer(this.#context, options, this.#connections, this.#numbers);
+      const follows = (status: number): boolean => options.follows && status >= 300 && status < 400 && status !== 304;
+      const result = yield* transfer.run(url, { method, hasBody, ignoresBody: (head) => follows(head.status) && head.field("location") !== undefined }, report, this.#sinks(path));
+      const location = result.head?.field("location");
+      if (result.exit === 0 && location !== undefined && result.head !== undefined) {
+        const next = joinUrl(url, location);
+        if (follows(result.head.status)) {
+          const target = parseUrl(next, options.isPathAsIs);
+          if (report.redirects >= options.maxRedirects) return { ...result, exit: 47, error: `Maximum (${options.maxRedirects}) redirects followed` };
+          if (!target.ok) return { ...result, exit: target.exit, error: target.message };
+          this.#log(`* Issue another request to this URL: '${next}'\n`);
+          report.redirects++;
+          report.bodyBytes = 0;
+          if (result.head.status <= 303 && hasBody && options.data !== undefined && result.head.status !== 300) {
+            hasBody = false;
+            if (result.head.status === 303) method = undefined;
+          }
+          url = target.url;
+          continue;
+        }
+        report.redirectUrl = next;
+      }
+      if (path !== undefined && path !== "-" && (result.exit === 0 || report.bodyBytes > 0)) return this.#store(path, result);
+      return result;
+    }
+  }
+
+  #sinks(path: string | undefined): TransferSinks {
+    const toFile = path !== undefined && path !== "-";
+    const write = (text: string): boolean => {
+      if (!toFile) return this.#context.stdout.write(text);
+      this.#outputText += text;
+      return true;
+    };
+    return {
+      head: (text) => {
+        if (this.#options.dumpHead === "-") this.#context.stdout.write(text);
+        else if (this.#options.dumpHead !== undefined) this.#append(this.#options.dumpHead, text);
+        if (this.#options.includesHead || this.#options.isHead) write(text);
+      },
+      body: (text) => write(printable(text)),
+      log: (text) => this.#log(text),
+    };
+  }
+
+  #append(path: string, text: string): void {
+    try {
+      this.#context.machine.files.write(this.#context.machine.files.resolve(this.#context.cwd, path), text);
+    } catch {
+      this.#error(`Warning: Failed to open ${path}\n`);
+    }
+  }
+
+  #log(text: string): void {
+    if (this.#options.isVerbose) this.#context.stderr.write(text);
+  }
+
+  #store(path: string, result: TransferResult): TransferResult {
+    try {
+      const files = this.#context.machine.files;
+      const absolute = files.resolve(this.#context.cwd, path);
+      if (absolute !== "/dev/null") files.write(absolute, this.#outputText);
+      return result;
+    } catch {
+      if (!this.#options.isSilent) this.#context.stderr.write(`Warning: Failed to open the file ${path}: No such file or directory\n`);
+      return { ...result, exit: 23, error: "Failure writing output to destination" };
+    }
+  }
+
+  #finish(report: TransferReport, result: TransferResult, hasMeter: boolean): void {
+    const options = this.#options;
+    if (hasMeter && !options.isSilent && !options.isVerbose && result.exit !== 6) this.#context.stderr.write(`${meterRow(report, result.exit)}\n`);
+    if (result.error !== undefined) this.#error(`curl: (${result.exit}) ${result.error}\n`);
+    if (options.writeOut === undefined) return;
+    const format = options.writeOut.startsWith("@") ? (readDataFile(this.#context, options.writeOut.slice(1), "") ?? "") : options.writeOut;
+    const out = formatWriteOut(format, report, (name) => result.head?.field(name));
+    if (out.stdout !== "") this.#context.stdout.write(out.stdout);
+    if (out.stderr !== "") this.#context.stderr.write(out.stderr);
+  }
+}
+
+/** UTF-8 becomes text again; bytes that are no UTF-8 stay one character each, as files keep them. */
+function printable(text: string): string {
+  if (!/[\x80-\xff]/.test(text)) return text;
+  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const decoded = utf8Text(bytes);
+  return latin1(utf8Bytes(decoded)) === text ? decoded : text;
+}
+
+function meterRow(report: TransferReport, exit: number): string {
+  if (exit === 7 || (report.bodyBytes === 0 && report.uploadBytes === 0)) return METER_ZERO;
+  const bytes = report.bodyBytes;
+  const speed = report.totalNs > 0 ? Math.trunc((bytes * NS_PER_SECOND) / report.totalNs) : 0;
+  const upSpeed = report.totalNs > 0 ? Math.trunc((report.uploadBytes * NS_PER_SECOND) / report.totalNs) : 0;
+  const total = bytes + report.uploadBytes;
+  return `\r100 ${size5(total)}  100 ${size5(bytes)}  ${report.uploadBytes > 0 ? "100" : "  0"} ${size5(report.uploadBytes)}  ${size5(speed)}  ${size5(upSpeed)} --:--:-- --:--:-- --:--:-- ${size5(speed + upSpeed)}`;
+}
+
+/** lib/progress.c:max5data. */
+function size5(bytes: number): string {
+  if (bytes < 100_000) return String(bytes).padStart(5);
+  if (bytes < 10_000 * 1024) return `${String(Math.trunc(bytes / 1024)).padStart(4)}k`;
+  if (bytes < 100 * 1024 * 1024) return `${String(Math.trunc(bytes / (1024 * 1024))).padStart(2)}.${Math.trunc((bytes % (1024 * 1024)) / (1024 * 1024 / 10))}M`;
+  return `${String(Math.trunc(bytes / (1024 * 1024))).padStart(4)}M`;
+}
+
+function newReport(url: string, urlNumber: number): TransferReport {
+  return {
+    urlNumber,
+    url,
+    effectiveUrl: url,
+    method: "GET",
+    scheme: "HTTP",
+    status: 0,
+    httpVersion: "0",
+    contentType: undefined,
+    redirectUrl: undefined,
+    referer: undefined,
+    redirects: 0,
+    connects: 0,
+    fields: 0,
+    bodyBytes: 0,
+    headBytes: 0,
+    requestBytes: 0,
+    uploadBytes: 0,
+    localAddress: "",
+    localPort: 0,
+    remoteAddress: "",
+    remotePort: 0,
+    exit: 0,
+    error: undefined,
+    output: undefined,
+    lookupNs: 0,
+    connectNs: 0,
+    preTransferNs: 0,
+    startTransferNs: 0,
+    redirectNs: 0,
+    totalNs: 0,
+  };
+}
+
+export const curlCommand: Command = { path: "/usr/bin/curl", run };

@@ -1,0 +1,187 @@
+/**
+ * How `ip link` and `ip addr` show an interface.
+ *
+ * iproute2 6.1 ip/ipaddress.c (print_link_flags, print_linkinfo, print_link_stats64), kernel v6.1 net/core/link_watch.c (operstate).
+ */
+
+import { formatIpv4Address } from "../../../base/ipv4-address.ts";
+import { formatMacAddress } from "../../../base/mac-address.ts";
+import type { NetDevice } from "../../../host/device.ts";
+import { formatJson, type IpSession, type Json } from "./ip-output.ts";
+
+/** IFF_BROADCAST and IFF_MULTICAST go with frames; dummy devices have no multicast, tunnels neither. */
+export function hasBroadcast(device: NetDevice): boolean {
+  return device.kind === "ether" || device.kind === "dummy" || device.kind === "gretap" || device.kind === "erspan";
+}
+
+export function hasMulticast(device: NetDevice): boolean {
+  return hasBroadcast(device) && device.kind !== "dummy";
+}
+
+export function isPointToPoint(device: NetDevice): boolean {
+  return (device.kind === "tunnel" || device.kind === "gre") && (device.tunnel?.remote ?? 0) !== 0;
+}
+
+/** Flags in the order in which ip prints them. */
+export function linkFlags(device: NetDevice): string[] {
+  const flags: string[] = [];
+  if (device.isUp && !device.hasCarrier) flags.push("NO-CARRIER");
+  if (device.kind === "loopback") flags.push("LOOPBACK");
+  if (hasBroadcast(device)) flags.push("BROADCAST");
+  if (isPointToPoint(device)) flags.push("POINTOPOINT");
+  if (hasMulticast(device)) flags.push("MULTICAST");
+  if (device.isNoArp) flags.push("NOARP");
+  if (device.isAllMulticast) flags.push("ALLMULTI");
+  if (device.isPromiscuous) flags.push("PROMISC");
+  if (device.isUp) flags.push("UP");
+  if (device.isUp && device.hasCarrier) flags.push("LOWER_UP");
+  return flags;
+}
+
+/** Only cables tell whether they work; other devices are UNKNOWN once they are up. */
+export function operState(device: NetDevice): string {
+  if (!device.isUp) return "DOWN";
+  if (device.kind !== "ether") return "UNKNOWN";
+  return device.hasCarrier ? "UP" : "LOWERLAYERDOWN";
+}
+
+export function shownName(device: NetDevice): string {
+  if (device.peerIndex !== 0) return `${device.name}@if${device.peerIndex}`;
+  return device.kind === "loopback" || device.kind === "dummy" ? device.name : `${device.name}@NONE`;
+}
+
+function qdiscOf(device: NetDevice): string {
+  return device.hasBeenUp ? "noqueue" : "noop";
+}
+
+const LINK_TYPES: Readonly<Record<NetDevice["kind"], string>> = {
+  loopback: "loopback",
+  ether: "ether",
+  dummy: "ether",
+  tunnel: "ipip",
+  gre: "gre",
+  gretap: "ether",
+  erspan: "ether",
+};
+
+export function linkAddress(device: NetDevice): string {
+  return device.kind === "tunnel" || device.kind === "gre" ? formatIpv4Address(device.tunnel?.local ?? 0) : formatMacAddress(device.mac);
+}
+
+function broadcastAddress(device: NetDevice): string {
+  if (device.kind === "tunnel" || device.kind === "gre") return formatIpv4Address(device.tunnel?.remote ?? 0);
+  return device.kind === "loopback" ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff";
+}
+
+/** `7: eth0@if8: <...> mtu 1500 ...`: the first line, without its end. */
+export function linkHead(device: NetDevice, isAddressList: boolean): string {
+  const mode = isAddressList ? "" : "mode DEFAULT ";
+  return `${device.index}: ${shownName(device)}: <${linkFlags(device).join(",")}> mtu ${device.mtu} qdisc ${qdiscOf(device)} state ${operState(device)} ${mode}group default qlen ${device.txQueueLength}`;
+}
+
+function netnsOf(device: NetDevice): string {
+  return device.peerNetnsId >= 0 ? ` link-netnsid ${device.peerNetnsId}` : "";
+}
+
+/** What -details adds behind the addresses of the link. */
+function linkDetails(session: IpSession, device: NetDevice): string {
+  const isFrame = device.kind === "ether" || device.kind === "gretap" || device.kind === "erspan";
+  const limits = `minmtu ${isFrame ? 68 : 0} maxmtu ${device.kind === "ether" ? 65535 : 0} `;
+  const segment = device.kind === "ether" || device.kind === "loopback" ? 524280 : 65536;
+  const promiscuity = device.isPromiscuous || device.taps.length > 0 ? 1 : 0;
+  const queues = `numtxqueues 1 gso_max_size 65536 gso_max_segs 65535 tso_max_size ${segment} tso_max_segs 65535 gro_max_size 65536 `;
+  const kind = kindDetails(device);
+  return ` promiscuity ${promiscuity}  allmulti ${device.isAllMulticast ? 1 : 0} ${limits}${kind === "" ? "" : `${session.nl}    ${kind}`}${device.kind === "gre" ? "" : "addrgenmode eui64 "}${queues}`;
+}
+
+function kindDetails(device: NetDevice): string {
+  const tunnel = device.tunnel;
+  const any = (address: number): string => (address === 0 ? "any" : formatIpv4Address(address));
+  const ends = tunnel === undefined ? "remote any local any" : `remote ${any(tunnel.remote)} local ${any(tunnel.local)}`;
+  const ttl = `ttl ${tunnel === undefined || tunnel.ttl === 0 ? "inherit" : tunnel.ttl} ${tunnel?.pmtuDiscovery === true ? "pmtudisc" : "nopmtudisc"} `;
+  switch (device.kind) {
+    case "loopback":
+      return "";
+    case "ether":
+      return "veth ";
+    case "dummy":
+      return "dummy ";
+    case "tunnel":
+      return `ipip ${tunnel?.remote === 0 && tunnel.local === 0 ? "any " : "ipip "}${ends} ${ttl}`;
+    case "gre":
+      return `gre ${ends} ${ttl}`;
+    case "gretap":
+      return `gretap ${ends} ${ttl}`;
+    case "erspan":
+      return `erspan ${ends} ${ttl}okey 0.0.0.0 erspan_index 0 erspan_ver 1 `;
+  }
+}
+
+/** The whole of an interface but its addresses. A list of addresses of one family leaves out the link line. */
+export function formatLink(session: IpSession, device: NetDevice, options: { readonly isAddressList: boolean; readonly hasLinkLine: boolean }): string {
+  const { flags, nl } = session;
+  const head = linkHead(device, options.isAddressList);
+  if (!options.hasLinkLine) return `${head}${netnsOf(device)}\n`;
+  const far = isPointToPoint(device) ? "peer" : "brd";
+  const details = flags.details > 0 ? linkDetails(session, device) : "";
+  return `${head}${nl}    link/${LINK_TYPES[device.kind]} ${linkAddress(device)} ${far} ${broadcastAddress(device)}${netnsOf(device)}${details}\n`;
+}
+
+export function formatBriefLink(device: NetDevice): string {
+  return `${briefHead(device)}${linkAddress(device)} <${linkFlags(device).join(",")}> \n`;
+}
+
+export function briefHead(device: NetDevice): string {
+  return `${shownName(device).padEnd(16)} ${operState(device).padEnd(14)} `;
+}
+
+/** Columns of -statistics: each as wide as its title and its numbers need. */
+export function formatStatistics(session: IpSession, device: NetDevice): string {
+  const { counters } = device;
+  const { nl } = session;
+  const row = (prefix: string, titles: readonly string[], values: readonly number[]): string => {
+    const widths = titles.map((title, i) => Math.max(title.length, String(values[i]).length));
+    const head = titles.map((title, i) => title.padStart(widths[i] as number)).join(" ");
+    const body = values.map((value, i) => String(value).padStart((widths[i] as number) + (i === 0 ? prefix.length : 0))).join(" ");
+    return `    ${prefix}${head}${nl}    ${body} `;
+  };
+  const received = [counters.rxBytes, counters.rxPackets, counters.rxErrors, counters.rxDropped, 0, counters.multicast];
+  const sent = [counters.txBytes, counters.txPackets, counters.txErrors, counters.txDropped, counters.txCarrierErrors, 0];
+  const rx = row("RX:  ", ["bytes", "packets", "errors", "dropped", " missed", "  mcast           "], received);
+  const tx = row("TX:  ", ["bytes", "packets", "errors", "dropped", "carrier", "collsns           "], sent);
+  return session.flags.statistics > 1 ? `${rx}${nl}${rxErrors(nl)}${nl}${tx}${nl}${txErrors(nl)}\n` : `${rx}${nl}${tx}\n`;
+}
+
+function rxErrors(nl: string): string {
+  return `    RX errors:  length    crc   frame    fifo overrun${nl}${" ".repeat(21)}0      0       0       0       0 `;
+}
+
+function txErrors(nl: string): string {
+  return `    TX errors: aborted   fifo  window heartbt transns${nl}${" ".repeat(21)}0      0       0       0       2 `;
+}
+
+export function linkJson(device: NetDevice, isAddressList: boolean): { [key: string]: Json } {
+  const peer: { [key: string]: Json } = device.peerIndex !== 0 ? { link_index: device.peerIndex } : device.kind === "loopback" || device.kind === "dummy" ? {} : { link: null };
+  const netns: { [key: string]: Json } = device.peerNetnsId >= 0 ? { link_netnsid: device.peerNetnsId } : {};
+  return {
+    ifindex: device.index,
+    ...peer,
+    ifname: device.name,
+    flags: linkFlags(device),
+    mtu: device.mtu,
+    qdisc: qdiscOf(device),
+    operstate: operState(device),
+    ...(isAddressList ? {} : { linkmode: "DEFAULT" }),
+    group: "default",
+    txqlen: device.txQueueLength,
+    link_type: LINK_TYPES[device.kind],
+    address: linkAddress(device),
+    ...(isPointToPoint(device) ? { link_pointtopoint: true } : {}),
+    broadcast: broadcastAddress(device),
+    ...netns,
+  };
+}
+
+export function writeJson(session: IpSession, value: Json): void {
+  session.out(`${formatJson(value, session.flags.isPretty)}\n`);
+}

@@ -1,0 +1,162 @@
+/**
+ * nc's main loop: its input goes to the network, the network goes to its output, until both or the right one have ended.
+ *
+ * netcat-openbsd 1.219 (Debian) netcat.c:readwrite.
+ */
+
+import { utf8Bytes, utf8Text } from "../../base/bytes.ts";
+import { Timer } from "../../kernel/timer.ts";
+import type { CommandContext, Running } from "../command.ts";
+import { NEVER_NS, type ReadResult } from "../tcp-stream.ts";
+import type { NcOptions } from "./nc-options.ts";
+
+/** One network connection, of either protocol. */
+export interface Channel {
+  /** Datagrams: every read and write is a message, and an end does not exist. */
+  readonly hasMessage: boolean;
+  read(deadlineNs: number): Running<ReadResult>;
+  write(bytes: Uint8Array): boolean;
+  shutdown(): void;
+  /** Calls `wake` when something can be read. */
+  setWake(wake: (() => void) | undefined): void;
+  isReadable(): boolean;
+}
+
+/** nc reads and sends at most this much at a time. */
+const BUFFER_BYTES = 16384;
+
+/** Runs until the conversation is over; returns the exit status. */
+export function* copyBothWays(context: CommandContext, options: NcOptions, channel: Channel): Running<number> {
+  const input = new InputPump(context, options, channel);
+  const loop = context.machine.host.loop;
+  if (options.ignoresInput) input.isEnded = true;
+  else input.start();
+  let idleSinceNs = loop.nowNs;
+  let received = 0;
+  let isInputSeen = input.isEnded;
+  try {
+    for (;;) {
+      if (channel.isReadable()) {
+        idleSinceNs = loop.nowNs;
+        const read = yield* channel.read(loop.nowNs);
+        if (read.kind === "end" || read.kind === "error") return 0;
+        if (read.kind === "data") {
+          context.stdout.write(utf8Text(read.bytes));
+          received++;
+          if (options.receiveLimit > 0 && received >= options.receiveLimit) return 0;
+        }
+        continue;
+      }
+      if (input.isBroken) return 0;
+      if (input.isEnded && !isInputSeen) {
+        isInputSeen = true;
+        idleSinceNs = loop.nowNs;
+        if (options.shutsDown) channel.shutdown();
+      }
+      if (input.lastNs > idleSinceNs) idleSinceNs = input.lastNs;
+      let deadlineNs = NEVER_NS;
+      if (options.timeoutNs !== undefined) deadlineNs = idleSinceNs + options.timeoutNs;
+      if (isInputSeen && options.quitNs !== undefined) deadlineNs = Math.min(deadlineNs, input.endedNs + options.quitNs);
+      if (loop.nowNs >= deadlineNs) return 0;
+      yield* waitForChange(context, channel, input, deadlineNs);
+    }
+  } finally {
+    channel.setWake(undefined);
+    input.stop();
+  }
+}
+
+function* waitForChange(context: CommandContext, channel: Channel, input: InputPump, deadlineNs: number): Running<void> {
+  const loop = context.machine.host.loop;
+  yield* context.waitFor<void>((resolve) => {
+    const timer = new Timer(loop, { onEvent: () => finish() });
+    const clear = (): void => {
+      timer.disarm();
+      channel.setWake(undefined);
+      input.wake = undefined;
+    };
+    const finish = (): void => {
+      clear();
+      resolve();
+    };
+    channel.setWake(finish);
+    input.wake = finish;
+    if (deadlineNs < NEVER_NS) timer.arm(deadlineNs - loop.nowNs);
+    return clear;
+  });
+}
+
+/**
+ * Reads standard input beside the main loop. A command is one generator, which can wait for one thing; so the wait of the input is begun by
+ * hand and drives its own generator.
+ */
+class InputPump {
+  isEnded = false;
+  isBroken = false;
+  endedNs = 0;
+  lastNs = 0;
+  wake: (() => void) | undefined;
+  readonly #context: CommandContext;
+  readonly #options: NcOptions;
+  readonly #channel: Channel;
+  #running: Running<void> | undefined;
+  #cancel: (() => void) | undefined;
+  #isStepping = false;
+  #isAgain = false;
+
+  constructor(context: CommandContext, options: NcOptions, channel: Channel) {
+    this.#context = context;
+    this.#options = options;
+    this.#channel = channel;
+  }
+
+  start(): void {
+    this.#running = this.#pump();
+    this.#step();
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#running = undefined;
+  }
+
+  /** Runs the generator up to its next wait. A wait that resumes at once is followed without recursion. */
+  #step(): void {
+    if (this.#isStepping) {
+      this.#isAgain = true;
+      return;
+    }
+    this.#isStepping = true;
+    do {
+      this.#isAgain = false;
+      this.#cancel = undefined;
+      const next = this.#running?.next();
+      if (next === undefined || next.done === true) this.#running = undefined;
+      else this.#cancel = next.value.begin(() => this.#step());
+    } while (this.#isAgain);
+    this.#isStepping = false;
+    this.wake?.();
+  }
+
+  *#pump(): Running<void> {
+    const { loop } = this.#context.machine.host;
+    for (;;) {
+      const text = yield* this.#context.stdin.readSome();
+      this.lastNs = loop.nowNs;
+      if (text === undefined) break;
+      if (!this.#send(text)) {
+        this.isBroken = !this.#channel.hasMessage;
+        break;
+      }
+    }
+    this.isEnded = true;
+    this.endedNs = loop.nowNs;
+  }
+
+  #send(text: string): boolean {
+    const bytes = utf8Bytes(this.#options.sendsCrLf ? text.replace(/\r?\n/g, "\r\n") : text);
+    for (let at = 0; at < bytes.length; at += BUFFER_BYTES) if (!this.#channel.write(bytes.subarray(at, at + BUFFER_BYTES))) return false;
+    return true;
+  }
+}

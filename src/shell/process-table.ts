@@ -1,0 +1,283 @@
+/**
+ * The processes of one machine: runs the generators of commands, delivers signals, hands out process ids.
+ *
+ * A process runs until its next wait, then the event loop resumes it. A signal that kills ends the wait and the generator; cleanups run newest
+ * first. A dead process leaves the table at once: its exit status goes to whoever asked at its start, there are no zombies to see.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { SocketOwner } from "../host/host.ts";
+import type { EventLoop } from "../kernel/event-loop.ts";
+import type { Running, SignalName, Wait } from "./command.ts";
+import { LimitError, type ShellLimits } from "./limits.ts";
+import type { Process, ProcessOptions, ProcessTable } from "./process.ts";
+import { SIGNAL_NUMBERS } from "./signals.ts";
+
+const PID_MAX = 32768;
+const FIRST_PID = 100;
+/** Signals that do nothing unless they are caught. */
+const HARMLESS: ReadonlySet<SignalName> = new Set(["CHLD", "CONT"]);
+
+class TableProcess implements Process {
+  readonly pid: number;
+  parentPid: number;
+  name: string;
+  args: readonly string[];
+  readonly startedAtNs: number;
+  isAlive = true;
+  /** The signal that ended it. */
+  endedBy: SignalName | undefined;
+  exit = 0;
+  running: Running<number> | undefined;
+  giveUp: (() => void) | undefined;
+  /** True while its code is on the JavaScript stack: it cannot be ended before it waits. */
+  isOnStack = false;
+  isStopped = false;
+  hasResumeDue = false;
+  doom: SignalName | undefined;
+  readonly handlers = new Map<SignalName, () => void>();
+  readonly cleanups: (() => void)[] = [];
+  readonly onExit: ((exit: number) => void) | undefined;
+  #nextFd = 3;
+
+  constructor(pid: number, options: ProcessOptions, startedAtNs: number) {
+    this.pid = pid;
+    this.parentPid = options.parent?.pid ?? 0;
+    this.name = options.name.slice(0, 15);
+    this.args = options.args;
+    this.startedAtNs = startedAtNs;
+    this.onExit = options.onExit;
+  }
+
+  socketOwner(): SocketOwner {
+    return { pid: this.pid, name: this.name, fd: this.#nextFd++ };
+  }
+}
+
+export class MachineProcessTable implements ProcessTable {
+  /** Called with a LimitError that ended a process; others see it as killed. */
+  onLimit: ((error: LimitError, process: Process) => void) | undefined;
+  readonly #loop: EventLoop;
+  readonly #limits: ShellLimits;
+  readonly #hostName: string;
+  readonly #processes = new Map<number, TableProcess>();
+  #lastPid = FIRST_PID - 1;
+  #stepsAtNs = -1;
+  #steps = 0;
+  #isCrashed = false;
+
+  constructor(options: { readonly loop: EventLoop; readonly limits: ShellLimits; readonly hostName: string }) {
+    this.#loop = options.loop;
+    this.#limits = options.limits;
+    this.#hostName = options.hostName;
+    const init = new TableProcess(1, { name: "sleep", args: ["sleep", "infinity"], parent: undefined }, 0);
+    this.#processes.set(1, init);
+  }
+
+  get list(): readonly Process[] {
+    return [...this.#processes.values()];
+  }
+
+  byPid(pid: number): Process | undefined {
+    return this.#processes.get(pid);
+  }
+
+  /** Counts a step of any kind at the present time; throws when the clock seems to stand still for ever. */
+  countStep(line = 0): void {
+    if (this.#loop.nowNs !== this.#stepsAtNs) {
+      this.#stepsAtNs = this.#loop.nowNs;
+      this.#steps = 0;
+    }
+    if (++this.#steps > this.#limits.stepsAtOneTimeMax)
+      throw new LimitError(this.#hostName, line, "stepsAtOneTimeMax", `${this.#limits.stepsAtOneTimeMax} steps without simulated time passing (an endless loop?)`);
+  }
+
+  start(options: ProcessOptions, body: (process: Process) => number | Running<number>): Process {
+    if (this.#processes.size >= this.#limits.processesMax) throw new LimitError(this.#hostName, 0, "processesMax", `${this.#limits.processesMax} processes`);
+    const process = new TableProcess(this.#newPid(), options, this.#loop.nowNs);
+    this.#processes.set(process.pid, process);
+    process.isOnStack = true;
+    let result: number | Running<number>;
+    try {
+      result = body(process);
+    } catch (error) {
+      this.#failed(process, error);
+      return process;
+    }
+    process.isOnStack = false;
+    if (typeof result === "number") {
+      this.#finish(process, result, process.doom);
+      return process;
+    }
+    process.running = result;
+    this.#advance(process);
+    return process;
+  }
+
+  kill(pid: number, signal: SignalName): string | undefined {
+    const process = this.#processes.get(pid);
+    if (process === undefined) return "ESRCH";
+    this.#signal(process, signal);
+    return undefined;
+  }
+
+  onSignal(process: Process, signal: SignalName, handler: () => void): void {
+    this.#own(process).handlers.set(signal, handler);
+  }
+
+  /** Back to the default action. */
+  clearSignal(process: Process, signal: SignalName): void {
+    this.#own(process).handlers.delete(signal);
+  }
+
+  onExit(process: Process, cleanup: () => void): void {
+    const own = this.#own(process);
+    if (own.isAlive) own.cleanups.push(cleanup);
+    else cleanup();
+  }
+
+  /** execve(2): the process goes on as another program. Caught signals go back to their default. */
+  become(process: Process, name: string, args: readonly string[]): void {
+    const own = this.#own(process);
+    own.name = name.slice(0, 15);
+    own.args = args;
+    own.handlers.clear();
+  }
+
+  /** The signal that ended a process; undefined when it lives or ended by itself. */
+  endedBy(process: Process): SignalName | undefined {
+    return this.#own(process).endedBy;
+  }
+
+  exitOf(process: Process): number {
+    return this.#own(process).exit;
+  }
+
+  /** True when a deadly signal came while the process was running: it ends at its next wait. */
+  isDoomed(process: Process): boolean {
+    return this.#own(process).doom !== undefined;
+  }
+
+  crash(): void {
+    this.#isCrashed = true;
+    for (const process of [...this.#processes.values()].reverse()) if (process.isAlive) this.#signalDeath(process, "KILL");
+    this.#processes.clear();
+  }
+
+  get isCrashed(): boolean {
+    return this.#isCrashed;
+  }
+
+  #own(process: Process): TableProcess {
+    assert(process instanceof TableProcess, "a process of another table");
+    return process;
+  }
+
+  #newPid(): number {
+    do this.#lastPid = this.#lastPid >= PID_MAX - 1 ? FIRST_PID : this.#lastPid + 1;
+    while (this.#processes.has(this.#lastPid));
+    return this.#lastPid;
+  }
+
+  #signal(process: TableProcess, signal: SignalName): void {
+    if (process.pid === 1) return;
+    if (signal === "STOP") {
+      process.isStopped = true;
+      return;
+    }
+    if (signal === "CONT" || signal === "KILL") {
+      process.isStopped = false;
+      if (process.hasResumeDue && signal === "CONT") {
+        process.hasResumeDue = false;
+        this.#advance(process);
+      }
+    }
+    const handler = signal === "KILL" ? undefined : process.handlers.get(signal);
+    if (handler !== undefined) handler();
+    else if (!HARMLESS.has(signal)) this.#signalDeath(process, signal);
+  }
+
+  #signalDeath(process: TableProcess, signal: SignalName): void {
+    if (!process.isAlive) return;
+    if (process.isOnStack) {
+      process.doom ??= signal;
+      return;
+    }
+    process.giveUp?.();
+    process.giveUp = undefined;
+    const running = process.running;
+    process.running = undefined;
+    process.isOnStack = true;
+    try {
+      running?.return(0);
+    } finally {
+      process.isOnStack = false;
+    }
+    this.#finish(process, 128 + SIGNAL_NUMBERS[signal], signal);
+  }
+
+  #advance(process: TableProcess): void {
+    while (process.isAlive && process.running !== undefined) {
+      let step: IteratorResult<Wait, number>;
+      process.isOnStack = true;
+      try {
+        this.countStep();
+        step = process.running.next();
+      } catch (error) {
+        this.#failed(process, error);
+        return;
+      }
+      process.isOnStack = false;
+      if (step.done === true) {
+        process.running = undefined;
+        this.#finish(process, step.value, process.doom);
+        return;
+      }
+      if (process.doom !== undefined) {
+        this.#signalDeath(process, process.doom);
+        return;
+      }
+      if (!this.#beginWait(process, step.value)) return;
+    }
+  }
+
+  /** True when the wait was over at once. */
+  #beginWait(process: TableProcess, wait: Wait): boolean {
+    let isOver = false;
+    let isBeginning = true;
+    const giveUp = wait.begin(() => {
+      if (isOver || !process.isAlive) return;
+      isOver = true;
+      process.giveUp = undefined;
+      if (isBeginning) return;
+      if (process.isStopped) process.hasResumeDue = true;
+      else this.#advance(process);
+    });
+    isBeginning = false;
+    if (isOver) return true;
+    process.giveUp = () => {
+      isOver = true;
+      giveUp();
+    };
+    return false;
+  }
+
+  #failed(process: TableProcess, error: unknown): void {
+    process.isOnStack = false;
+    process.running = undefined;
+    this.#finish(process, 125, undefined);
+    if (!(error instanceof LimitError) || this.onLimit === undefined) throw error;
+    this.onLimit(error, process);
+  }
+
+  #finish(process: TableProcess, exit: number, signal: SignalName | undefined): void {
+    process.isAlive = false;
+    process.endedBy = signal;
+    process.exit = signal === undefined ? exit & 255 : 128 + SIGNAL_NUMBERS[signal];
+    this.#processes.delete(process.pid);
+    for (const other of this.#processes.values()) if (other.parentPid === process.pid) other.parentPid = 1;
+    for (let i = process.cleanups.length - 1; i >= 0; i--) process.cleanups[i]?.();
+    process.cleanups.length = 0;
+    process.onExit?.(process.exit);
+  }
+}
