@@ -204,21 +204,24 @@ export class FibTables implements Fib {
     return "ENETUNREACH";
   }
 
-  /** include/net/ip_fib.h:fib_lookup without custom rules: the joint trie, then table default. */
+  /** include/net/ip_fib.h:fib_lookup without custom rules: the joint trie; whatever error comes of it, table default has the last word. */
   #lookupMerged(flow: FibFlow): FibResult | Errno {
-    const dst = flow.dst;
-    for (const length of this.#lengthsOfMerged()) {
-      const local = this.#local.leafOf(dst, length);
-      const inLocal = local === undefined ? undefined : matchLeaf(local, flow, flow.ignoresLinkState === true ? always : this.#usesHop);
-      if (inLocal !== undefined) return typeof inLocal === "string" ? finalErrno(inLocal) : this.#chooseHop(inLocal.route, inLocal.hop, flow, TABLE_MAIN);
-      const main = this.#main.leafOf(dst, length);
-      const inMain = main === undefined ? undefined : matchLeaf(main, flow, flow.ignoresLinkState === true ? always : this.#usesHop);
-      if (inMain === "EAGAIN") break;
-      if (inMain !== undefined) return typeof inMain === "string" ? finalErrno(inMain) : this.#chooseHop(inMain.route, inMain.hop, flow, TABLE_MAIN);
-    }
+    const result = this.#lookupInBoth(flow);
+    if (typeof result !== "string") return result;
     const last = this.#tables.get(TABLE_DEFAULT);
-    const result = last === undefined ? "EAGAIN" : this.#lookupIn(last, flow);
-    return typeof result === "string" ? finalErrno(result) : result;
+    const second = last === undefined ? result : this.#lookupIn(last, flow);
+    return second === "EAGAIN" ? "ENETUNREACH" : second;
+  }
+
+  #lookupInBoth(flow: FibFlow): FibResult | Errno {
+    const usesHop = flow.ignoresLinkState === true ? always : this.#usesHop;
+    for (const length of this.#lengthsOfMerged()) {
+      const local = this.#local.leafOf(flow.dst, length);
+      const main = this.#main.leafOf(flow.dst, length);
+      const match = (local === undefined ? undefined : matchLeaf(local, flow, usesHop)) ?? (main === undefined ? undefined : matchLeaf(main, flow, usesHop));
+      if (match !== undefined) return typeof match === "string" ? match : this.#chooseHop(match.route, match.hop, flow, TABLE_MAIN);
+    }
+    return "EAGAIN";
   }
 
   #lengthsOfMerged(): readonly number[] {
@@ -334,11 +337,6 @@ const SCOPE_NOWHERE_HOP: Scope = 255;
 
 function always(): boolean {
   return true;
-}
-
-/** A search that found nothing anywhere means that the network is unreachable. */
-function finalErrno(errno: Errno): Errno {
-  return errno === "EAGAIN" ? "ENETUNREACH" : errno;
 }
 
 /** net/ipv4/fib_trie.c:fib_table_delete: what is given must agree. */

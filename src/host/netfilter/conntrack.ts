@@ -129,6 +129,7 @@ export class Conntrack implements ConntrackTable {
     if (whole !== skb) {
       skb.ip = whole.ip;
       skb.isWritable = whole.isWritable;
+      skb.fragmentMaxBytes = whole.fragmentMaxBytes;
       skb.cause = whole.cause;
     }
     return "ACCEPT";

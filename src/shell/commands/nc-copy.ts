@@ -33,13 +33,19 @@ export function* copyBothWays(context: CommandContext, options: NcOptions, chann
   else input.start();
   let idleSinceNs = loop.nowNs;
   let received = 0;
+  let isNetworkEnded = false;
   let isInputSeen = input.isEnded;
   try {
     for (;;) {
-      if (channel.isReadable()) {
+      if (channel.isReadable() && !isNetworkEnded) {
         idleSinceNs = loop.nowNs;
         const read = yield* channel.read(loop.nowNs);
-        if (read.kind === "end" || read.kind === "error") return 0;
+        if (read.kind === "error") return 0;
+        if (read.kind === "end") {
+          // A listener leaves when its peer has nothing more to say; a client stays while it has input.
+          if (options.listens || input.isEnded) return 0;
+          isNetworkEnded = true;
+        }
         if (read.kind === "data") {
           context.stdout.write(utf8Text(read.bytes));
           received++;
@@ -47,7 +53,7 @@ export function* copyBothWays(context: CommandContext, options: NcOptions, chann
         }
         continue;
       }
-      if (input.isBroken) return 0;
+      if (input.isBroken || (isNetworkEnded && input.isEnded)) return 0;
       if (input.isEnded && !isInputSeen) {
         isInputSeen = true;
         idleSinceNs = loop.nowNs;

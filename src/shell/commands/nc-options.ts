@@ -145,7 +145,8 @@ function setValue(options: NcOptions, letter: string, value: string): string | u
       return undefined;
     case "q":
       if (seconds === undefined) return `nc: quit timer invalid: ${value}\n`;
-      options.quitNs = seconds < 0 ? undefined : seconds * NS_PER_SECOND;
+      // 0 sets no alarm: it only means -N.
+      options.quitNs = seconds <= 0 ? undefined : seconds * NS_PER_SECOND;
       if (seconds >= 0) options.shutsDown = true;
       return undefined;
     case "i":

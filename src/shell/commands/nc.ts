@@ -222,7 +222,6 @@ function* listenUdp(context: CommandContext, options: NcOptions): Running<number
     const first = yield* queue.first(context);
     // Without -k it stays with the first peer: others get port unreachable.
     if (isConversation) socket.connect(first.address, first.port);
-    else socket.connect(0, 0);
     if (options.isVerbose) context.stderr.write(received(first.address, first.port));
     yield* copyBothWays(context, options, udpChannel(socket, queue));
     socket.close();

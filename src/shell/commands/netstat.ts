@@ -1,0 +1,293 @@
+/**
+ * netstat: sockets, routes, interfaces and counters in the formats of net-tools 2.10.
+ */
+
+import { formatIpv4Address, prefixMask } from "../../base/ipv4-address.ts";
+import { NS_PER_SECOND } from "../../base/time.ts";
+import type { TcpSocket } from "../../host/host.ts";
+import type { Command, CommandContext, Running } from "../command.ts";
+import { hostNameOf } from "../names.ts";
+import { tcpCounter } from "../proc-sockets.ts";
+import { serviceName } from "../services.ts";
+
+const TABLE_MAIN = 254;
+const ADDRESS_WIDTH = 23;
+
+interface NetstatOptions {
+  isTcp: boolean;
+  isUdp: boolean;
+  isRaw: boolean;
+  isUnix: boolean;
+  isInet: boolean;
+  isAll: boolean;
+  isListening: boolean;
+  isNumeric: boolean;
+  showsProgram: boolean;
+  showsTimer: boolean;
+  isExtended: boolean;
+  isRoute: boolean;
+  isInterfaces: boolean;
+  isStatistics: boolean;
+  isWide: boolean;
+}
+
+const LETTERS: Readonly<Record<string, keyof NetstatOptions>> = { t: "isTcp", u: "isUdp", w: "isRaw", x: "isUnix", a: "isAll", l: "isListening", n: "isNumeric", p: "showsProgram", o: "showsTimer", e: "isExtended", r: "isRoute", i: "isInterfaces", s: "isStatistics", W: "isWide" };
+const WORDS: Readonly<Record<string, keyof NetstatOptions>> = { tcp: "isTcp", udp: "isUdp", raw: "isRaw", unix: "isUnix", inet: "isInet", all: "isAll", listening: "isListening", numeric: "isNumeric", "numeric-hosts": "isNumeric", "numeric-ports": "isNumeric", programs: "showsProgram", program: "showsProgram", timers: "showsTimer", extend: "isExtended", route: "isRoute", interfaces: "isInterfaces", statistics: "isStatistics", wide: "isWide" };
+
+const USAGE = `usage: netstat [-vWeenNcCF] [<Af>] -r         netstat {-V|--version|-h|--help}
+       netstat [-vWnNcaeol] [<Socket> ...]
+       netstat { [-vWeenNac] -i | [-cnNe] -M | -s [-6tuw] }
+
+        -r, --route              display routing table
+        -i, --interfaces         display interface table
+        -g, --groups             display multicast group memberships
+        -s, --statistics         display networking statistics (like SNMP)
+        -M, --masquerade         display masqueraded connections
+
+        -v, --verbose            be verbose
+        -W, --wide               don't truncate IP addresses
+        -n, --numeric            don't resolve names
+        --numeric-hosts          don't resolve host names
+        --numeric-ports          don't resolve port names
+        --numeric-users          don't resolve user names
+        -N, --symbolic           resolve hardware names
+        -e, --extend             display other/more information
+        -p, --programs           display PID/Program name for sockets
+        -o, --timers             display timers
+        -c, --continuous         continuous listing
+
+        -l, --listening          display listening server sockets
+        -a, --all                display all sockets (default: connected)
+        -F, --fib                display Forwarding Information Base (default)
+        -C, --cache              display routing cache instead of FIB
+        -Z, --context            display SELinux security context for sockets
+
+  <Socket>={-t|--tcp} {-u|--udp} {-U|--udplite} {-S|--sctp} {-w|--raw}
+           {-x|--unix} --ax25 --ipx --netrom
+  <AF>=Use '-6|-4' or '-A <af>' or '--<af>'; default: inet
+  List of possible address families (which support routing):
+    inet (DARPA Internet) inet6 (IPv6) ax25 (AMPR AX.25) 
+    netrom (AMPR NET/ROM) rose (AMPR ROSE) ipx (Novell IPX) 
+    ddp (Appletalk DDP) x25 (CCITT X.25) 
+`;
+
+const VERSION = `net-tools 2.10
+Fred Baumgarten, Alan Cox, Bernd Eckenfels, Phil Blundell, Tuan Hoang, Brian Micek and others
++NEW_ADDRT +RTF_IRTT +RTF_REJECT +FW_MASQUERADE +I18N +SELINUX
+AF: (inet) +UNIX +INET +INET6 +IPX +AX25 +NETROM +X25 +ATALK +ECONET +ROSE -BLUETOOTH
+HW:  +ETHER +ARC +SLIP +PPP +TUNNEL -TR +AX25 +NETROM +X25 +FR +ROSE +ASH +SIT +FDDI +HIPPI +HDLC/LAPB +EUI64 
+`;
+
+function* run(context: CommandContext): Running<number> {
+  const options: NetstatOptions = { isTcp: false, isUdp: false, isRaw: false, isUnix: false, isInet: false, isAll: false, isListening: false, isNumeric: false, showsProgram: false, showsTimer: false, isExtended: false, isRoute: false, isInterfaces: false, isStatistics: false, isWide: false };
+  const early = parse(context, options);
+  if (early !== undefined) return early;
+  if (options.isInterfaces) return yield* interfaces(context, options);
+  if (options.isRoute) return routes(context, options);
+  if (options.isStatistics) return statistics(context, options);
+  sockets(context, options);
+  return 0;
+}
+
+/** The exit status when the command line already decides it. */
+function parse(context: CommandContext, options: NetstatOptions): number | undefined {
+  for (const argument of context.args) {
+    if (argument === "-4") {
+      options.isInet = true;
+      continue;
+    }
+    if (argument.startsWith("--")) {
+      const word = argument.slice(2);
+      if (word === "help") {
+        context.stderr.write(USAGE);
+        return 0;
+      }
+      if (word === "version") {
+        context.stdout.write(VERSION);
+        return 0;
+      }
+      const key = WORDS[word];
+      if (key === undefined) {
+        context.stderr.write(`netstat: unrecognized option '${argument}'\n${USAGE}`);
+        return 3;
+      }
+      options[key] = true;
+      continue;
+    }
+    if (!argument.startsWith("-")) {
+      context.stderr.write(USAGE);
+      return 3;
+    }
+    for (const letter of argument.slice(1)) {
+      const key = LETTERS[letter];
+      if (key !== undefined) options[key] = true;
+      else if (letter === "4") options.isInet = true;
+      else if (letter === "V") {
+        context.stdout.write(VERSION);
+        return 0;
+      } else if (letter === "h") {
+        context.stderr.write(USAGE);
+        return 0;
+      } else if ("vNF".includes(letter)) continue;
+      else if ("cCMgGSU6AZ".includes(letter)) {
+        context.stderr.write(`netstat: -${letter} is not supported by the simulated netstat\n`);
+        return 1;
+      } else {
+        context.stderr.write(`netstat: invalid option -- '${letter}'\n${USAGE}`);
+        return 3;
+      }
+    }
+  }
+  return undefined;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- sockets */
+
+function sockets(context: CommandContext, options: NetstatOptions): void {
+  const out = context.stdout;
+  const isAny = options.isTcp || options.isUdp || options.isRaw || options.isUnix;
+  const which = options.isListening ? "only servers" : options.isAll ? "servers and established" : "w/o servers";
+  if (!isAny || options.isTcp || options.isUdp || options.isRaw) {
+    out.write(`Active Internet connections (${which})\n`);
+    out.write(`Proto Recv-Q Send-Q Local Address           Foreign Address         State      ${options.isExtended ? " User       Inode     " : ""}${options.showsProgram ? " PID/Program name    " : ""}${options.showsTimer ? " Timer" : ""}\n`);
+    if (!isAny || options.isTcp) tcpRows(context, options);
+    if (!isAny || options.isUdp) udpRows(context, options);
+  }
+  if ((!isAny && !options.isInet) || options.isUnix) {
+    out.write(`Active UNIX domain sockets (${which})\nProto RefCnt Flags       Type       State         I-Node  ${options.showsProgram ? " PID/Program name    " : ""} Path\n`);
+  }
+}
+
+function tcpRows(context: CommandContext, options: NetstatOptions): void {
+  const { tcp } = context.machine.host;
+  if (options.isListening || options.isAll) {
+    for (const listener of tcp.listeners) {
+      row(context, options, { protocol: "tcp", receiveQueue: listener.acceptQueueLength, sendQueue: 0, local: end(context, options, "tcp", listener.localAddress, listener.localPort), remote: end(context, options, "tcp", 0, 0), state: "LISTEN", owner: listener.owner, timer: "off (0.00/0/0)" });
+    }
+  }
+  if (options.isListening && !options.isAll) return;
+  for (const socket of tcp.sockets) {
+    row(context, options, { protocol: "tcp", receiveQueue: socket.receiveQueueBytes, sendQueue: socket.sendQueueBytes, local: end(context, options, "tcp", socket.localAddress, socket.localPort), remote: end(context, options, "tcp", socket.remoteAddress, socket.remotePort), state: socket.state, owner: socket.state === "SYN_RECV" ? undefined : socket.owner, timer: timerText(context, socket) });
+  }
+}
+
+function udpRows(context: CommandContext, options: NetstatOptions): void {
+  for (const socket of context.machine.host.udp.sockets) {
+    const isConnected = socket.remotePort !== 0;
+    if (isConnected ? options.isListening && !options.isAll : !options.isListening && !options.isAll) continue;
+    row(context, options, { protocol: "udp", receiveQueue: 0, sendQueue: 0, local: end(context, options, "udp", socket.localAddress, socket.localPort), remote: end(context, options, "udp", socket.remoteAddress, socket.remotePort), state: isConnected ? "ESTABLISHED" : "", owner: socket.owner, timer: "off (0.00/0/0)" });
+  }
+}
+
+interface Row {
+  readonly protocol: string;
+  readonly receiveQueue: number;
+  readonly sendQueue: number;
+  readonly local: string;
+  readonly remote: string;
+  readonly state: string;
+  readonly owner: { readonly pid: number; readonly name: string; readonly fd: number } | undefined;
+  readonly timer: string;
+}
+
+function row(context: CommandContext, options: NetstatOptions, r: Row): void {
+  let line = `${r.protocol.padEnd(4)}  ${String(r.receiveQueue).padStart(6)} ${String(r.sendQueue).padStart(6)} ${r.local.padEnd(ADDRESS_WIDTH)} ${r.remote.padEnd(ADDRESS_WIDTH)} ${r.state.padEnd(11)}`;
+  if (options.isExtended) line += ` ${(options.isNumeric ? "0" : "root").padEnd(10)} ${String(r.owner === undefined ? 0 : r.owner.pid * 256 + r.owner.fd).padEnd(10)}`;
+  if (options.showsProgram) line += ` ${(r.owner === undefined ? "-" : `${r.owner.pid}/${r.owner.name}`).slice(0, 20).padEnd(20)}`;
+  if (options.showsTimer) line += ` ${r.timer}`;
+  context.stdout.write(`${line}\n`);
+}
+
+/** `10.0.0.1:http`; a long name loses its end so that the port stays in the column. */
+function end(context: CommandContext, options: NetstatOptions, protocol: "tcp" | "udp", address: number, port: number): string {
+  const name = options.isNumeric || address === 0 ? undefined : hostNameOf(context.machine, address);
+  const host = name ?? formatIpv4Address(address);
+  const service = port === 0 ? "*" : options.isNumeric ? String(port) : (serviceName(port, protocol) ?? String(port));
+  const room = ADDRESS_WIDTH - 1 - service.length;
+  return `${options.isWide ? host : host.slice(0, Math.max(room, 1))}:${service}`;
+}
+
+function timerText(context: CommandContext, socket: TcpSocket): string {
+  const timer = socket.timer;
+  if (timer === undefined) return "off (0.00/0/0)";
+  const left = Math.max(timer.expiresAtNs - context.machine.host.loop.nowNs, 0) / NS_PER_SECOND;
+  return `${timer.name} (${left.toFixed(2)}/${timer.name === "probe" ? 0 : timer.retries}/${timer.name === "probe" ? timer.retries : 0})`;
+}
+
+/* ------------------------------------------------------------------------------------------------- routes and interfaces */
+
+function routes(context: CommandContext, options: NetstatOptions): number {
+  const { host } = context.machine;
+  context.stdout.write("Kernel IP routing table\nDestination     Gateway         Genmask         Flags   MSS Window  irtt Iface\n");
+  for (const entry of host.fib.entries(TABLE_MAIN)) {
+    const isReject = entry.type === "unreachable" || entry.type === "prohibit";
+    if (entry.type !== "unicast" && !isReject) continue;
+    const destination = entry.network === 0 && entry.prefixLength === 0 && !options.isNumeric ? "default" : routeName(context, options, entry.network);
+    const gateway = isReject ? "-" : entry.gateway === 0 && !options.isNumeric ? "0.0.0.0" : routeName(context, options, entry.gateway);
+    const flags = isReject ? `!${entry.prefixLength === 32 ? "H" : ""}` : `U${entry.gateway === 0 ? "" : "G"}${entry.prefixLength === 32 ? "H" : ""}`;
+    const mask = formatIpv4Address(prefixMask(entry.prefixLength));
+    const mss = entry.advmss === 0 ? 0 : entry.advmss + 40;
+    context.stdout.write(`${destination.padEnd(15)} ${gateway.padEnd(15)} ${mask.padEnd(15)} ${flags.padEnd(5)} ${isReject ? "    - -          - -" : `${String(mss).padStart(5)} ${"0".padEnd(5)} ${"0".padStart(6)} ${entry.device?.name ?? "-"}`}\n`);
+  }
+  return 0;
+}
+
+function routeName(context: CommandContext, options: NetstatOptions, address: number): string {
+  return (options.isNumeric || address === 0 ? undefined : hostNameOf(context.machine, address)) ?? formatIpv4Address(address);
+}
+
+function* interfaces(context: CommandContext, options: NetstatOptions): Running<number> {
+  context.stdout.write("Kernel Interface table\n");
+  if (options.isExtended) return yield* context.spawn(options.isAll ? ["ifconfig", "-a"] : ["ifconfig"]);
+  context.stdout.write("Iface             MTU    RX-OK RX-ERR RX-DRP RX-OVR    TX-OK TX-ERR TX-DRP TX-OVR Flg\n");
+  const devices = [...context.machine.host.devices.list].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const device of devices) {
+    if (!device.isUp && !options.isAll) continue;
+    const c = device.counters;
+    const isTunnel = device.kind === "tunnel" || device.kind === "gre";
+    const flags = `${device.kind === "ether" || device.kind === "dummy" ? "B" : ""}${device.kind === "loopback" ? "L" : ""}${device.kind === "ether" ? "M" : ""}${device.isNoArp || isTunnel || device.kind === "dummy" ? "O" : ""}${device.isPromiscuous ? "P" : ""}${device.isUp && device.hasCarrier ? "R" : ""}${device.isUp ? "U" : ""}`;
+    context.stdout.write(`${device.name.padEnd(15)} ${String(device.mtu).padStart(5)} ${pad(c.rxPackets, 8)} ${pad(c.rxErrors, 6)} ${pad(c.rxDropped, 6)} ${"0".padEnd(6)} ${pad(c.txPackets, 8)} ${pad(c.txErrors, 6)} ${pad(c.txDropped, 6)} ${pad(0, 6)} ${flags}\n`);
+  }
+  return 0;
+}
+
+function pad(value: number, width: number): string {
+  return String(value).padStart(width);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- statistics */
+
+const ICMP_NAMES: readonly (readonly [number, string])[] = [[3, "destination unreachable"], [11, "timeout in transit"], [12, "wrong parameters"], [4, "source quenches"], [5, "redirects"], [8, "echo requests"], [0, "echo replies"]];
+
+function statistics(context: CommandContext, options: NetstatOptions): number {
+  const { host } = context.machine;
+  const isAny = options.isTcp || options.isUdp || options.isRaw;
+  const { ip, icmp } = host;
+  const total = (map: ReadonlyMap<number, number>): number => [...map.values()].reduce((sum, count) => sum + count, 0);
+  const lines: string[] = [];
+  if (!isAny || options.isRaw) {
+    lines.push("Ip:", `    Forwarding: ${host.sysctl.read("net.ipv4.ip_forward") === "1" ? 1 : 2}`, `    ${ip.counters.InReceives} total packets received`);
+    if (ip.counters.InAddrErrors > 0) lines.push(`    ${ip.counters.InAddrErrors} with invalid addresses`);
+    lines.push(`    ${ip.counters.ForwDatagrams} forwarded`, `    ${ip.counters.InDiscards} incoming packets discarded`, `    ${ip.counters.InDelivers} incoming packets delivered`, `    ${ip.counters.OutRequests} requests sent out`);
+    if (ip.counters.OutDiscards > 0) lines.push(`    ${ip.counters.OutDiscards} outgoing packets dropped`);
+    if (ip.counters.OutNoRoutes > 0) lines.push(`    ${ip.counters.OutNoRoutes} dropped because of missing route`);
+    if (ip.counters.ReasmReqds > 0) lines.push(`    ${ip.counters.ReasmReqds} reassemblies required`, `    ${ip.counters.ReasmOKs} packets reassembled ok`);
+    if (ip.counters.FragOKs > 0) lines.push(`    ${ip.counters.FragOKs} fragments received ok`);
+    if (ip.counters.FragCreates > 0) lines.push(`    ${ip.counters.FragCreates} fragments created`);
+    const kinds = (map: ReadonlyMap<number, number>): string[] => ICMP_NAMES.filter(([type]) => (map.get(type) ?? 0) > 0).map(([type, name]) => `        ${name}: ${map.get(type)}`);
+    const types = (prefix: string, map: ReadonlyMap<number, number>): string[] => [...map].filter(([, n]) => n > 0).sort((a, b) => a[0] - b[0]).map(([type, n]) => `        ${prefix}Type${type}: ${n}`);
+    lines.push("Icmp:", `    ${total(icmp.counters.received)} ICMP messages received`, "    0 input ICMP message failed", "    ICMP input histogram:", ...kinds(icmp.counters.received), `    ${total(icmp.counters.sent)} ICMP messages sent`, "    0 ICMP messages failed", "    ICMP output histogram:", ...kinds(icmp.counters.sent), "IcmpMsg:", ...types("In", icmp.counters.received), ...types("Out", icmp.counters.sent));
+  }
+  if (!isAny || options.isTcp) {
+    const names: readonly (readonly [string, string])[] = [["ActiveOpens", "active connection openings"], ["PassiveOpens", "passive connection openings"], ["AttemptFails", "failed connection attempts"], ["EstabResets", "connection resets received"], ["CurrEstab", "connections established"], ["InSegs", "segments received"], ["OutSegs", "segments sent out"], ["RetransSegs", "segments retransmitted"], ["InErrs", "bad segments received"], ["OutRsts", "resets sent"]];
+    lines.push("Tcp:", ...names.map(([name, text]) => `    ${tcpCounter(host, name)} ${text}`));
+  }
+  if (!isAny || options.isUdp) {
+    const c = host.udp.counters;
+    lines.push("Udp:", `    ${c["InDatagrams"] ?? 0} packets received`, `    ${c["NoPorts"] ?? 0} packets to unknown port received`, `    ${c["InErrors"] ?? 0} packet receive errors`, `    ${c["OutDatagrams"] ?? 0} packets sent`, "    0 receive buffer errors", "    0 send buffer errors");
+  }
+  context.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  return 0;
+}
+
+export const netstatCommand: Command = { path: "/usr/bin/netstat", run };
