@@ -27,7 +27,7 @@ export class InterfaceAddressTable implements AddressTable {
   /** Who holds an address; the oldest holder first (inet_addr_lst). */
   readonly #owners = new Map<number, Owned[]>();
   generation = 1;
-  message = "";
+  readonly message = "";
 
   constructor(host: Host) {
     this.#host = host;
@@ -48,7 +48,6 @@ export class InterfaceAddressTable implements AddressTable {
   /* --------------------------------------------------------------------------------------------------------- add, remove */
 
   add(device: NetDevice, wanted: Omit<InterfaceAddress, "isSecondary">): Errno | undefined {
-    this.message = "";
     this.#host.sysctl.pinDevice(device);
     const address: InterfaceAddress = { ...wanted, isSecondary: false };
     const list = device.addresses;
@@ -59,10 +58,7 @@ export class InterfaceAddressTable implements AddressTable {
       if (!other.isSecondary && address.scope <= other.scope) position = i + 1;
       if (other.prefixLength !== address.prefixLength || !isSameSubnet(other, address)) continue;
       if (other.address === address.address) return "EEXIST";
-      if (other.scope !== address.scope) {
-        this.message = "ipv4: Invalid scope value";
-        return "EINVAL";
-      }
+      if (other.scope !== address.scope) return "EINVAL";
       address.isSecondary = true;
     }
     list.splice(address.isSecondary ? list.length : position, 0, address);
@@ -73,7 +69,6 @@ export class InterfaceAddressTable implements AddressTable {
   }
 
   remove(device: NetDevice, address: InterfaceAddress): Errno | undefined {
-    this.message = "";
     const list = device.addresses;
     const index = list.indexOf(address);
     if (index < 0) return "EADDRNOTAVAIL";

@@ -287,6 +287,8 @@ export interface Neighbour {
   readonly usedAtNs: number;
   readonly updatedAtNs: number;
   readonly probes: number;
+  /** A timer runs for it. */
+  readonly isTimed: boolean;
 }
 
 /** What an ARP packet tells about its sender. */
@@ -348,6 +350,12 @@ export interface ProtocolHandler {
   error?(skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void;
 }
 
+/** A raw socket (net/ipv4/raw.c). The packets are shared: nobody changes them. */
+export interface RawListener {
+  onPacket(skb: SkBuff): void;
+  onError?(skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void;
+}
+
 export interface SendOptions {
   /** The route, when the sender has one already (a connected socket). */
   readonly route?: Route;
@@ -384,6 +392,12 @@ export interface IpProtocol {
   /** undefined takes the handler away. */
   registerProtocol(protocol: number, handler: ProtocolHandler | undefined): void;
   protocol(protocol: number): ProtocolHandler | undefined;
+  /**
+   * Opens a raw socket: it hears every packet of a protocol that is delivered here, beside the protocol itself, and errors about what this
+   * host sent with it. Returns how to close it.
+   */
+  openRaw(protocol: number, listener: RawListener): () => void;
+  rawListeners(protocol: number): readonly RawListener[] | undefined;
   /** From a device: net/ipv4/ip_input.c:ip_rcv. The skb's ip is shared with the frame. */
   receive(skb: SkBuff): void;
   /**

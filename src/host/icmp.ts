@@ -221,6 +221,8 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
 
   /** icmp_socket_deliver */
   #dispatch(skb: SkBuff, message: IcmpMessage, quoted: Ipv4Packet): void {
+    const raw = this.#host.ip.rawListeners(quoted.protocol);
+    if (raw !== undefined) for (const listener of raw) listener.onError?.(skb, message, quoted);
     if (quoted.protocol === PROTOCOL_ICMP) this.error(skb, message, quoted);
     else this.#host.ip.protocol(quoted.protocol)?.error?.(skb, message, quoted);
   }

@@ -98,13 +98,16 @@ export class IpInput {
     const ip = this.#ip;
     const { protocol } = skb.ip;
     const handler = ip.protocol(protocol);
-    if (handler === undefined) {
+    const raw = ip.rawListeners(protocol);
+    if (raw !== undefined) for (const listener of raw) listener.onPacket(skb);
+    if (handler === undefined && raw === undefined) {
       ip.counters.InUnknownProtos++;
       ip.drop(skb, "IP_NOPROTO", `nobody takes protocol ${protocol}`);
       ip.host.icmp.sendError(skb, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
       return;
     }
     ip.counters.InDelivers++;
+    if (handler === undefined) return;
     if (!hasOwnPayload(skb, protocol)) {
       ip.drop(skb, "IP_INHDR", `the header of protocol ${protocol} cannot be read`);
       return;

@@ -11,7 +11,7 @@
 import { assert } from "../base/assert.ts";
 import type { DropReason } from "../trace/events.ts";
 import type { Ipv4Packet } from "../wire/packet.ts";
-import type { Errno, Host, IpCounters, IpProtocol, ProtocolHandler, SendOptions } from "./host.ts";
+import type { Errno, Host, IpCounters, IpProtocol, ProtocolHandler, RawListener, SendOptions } from "./host.ts";
 import { IpForward } from "./ip-forward.ts";
 import { IpInput } from "./ip-input.ts";
 import { IpOutput } from "./ip-output.ts";
@@ -19,6 +19,7 @@ import { type DefragmentUser, Reassembly } from "./ip-reassembly.ts";
 import type { SkBuff } from "./skb.ts";
 
 const PROTOCOLS = 256;
+const RAW_SOCKETS_MAX = 1024;
 
 export class Ip implements IpProtocol {
   readonly host: Host;
@@ -45,6 +46,7 @@ export class Ip implements IpProtocol {
   readonly #input: IpInput;
   readonly #output: IpOutput;
   readonly #reassembly: Reassembly;
+  readonly #raw: (readonly RawListener[] | undefined)[] = new Array<readonly RawListener[] | undefined>(PROTOCOLS).fill(undefined);
   readonly #protocols: (ProtocolHandler | undefined)[] = new Array<ProtocolHandler | undefined>(PROTOCOLS).fill(undefined);
 
   constructor(host: Host) {
@@ -62,6 +64,20 @@ export class Ip implements IpProtocol {
 
   protocol(protocol: number): ProtocolHandler | undefined {
     return this.#protocols[protocol];
+  }
+
+  openRaw(protocol: number, listener: RawListener): () => void {
+    const others = this.#raw[protocol] ?? [];
+    assert(others.length < RAW_SOCKETS_MAX, `${others.length} raw sockets for protocol ${protocol}`);
+    this.#raw[protocol] = [...others, listener];
+    return () => {
+      const left = (this.#raw[protocol] ?? []).filter((one) => one !== listener);
+      this.#raw[protocol] = left.length === 0 ? undefined : left;
+    };
+  }
+
+  rawListeners(protocol: number): readonly RawListener[] | undefined {
+    return this.#raw[protocol];
   }
 
   receive(skb: SkBuff): void {

@@ -48,6 +48,10 @@ export class NeighbourEntry implements Neighbour, EventTarget {
     return formatIpv4Address(this.address);
   }
 
+  get isTimed(): boolean {
+    return this.timer.isArmed;
+  }
+
   /** Something depends on it: a timer or packets that wait. */
   get isBusy(): boolean {
     return this.timer.isArmed || this.queue.length > 0;

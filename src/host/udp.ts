@@ -7,11 +7,11 @@
 
 import type { Ipv4Address } from "../base/ipv4-address.ts";
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_PARAMETER_PROBLEM, ICMP_PORT_UNREACH, ICMP_REDIRECT, ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED, type IcmpMessage, Ipv4Packet, PROTOCOL_UDP, RawPayload, UdpDatagram } from "../wire/packet.ts";
-import { type Errno, type Host, type ProtocolHandler, type SocketOwner, type UdpProtocol, type UdpSocket, type UdpSocketEvents, isRouteError } from "./host.ts";
+import { type Errno, type Host, type ProtocolHandler, type SocketOwner, type SysctlCell, type UdpProtocol, type UdpSocket, type UdpSocketEvents, isRouteError } from "./host.ts";
 import type { SkBuff } from "./skb.ts";
 import { ICMP_UNREACH_ERRNO } from "./tcp/tcp-icmp.ts";
 import { PortTable } from "./tcp/tcp-ports.ts";
-import { LocalPortRange } from "./tcp/tcp-settings.ts";
+import { LocalPortRange, integerCell } from "./tcp/tcp-settings.ts";
 
 const DATAGRAM_MAX_BYTES = 65507;
 const SOCKETS_MAX = 65536;
@@ -21,6 +21,8 @@ const FATAL_UNREACH_CODES = new Set([2, 3, 5, 6, 7, 8, 9, 10, 13, 14, 15]);
 export class Udp implements UdpProtocol, ProtocolHandler {
   readonly host: Host;
   readonly counters: Record<string, number> = {};
+  readonly defaultTtl: SysctlCell;
+  readonly #nonlocalBind: SysctlCell;
   readonly #byPort = new Map<number, UdpEndpoint[]>();
   readonly #ports: PortTable;
   readonly #range: LocalPortRange;
@@ -30,6 +32,8 @@ export class Udp implements UdpProtocol, ProtocolHandler {
     this.host = host;
     this.#ports = new PortTable(host.random("udp-ports"));
     this.#range = new LocalPortRange(host.sysctl);
+    this.defaultTtl = integerCell(host.sysctl, "net.ipv4.ip_default_ttl", 64, 255);
+    this.#nonlocalBind = integerCell(host.sysctl, "net.ipv4.ip_nonlocal_bind", 0, 1);
     host.ip.registerProtocol(PROTOCOL_UDP, this);
   }
 
@@ -40,7 +44,7 @@ export class Udp implements UdpProtocol, ProtocolHandler {
   bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean; readonly reuseAddress?: boolean }, events: UdpSocketEvents): UdpSocket | Errno {
     const { address } = options;
     const isSpecial = address === 0 || address === 0xffffffff || address >>> 28 === 14 || address >>> 24 === 127;
-    if (!isSpecial && !this.host.addresses.isOwn(address) && this.host.sysctl.read("net.ipv4.ip_nonlocal_bind") !== "1") return "EADDRNOTAVAIL";
+    if (!isSpecial && !this.host.addresses.isOwn(address) && this.#nonlocalBind.value === 0) return "EADDRNOTAVAIL";
     if (this.#count >= SOCKETS_MAX) return "ENOBUFS";
     const port = options.port === 0 ? this.#ports.chooseForBind(this.#range) : options.port;
     if (port === undefined) return "EAGAIN";
@@ -133,7 +137,7 @@ export class Udp implements UdpProtocol, ProtocolHandler {
         break;
       case ICMP_DEST_UNREACH:
         if (icmp.code === ICMP_FRAG_NEEDED) {
-          this.host.routing.learnMtu(quoted.dst, icmp.rest & 0xffff);
+          this.host.routing.learnMtu(quoted.dst, icmp.rest & 0xffff, { src: quoted.src });
           errno = "EMSGSIZE";
           isFatal = socket.isDontFragment;
         } else {
@@ -199,7 +203,7 @@ class UdpEndpoint implements UdpSocket {
     const host = this.#udp.host;
     const route = host.routing.output({ dst: address, src: this.localAddress });
     if (isRouteError(route)) return route.errno;
-    const ttl = options?.ttl ?? Number.parseInt(host.sysctl.read("net.ipv4.ip_default_ttl") ?? "64", 10);
+    const ttl = options?.ttl ?? this.#udp.defaultTtl.value;
     const packet = new Ipv4Packet(this.localAddress !== 0 ? this.localAddress : route.source, address, PROTOCOL_UDP, ttl, new UdpDatagram(this.localPort, port, payload));
     const length = packet.lengthBytes;
     this.isDontFragment = options?.dontFragment === true;

@@ -98,12 +98,13 @@ export class ScenarioRun {
   #stepsLeft: number;
   #isOver = false;
   #limitReached: LimitName | undefined;
+  #shellLimit: unknown;
 
   constructor(scenario: Scenario, options: RunOptions) {
     this.#scenario = scenario;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.world = new World(scenario, { parts: options.parts, seed: options.seed });
+    this.world = new World(scenario, { parts: options.parts, seed: options.seed, onLimit: (error) => { this.#shellLimit ??= this.#locate(error); } });
     this.results = scenario.timeline.map(() => ({}));
     this.#stepsLeft = scenario.timeline.length;
     for (const sink of options.sinks ?? []) this.world.trace.addSink(sink);
@@ -181,7 +182,7 @@ export class ScenarioRun {
   /** Fires events until the next check of the limits is due, the run is over, or `isDone`; false when nothing waits. */
   #fireSome(isDone?: () => boolean): boolean {
     let isWaiting = true;
-    for (let i = 0; i < EVENTS_PER_CHECK && isWaiting && !this.#isOver && this.#limitReached === undefined; i++) {
+    for (let i = 0; i < EVENTS_PER_CHECK && isWaiting && !this.#isOver && this.#limitReached === undefined && this.#shellLimit === undefined; i++) {
       isWaiting = this.#step();
       if (isDone?.() === true) break;
     }
@@ -207,6 +208,7 @@ export class ScenarioRun {
   }
 
   #checkLimits(): void {
+    if (this.#shellLimit !== undefined) throw this.#shellLimit;
     const { loop } = this.world;
     if (loop.firedCount >= this.#limits.events) this.#limitReached ??= "events";
     if (loop.nowNs > this.#limits.simulatedNs) this.#limitReached ??= "simulatedNs";

@@ -10,6 +10,7 @@ import { SimulationLoop } from "../kernel/loop.ts";
 import { RandomStreams } from "../kernel/random.ts";
 import { Switch, type SwitchPort } from "../link/switch.ts";
 import type { FileSystem } from "../shell/file-system.ts";
+import type { LimitError as ShellLimitError } from "../shell/limits.ts";
 import type { Machine } from "../shell/machine.ts";
 import { Tracer } from "../trace/tracer.ts";
 import { assert } from "../base/assert.ts";
@@ -25,6 +26,8 @@ export interface MachineOptions {
   readonly trace: Tracer;
   readonly random: RandomStreams;
   readonly epochSeconds: number;
+  /** A script of the machine wanted more than it may; it has been killed. */
+  readonly onLimit: (error: ShellLimitError) => void;
 }
 
 /** A script that was started on a machine. */
@@ -64,13 +67,13 @@ export class World {
   /** Simulated time at which the timeline starts: 0 until the setup scripts have taken some. */
   originNs = 0;
 
-  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined }) {
+  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined; readonly onLimit?: (error: ShellLimitError) => void }) {
     this.trace = new Tracer(this.loop);
     this.random = new RandomStreams(options.seed ?? scenario.seed);
     for (const { name, properties } of scenario.links) {
       this.links.set(name, new Switch({ name, loop: this.loop, trace: this.trace, random: this.random.stream(`link/${name}`), properties }));
     }
-    for (const host of scenario.hosts) this.#addHost(host, options.parts);
+    for (const host of scenario.hosts) this.#addHost(host, options.parts, options.onLimit ?? (() => {}));
   }
 
   machine(name: string): Machine {
@@ -90,8 +93,8 @@ export class World {
     this.setPorts(hostName, undefined, false);
   }
 
-  #addHost(spec: HostSpec, parts: WorldParts): void {
-    const machine = parts.createMachine({ name: spec.name, loop: this.loop, trace: this.trace, random: this.random, epochSeconds: EPOCH_SECONDS });
+  #addHost(spec: HostSpec, parts: WorldParts, onLimit: (error: ShellLimitError) => void): void {
+    const machine = parts.createMachine({ name: spec.name, loop: this.loop, trace: this.trace, random: this.random, epochSeconds: EPOCH_SECONDS, onLimit });
     this.machines.set(spec.name, machine);
     const { host } = machine;
     // The lab plugs in every interface of a host first and configures them then: the order of ports on a link is file order either way.

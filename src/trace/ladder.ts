@@ -3,7 +3,7 @@
  *
  *        time  client   director   rs1
  *    1.000012  o────────▶│         │    10.0.0.50.40000 > 10.0.0.100.80 [S]
- *    1.000034  │         o────────▶│    10.0.0.50.40000 > 10.0.0.100.80 [S]  MAC 02:00:00:00:00:02 => 02:00:00:00:00:03
+ *    1.000034  │         o────────▶│    10.0.0.50.40000 > 10.0.0.100.80 [S]  MAC :02 => :03
  *    1.000040  │         │         ✕    dropped: IP_RPFILTER, rp_filter = max(all 1, eth0 0) = 1
  *
  * A frame that a director sends on with another MAC is marked. Frames that merely passed by a host are not drawn to it.
@@ -165,7 +165,13 @@ function describeMacChange(frame: EthernetFrame, packet: Ipv4Packet, macs: Map<s
   const before = macs.get(key);
   if (macs.size >= IDENTITIES_MAX) macs.clear();
   macs.set(key, frame.dst);
-  return before === undefined || before === frame.dst ? "" : `MAC ${formatMacAddress(before)} => ${formatMacAddress(frame.dst)}`;
+  return before === undefined || before === frame.dst ? "" : `MAC ${shortMac(before, frame.dst)} => ${shortMac(frame.dst, before)}`;
+}
+
+/** The last octet alone when nothing else is different. */
+function shortMac(mac: MacAddress, other: MacAddress): string {
+  const text = formatMacAddress(mac);
+  return Math.floor(mac / 256) === Math.floor(other / 256) ? text.slice(-3) : text;
 }
 
 /** The same packet on another wire has the same addresses, id and transport numbers; only TTL and MACs differ. */

@@ -2,7 +2,7 @@
  * The sysctls of TCP and of local ports, as cells that are read without a lookup.
  *
  * Linux v6.1 net/ipv4/sysctl_net_ipv4.c, Documentation/networking/ip-sysctl.rst. Those that only size buffers or name algorithms that are not
- * modelled are registered too, so that reading and writing them works; they change nothing.
+ * modelled are in the tree of sysctls and change nothing.
  */
 
 import type { Sysctl, SysctlCell } from "../host.ts";
@@ -24,9 +24,8 @@ export interface TcpSettings {
   readonly maxSynBacklog: SysctlCell;
   readonly maxTimeWaitBuckets: SysctlCell;
   readonly somaxconn: SysctlCell;
-  readonly keepAliveTime: SysctlCell;
-  readonly keepAliveInterval: SysctlCell;
-  readonly keepAliveProbes: SysctlCell;
+  readonly defaultTtl: SysctlCell;
+  readonly nonlocalBind: SysctlCell;
 }
 
 export function registerTcpSettings(sysctl: Sysctl): TcpSettings {
@@ -46,47 +45,36 @@ export function registerTcpSettings(sysctl: Sysctl): TcpSettings {
     synCookies: cell("tcp_syncookies", 1, 255),
     abortOnOverflow: cell("tcp_abort_on_overflow", 0, 255),
     maxSynBacklog: cell("tcp_max_syn_backlog", 128),
-    maxTimeWaitBuckets: cell("tcp_max_tw_buckets", 4096),
+    maxTimeWaitBuckets: cell("tcp_max_tw_buckets", 8192),
     somaxconn: integerCell(sysctl, "net.core.somaxconn", 4096, 2147483647),
-    keepAliveTime: cell("tcp_keepalive_time", 7200),
-    keepAliveInterval: cell("tcp_keepalive_intvl", 75),
-    keepAliveProbes: cell("tcp_keepalive_probes", 9, 255),
+    defaultTtl: cell("ip_default_ttl", 64, 255),
+    nonlocalBind: cell("ip_nonlocal_bind", 0, 1),
   };
 }
 
-/** Registers an integer, or reads the one that is already there. */
+/** The cell of an integer; who registers a key first decides its initial value. */
 export function integerCell(sysctl: Sysctl, key: string, initial: number, max: number): SysctlCell {
-  if (sysctl.read(key) === undefined) return sysctl.registerInteger(key, initial, { min: 0, max });
-  return {
-    get value(): number {
-      return Number.parseInt(sysctl.read(key) ?? "", 10) || 0;
-    },
-    set value(next: number) {
-      sysctl.write(key, String(next));
-    },
-  };
+  return sysctl.registerInteger(key, initial, { min: 0, max });
 }
 
-/** net.ipv4.ip_local_port_range, shared with UDP. */
+/** net.ipv4.ip_local_port_range, shared with UDP; registered by the tree of sysctls. */
 export class LocalPortRange {
-  low = 32768;
-  high = 60999;
+  readonly #sysctl: Sysctl;
 
   constructor(sysctl: Sysctl) {
-    const key = "net.ipv4.ip_local_port_range";
-    if (sysctl.read(key) !== undefined) return;
-    sysctl.register(key, {
-      read: () => `${this.low}\t${this.high}`,
-      write: (text) => {
-        const match = /^\s*(\d+)\s+(\d+)\s*$/.exec(text);
-        if (match === null) return "EINVAL";
-        const low = Number(match[1]);
-        const high = Number(match[2]);
-        if (low < 1 || high > 65535 || high < low) return "EINVAL";
-        this.low = low;
-        this.high = high;
-        return undefined;
-      },
-    });
+    this.#sysctl = sysctl;
+  }
+
+  get low(): number {
+    return this.#bound(0, 32768);
+  }
+
+  get high(): number {
+    return this.#bound(1, 60999);
+  }
+
+  #bound(index: 0 | 1, initial: number): number {
+    const text = this.#sysctl.read("net.ipv4.ip_local_port_range")?.trim().split(/\s+/)[index];
+    return text === undefined ? initial : Number(text);
   }
 }

@@ -182,7 +182,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
 
   #mayBind(address: Ipv4Address): boolean {
     if (this.host.addresses.isOwn(address) || address >>> 24 === 127) return true;
-    return this.host.sysctl.read("net.ipv4.ip_nonlocal_bind") === "1";
+    return this.settings.nonlocalBind.value !== 0;
   }
 
   /* ----------------------------------------------------------------------------------------------------------- tables */
@@ -344,7 +344,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   }
 
   #applyIcmp(conn: TcpConnection, effect: IcmpEffect): void {
-    if (effect.kind === "too-big" && conn.state !== "CLOSE") this.host.routing.learnMtu(conn.remoteAddress, effect.mtu);
+    if (effect.kind === "too-big" && conn.state !== "CLOSE") this.host.routing.learnMtu(conn.remoteAddress, effect.mtu, { src: conn.localAddress, mark: conn.mark });
     applyIcmpError(conn, effect);
   }
 
@@ -453,7 +453,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   /* ---------------------------------------------------------------------------------------------------- numbers and names */
 
   defaultTtl(): number {
-    return Number.parseInt(this.host.sysctl.read("net.ipv4.ip_default_ttl") ?? "64", 10);
+    return this.settings.defaultTtl.value;
   }
 
   randomId(): number {

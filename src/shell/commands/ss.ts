@@ -23,8 +23,8 @@ const FILTER_STATES: Readonly<Record<string, readonly string[]>> = {
   unconnected: ["UNCONN"],
   "close-wait": ["CLOSE-WAIT"],
   "last-ack": ["LAST-ACK"],
-  listening: ["LISTEN", "UNCONN"],
-  listen: ["LISTEN", "UNCONN"],
+  listening: ["LISTEN"],
+  listen: ["LISTEN"],
   closing: ["CLOSING"],
   all: Object.values(STATE_NAMES),
   connected: Object.values(STATE_NAMES).filter((s) => s !== "LISTEN" && s !== "UNCONN"),
@@ -91,7 +91,7 @@ function run(context: CommandContext): number {
     return 255;
   }
   const rows = allRows(context, options).filter((row) => states.includes(row.state) && filter(row));
-  print(context, options, rows, states.length === 1 || (states.length === 2 && states.includes("LISTEN") && words.includes("state")));
+  print(context, options, rows, states.length === 1);
   return 0;
 }
 

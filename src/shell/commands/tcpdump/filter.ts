@@ -2,7 +2,7 @@
  * Filter expressions of tcpdump, compiled to predicates over the bytes of a packet. libpcap 1.10.3 grammar.y, gencode.c; pcap-filter(7).
  *
  * `and` and `or` bind equally strongly and from the left; an id without qualifiers takes those of the id before it (`port 80 or 81`).
- * Not modelled, and refused: IPv6 addresses, vlan, mpls, pppoe, wlan, protochain, gateway, net by name.
+ * Not modelled, and refused: IPv6 addresses, mpls, pppoe, wlan, protochain, gateway, net by name. `vlan` matches nothing.
  */
 
 import type { Ipv4Address } from "../../../base/ipv4-address.ts";
@@ -18,7 +18,7 @@ export type Predicate = (view: PacketView) => boolean;
 export interface FilterContext {
   /** Addresses of a host name. */
   resolve(name: string): readonly Ipv4Address[];
-  /** Directed broadcast needs the interface's netmask; undefined when reading files. */
+  /** Of the interface, for directed broadcasts; undefined when reading files. */
   readonly netmask?: number | undefined;
   /** inbound and outbound need a live capture. */
   readonly hasDirection: boolean;
@@ -40,7 +40,7 @@ const IP_PROTOCOLS: ReadonlyMap<string, number> = new Map([
 ]);
 const PROTOCOL_WORDS: ReadonlySet<string> = new Set(["ether", "link", "ip", "arp", "rarp", "ip6", "tcp", "udp", "icmp", "icmp6", "igmp", "igrp", "pim", "vrrp", "carp", "ah", "esp", "sctp"]);
 const KINDS: ReadonlySet<string> = new Set(["host", "net", "port", "portrange", "proto", "gateway"]);
-const UNSUPPORTED: ReadonlySet<string> = new Set(["vlan", "mpls", "pppoed", "pppoes", "geneve", "wlan", "protochain", "aarp", "atalk", "decnet", "iso", "stp", "ipx", "netbeui", "lat", "moprc", "mopdl", "llc", "type", "subtype"]);
+const UNSUPPORTED: ReadonlySet<string> = new Set(["mpls", "pppoed", "pppoes", "geneve", "wlan", "protochain", "aarp", "atalk", "decnet", "iso", "stp", "ipx", "netbeui", "lat", "moprc", "mopdl", "llc", "type", "subtype"]);
 const DEPTH_MAX = 200;
 
 /** Throws a FilterError with libpcap's words. An empty expression passes everything. */
@@ -124,6 +124,11 @@ class FilterParser {
     if (word === "broadcast" || word === "multicast") return this.#take(1, etherGroup(word));
     if ((word === "ether" || word === "link") && (next === "broadcast" || next === "multicast")) return this.#take(2, etherGroup(next));
     if (word === "ip" && (next === "broadcast" || next === "multicast")) return this.#take(2, next === "multicast" ? ipMulticast : this.#ipBroadcast());
+    if (word === "vlan") {
+      // No simulated frame has a tag.
+      const hasNumber = this.#tokens[this.#at + 1]?.kind === "number";
+      return this.#take(hasNumber ? 2 : 1, () => false);
+    }
     if (word === "inbound" || word === "outbound") {
       if (!this.#context.hasDirection) throw new FilterError("inbound/outbound not supported on Ethernet when reading savefiles");
       return this.#take(1, (view) => (view.direction === "in") === (word === "inbound"));
@@ -144,8 +149,7 @@ class FilterParser {
 
   #ipBroadcast(): Predicate {
     const { netmask } = this.#context;
-    if (netmask === undefined) throw new FilterError("netmask not known, so 'ip broadcast' not supported");
-    const hostBits = ~netmask >>> 0;
+    const hostBits = ~(netmask ?? 0) >>> 0;
     return (view) => {
       if (!isIpv4(view)) return false;
       const host = (get32(view.bytes, view.networkAt + 16) & hostBits) >>> 0;
@@ -215,9 +219,10 @@ class FilterParser {
       if (mac === undefined) throw new FilterError(/^[0-9.]+$/.test(text) ? "illegal link layer address" : `unknown ether host '${text}'`);
       return (view) => view.networkAt !== 0 && matchPair(direction, get48(view.bytes, 6) === mac, get48(view.bytes, 0) === mac);
     }
+    if (parseMacAddress(text) !== undefined) throw new FilterError("ethernet address used in non-ether expression");
     if (protocol !== undefined && !ETHER_TYPES.has(protocol)) throw new FilterError(`'${protocol}' modifier applied to host`);
-    if (protocol === undefined && parseMacAddress(text) !== undefined) throw new FilterError("ethernet address used in non-ether expression");
     const short = shortAddress(text);
+    if (short === undefined && /^\d{1,3}(\.\d{1,3}){1,3}$/.test(text)) throw new FilterError(`invalid IPv4 address '${text}'`);
     if (short !== undefined) return addressPredicate(protocol, direction, [short]);
     const addresses = this.#context.resolve(text);
     if (addresses.length === 0) throw new FilterError(`unknown host '${text}'`);

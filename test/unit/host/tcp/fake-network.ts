@@ -121,6 +121,8 @@ function fakeSysctl(): Sysctl {
     default: new Ipv4Conf(),
     register: () => () => undefined,
     registerInteger: (key, initial) => {
+      const known = cells.get(key);
+      if (known !== undefined) return known;
       const cell = { value: initial };
       cells.set(key, cell);
       return cell;

@@ -1,0 +1,229 @@
+/**
+ * ip tunnel (IP in IP and GRE) and ip fou (tunnels inside UDP).
+ *
+ * iproute2 6.1 ip/iptunnel.c (parse_args, print_tunnel), ip/tunnel.c (tnl_add_ioctl), ip/ipfou.c.
+ */
+
+import { formatIpv4Address } from "../../../base/ipv4-address.ts";
+import type { NetDevice, TunnelParameters } from "../../../host/device.ts";
+import type { FouPort } from "../../../host/host.ts";
+import { errorText } from "../../errno-text.ts";
+import { FOU_HELP, TUNNEL_HELP } from "./ip-help.ts";
+import { Arguments, chosenOf, deviceNamed, garbage, IpExit, type IpSession, isCutOf, netlinkFailure, parseLooseAddress, parseNumber, parseTos, unsupported, wrongArgument } from "./ip-output.ts";
+
+/** TOS 1 stands for "inherit". */
+const TOS_INHERIT = 1;
+
+export function runIpTunnel(session: IpSession, words: readonly string[]): number {
+  const verb = words[0];
+  if (verb === undefined) return show(session, []);
+  const rest = words.slice(1);
+  switch (chosenOf(verb, ["add", "change", "delete", "show", "lst", "list", "prl", "6rd", "help"])) {
+    case "add":
+      return add(session, rest);
+    case "change":
+      return change(session, rest);
+    case "delete":
+      return remove(session, rest);
+    case "show":
+    case "lst":
+    case "list":
+      return show(session, rest);
+    case "help":
+      session.err(TUNNEL_HELP);
+      return 255;
+    case undefined:
+      throw new IpExit(255, `Command "${verb}" is unknown, try "ip tunnel help"\n`);
+    default:
+      return unsupported(`"ip tunnel ${verb}"`);
+  }
+}
+
+interface Wanted {
+  name: string;
+  mode: TunnelParameters["mode"] | undefined;
+  local: number;
+  remote: number;
+  ttl: number;
+  tos: number;
+  pmtuDiscovery: boolean;
+  key: number | undefined;
+}
+
+function takeTunnelAddress(args: Arguments): number {
+  const text = args.take();
+  if (text === "any" || text === "all" || text === "default") return 0;
+  const address = parseLooseAddress(text);
+  if (address === undefined) throw new IpExit(1, `Error: an IP address is expected rather than "${text}"\n`);
+  return address;
+}
+
+function parse(words: readonly string[], current?: TunnelParameters): Wanted {
+  const wanted: Wanted = {
+    name: "",
+    mode: current?.mode,
+    local: current?.local ?? 0,
+    remote: current?.remote ?? 0,
+    ttl: current?.ttl ?? 0,
+    tos: current?.tos ?? 0,
+    pmtuDiscovery: current?.pmtuDiscovery ?? true,
+    key: current?.key,
+  };
+  const args = new Arguments(words);
+  while (!args.isAtEnd) {
+    const word = args.take();
+    if (word === "mode") wanted.mode = takeMode(args);
+    else if (word === "remote") wanted.remote = takeTunnelAddress(args);
+    else if (word === "local") wanted.local = takeTunnelAddress(args);
+    else if (word === "key") wanted.key = takeKey(args);
+    else if (word === "ttl" || word === "hoplimit" || word === "hlim") {
+      const text = args.take();
+      wanted.ttl = text === "inherit" ? 0 : (parseNumber(text, 255) ?? wrongArgument(text, "invalid TTL\n"));
+    } else if (word === "tos" || word === "tclass" || isCutOf(word, "dsfield")) {
+      const text = args.take();
+      wanted.tos = text === "inherit" ? TOS_INHERIT : (parseTos(text) ?? wrongArgument(text, "bad TOS value"));
+    } else if (word === "pmtudisc") wanted.pmtuDiscovery = true;
+    else if (word === "nopmtudisc") wanted.pmtuDiscovery = false;
+    else if (UNSUPPORTED.has(word)) unsupported(`"${word}" of ip tunnel`);
+    else {
+      const text = word === "name" ? args.take() : word;
+      if (isCutOf(text, "help")) throw new IpExit(255, TUNNEL_HELP);
+      if (wanted.name !== "") garbage("name", text);
+      wanted.name = text;
+    }
+  }
+  if (wanted.ttl !== 0 && !wanted.pmtuDiscovery) throw new IpExit(1, "ttl != 0 and nopmtudisc are incompatible\n");
+  return wanted;
+}
+
+const UNSUPPORTED = new Set(["dev", "ikey", "okey", "seq", "iseq", "oseq", "csum", "icsum", "ocsum", "ignore-df", "noignore-df", "fwmark", "external", "prl-default", "6rd-prefix"]);
+
+function takeMode(args: Arguments): TunnelParameters["mode"] {
+  const text = args.take();
+  if (text === "ipip" || text === "ip/ip") return "ipip";
+  if (text === "gre" || text === "gre/ip") return "gre";
+  if (text === "sit" || text === "ipv6/ip" || text === "isatap" || text === "vti" || text === "any/ip") return unsupported(`tunnel mode ${text}`);
+  throw new IpExit(255, `Unknown tunnel mode "${text}"\n`);
+}
+
+function takeKey(args: Arguments): number {
+  const text = args.take();
+  const key = text.includes(".") ? parseLooseAddress(text) : parseNumber(text);
+  if (key === undefined) throw new IpExit(255, `invalid value for "key": "${text}"; it should be an unsigned integer\n`);
+  return key;
+}
+
+function add(session: IpSession, words: readonly string[]): number {
+  const wanted = parse(words);
+  if (wanted.mode === undefined) throw new IpExit(1, "cannot determine tunnel mode (ipip, gre, vti or sit)\n");
+  const { mode, local, remote, ttl, tos, pmtuDiscovery, key } = wanted;
+  const device = session.host.devices.addTunnel(wanted.name, { mode, local, remote, ttl, tos, pmtuDiscovery, key });
+  if (typeof device === "string") throw new IpExit(1, `add tunnel "${mode === "ipip" ? "tunl0" : "gre0"}" failed: ${errorText(device)}\n`);
+  return 0;
+}
+
+function change(session: IpSession, words: readonly string[]): number {
+  const name = parse(words).name;
+  const device = session.host.devices.byName(name);
+  const wanted = parse(words, device?.tunnel);
+  if (wanted.mode === undefined) throw new IpExit(1, "cannot determine tunnel mode (ipip, gre, vti or sit)\n");
+  if (device?.tunnel === undefined) throw new IpExit(1, `change tunnel "${name}" failed: ${errorText("ENODEV")}\n`);
+  const { mode, local, remote, ttl, tos, pmtuDiscovery, key } = wanted;
+  device.tunnel = { mode, local, remote, ttl, tos, pmtuDiscovery, key };
+  session.host.fib.touch();
+  return 0;
+}
+
+function remove(session: IpSession, words: readonly string[]): number {
+  const { name } = parse(words);
+  const device = session.host.devices.byName(name);
+  const isTunnel = device?.kind === "tunnel" || device?.kind === "gre";
+  const errno = device === undefined || !isTunnel ? "ENODEV" : name === "tunl0" || name === "gre0" ? "EPERM" : session.host.devices.remove(device);
+  if (errno !== undefined) throw new IpExit(1, `delete tunnel "${name}" failed: ${errorText(errno)}\n`);
+  return 0;
+}
+
+function show(session: IpSession, words: readonly string[]): number {
+  const wanted = parse(words);
+  const tunnels = [...session.host.devices.list].sort((a, b) => a.index - b.index).filter((device) => device.tunnel !== undefined && (wanted.name === "" || wanted.name === device.name));
+  for (const device of tunnels) session.out(`${formatTunnel(device, device.tunnel as TunnelParameters)}\n`);
+  return 0;
+}
+
+function formatTunnel(device: NetDevice, tunnel: TunnelParameters): string {
+  const any = (address: number): string => (address === 0 ? "any" : formatIpv4Address(address));
+  const mode = tunnel.mode === "gre" ? "gre/ip" : device.name === "tunl0" ? "any/ip" : "ip/ip";
+  const parts = [`${device.name}: ${mode} remote ${any(tunnel.remote)} local ${any(tunnel.local)} ttl ${tunnel.ttl === 0 ? "inherit" : tunnel.ttl}`];
+  if (tunnel.tos !== 0) parts.push(tunnel.tos === TOS_INHERIT ? " tos inherit" : ` tos 0x${tunnel.tos.toString(16).padStart(2, "0")}`);
+  if (!tunnel.pmtuDiscovery) parts.push(" nopmtudisc");
+  if (tunnel.key !== undefined) parts.push(` key ${tunnel.key}`);
+  return parts.join("");
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ fou */
+
+export function runIpFou(session: IpSession, words: readonly string[]): number {
+  const verb = words[0];
+  if (verb === undefined || isCutOf(verb, "help")) {
+    session.err(FOU_HELP);
+    return 255;
+  }
+  const rest = words.slice(1);
+  if (isCutOf(verb, "add")) return openPort(session, rest);
+  if (isCutOf(verb, "delete")) return closePort(session, rest);
+  if (isCutOf(verb, "show")) return showPorts(session);
+  throw new IpExit(255, `Command "${verb}" is unknown, try "ip fou help".\n`);
+}
+
+function parsePort(session: IpSession, words: readonly string[]): FouPort {
+  const port = { port: 0, protocol: 0, isGue: false, local: 0, peer: 0, peerPort: 0, device: undefined as NetDevice | undefined };
+  const args = new Arguments(words);
+  while (!args.isAtEnd) {
+    const word = args.take();
+    if (isCutOf(word, "port")) {
+      const text = args.take();
+      port.port = parseNumber(text, 65535) ?? wrongArgument(text, "invalid port");
+    } else if (isCutOf(word, "ipproto")) {
+      const text = args.take();
+      port.protocol = parseNumber(text, 255) ?? { ipip: 4, ipencap: 4, gre: 47 }[text] ?? wrongArgument(text, "invalid ipproto");
+    } else if (isCutOf(word, "gue")) port.isGue = true;
+    else if (word === "local") port.local = takeTunnelAddress(args);
+    else if (word === "peer") port.peer = takeTunnelAddress(args);
+    else if (word === "peer_port") port.peerPort = parseNumber(args.take(), 65535) ?? 0;
+    else if (word === "dev") port.device = deviceNamed(session, args.take());
+    else if (word === "-6") unsupported("IPv6 of ip fou");
+    else {
+      session.err(`fou: unknown command "${word}"?\n`);
+      throw new IpExit(255, FOU_HELP);
+    }
+  }
+  return port;
+}
+
+function openPort(session: IpSession, words: readonly string[]): number {
+  const port = parsePort(session, words);
+  if (port.port === 0) throw new IpExit(255, "fou: missing port\n");
+  if (!port.isGue && port.protocol === 0) throw new IpExit(255, "fou: must set ipproto or gue\n");
+  if (port.isGue && port.protocol !== 0) throw new IpExit(255, "fou: cannot set ipproto and gue\n");
+  const errno = session.host.fou.add(port);
+  return errno === undefined ? 0 : netlinkFailure(errno, "");
+}
+
+function closePort(session: IpSession, words: readonly string[]): number {
+  const { port } = parsePort(session, words);
+  if (port === 0) throw new IpExit(255, "fou: missing port\n");
+  const errno = session.host.fou.remove(port);
+  return errno === undefined ? 0 : netlinkFailure(errno, "");
+}
+
+function showPorts(session: IpSession): number {
+  for (const port of session.host.fou.list) {
+    const parts = [`port ${port.port}`, port.isGue ? " gue" : ` ipproto ${port.protocol}`];
+    if (port.local !== 0) parts.push(` local ${formatIpv4Address(port.local)}`);
+    if (port.peer !== 0) parts.push(` peer ${formatIpv4Address(port.peer)}`);
+    if (port.peerPort !== 0) parts.push(` peer_port ${port.peerPort}`);
+    if (port.device !== undefined) parts.push(` dev ${port.device.name}`);
+    session.out(`${parts.join("")}\n`);
+  }
+  return 0;
+}
