@@ -12,7 +12,9 @@ export function checkCommand(files: readonly string[]): void {
     try {
       const scenario = readScenario(file);
       const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
-      process.stdout.write(`${file}: ok, ${count(scenario.hosts.length, "host")}, ${count(scenario.links.length, "link")}, ${count(scenario.timeline.length, "step")}\n`);
+      process.stdout.write(
+        `${file}: ok, ${count(scenario.hosts.length, "host")}, ${count(scenario.links.length, "link")}, ${count(scenario.timeline.length, "step")}\n`,
+      );
     } catch (error) {
       if (!(error instanceof ScenarioError) && !(error instanceof UsageError)) throw error;
       badCount++;

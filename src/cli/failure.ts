@@ -2,7 +2,6 @@
  * Errors as messages and exit statuses: one clear line for what the user can mend, the stack only for our own bugs.
  */
 
-
 export const EXIT_UNMET = 1;
 export const EXIT_BAD_INPUT = 2;
 const EXIT_BUG = 70;

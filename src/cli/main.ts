@@ -20,7 +20,10 @@ program
   .showSuggestionAfterError()
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "lvsim: ")) })
-  .addHelpText("after", "\nExamples:\n  lvsim run scenarios/documents/dr.yaml\n  lvsim run dr.yaml --pcap out --json out/result.json\n  lvsim check *.yaml\n  lvsim shell dr.yaml");
+  .addHelpText(
+    "after",
+    "\nExamples:\n  lvsim run scenarios/documents/dr.yaml\n  lvsim run dr.yaml --pcap out --json out/result.json\n  lvsim check *.yaml\n  lvsim shell dr.yaml",
+  );
 
 program
   .command("run")
@@ -35,7 +38,10 @@ program
   .option("-q, --quiet", "print only what failed")
   .option("--ascii", "draw the ladder with ASCII characters")
   .addOption(new Option("--color <when>", "colours").choices(["auto", "always", "never"]).default("auto"))
-  .addHelpText("after", "\nExamples:\n  lvsim run dr.yaml\n  lvsim run dr.yaml --no-ladder --until 3s\n  lvsim run dr.yaml --quiet --pcap captures && tshark -r captures/client.eth0.pcap")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  lvsim run dr.yaml\n  lvsim run dr.yaml --no-ladder --until 3s\n  lvsim run dr.yaml --quiet --pcap captures && tshark -r captures/client.eth0.pcap",
+  )
   .action(async (file: string, options) => (await import("./run-command.ts")).runCommand(file, options));
 
 program
@@ -49,7 +55,10 @@ program
   .command("sched")
   .description("run a scheduler script: print the real server that each connection gets")
   .argument("<file>", "scheduler script")
-  .addHelpText("after", "\nExample:\n  lvsim sched test/sched/wrr-all.sched\n\nA script:\n  service tcp 10.9.0.1:80 wrr\n  add 10.2.0.1:80 weight 3\n  open c1 from 10.1.0.1:4001\n  close c1")
+  .addHelpText(
+    "after",
+    "\nExample:\n  lvsim sched test/sched/wrr-all.sched\n\nA script:\n  service tcp 10.9.0.1:80 wrr\n  add 10.2.0.1:80 weight 3\n  open c1 from 10.1.0.1:4001\n  close c1",
+  )
   .action(async (file: string) => (await import("./sched-command.ts")).schedCommand(file));
 
 program

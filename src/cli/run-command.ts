@@ -5,8 +5,8 @@
 import { join } from "node:path";
 import { formatSeconds } from "../base/time.ts";
 import { LINUX_PARTS } from "../scenario/linux-parts.ts";
+import { type RunResult, resultToJson, runScenario, type ScriptResult, type StepResult, type Unmet } from "../scenario/run-scenario.ts";
 import { formatPlace } from "../scenario/scenario-error.ts";
-import { resultToJson, type RunResult, runScenario, type ScriptResult, type StepResult, type Unmet } from "../scenario/run-scenario.ts";
 import type { Scenario, Step } from "../scenario/scenario-file.ts";
 import { formatLadder, LadderSink } from "../trace/ladder.ts";
 import { EXIT_UNMET } from "./failure.ts";
@@ -47,7 +47,9 @@ export function runCommand(file: string, options: RunCommandOptions): void {
     traceLevel: ladder === undefined ? "off" : "full",
     sinks: ladder === undefined ? [] : [ladder],
     limits: options.maxEvents === undefined ? {} : { events: options.maxEvents },
-    onSetupEnd: (host, ended) => { if (ended.exit !== 0 || ended.stdout !== "" || ended.stderr !== "") say(formatScript(`setup ${host}`, ended)); },
+    onSetupEnd: (host, ended) => {
+      if (ended.exit !== 0 || ended.stdout !== "" || ended.stderr !== "") say(formatScript(`setup ${host}`, ended));
+    },
     onStepEnd: (_index, step, ended) => say(formatStep(step, ended)),
     onProgress: (timeNs, events) => {
       progress.update(timeNs, events);
@@ -62,7 +64,8 @@ export function runCommand(file: string, options: RunCommandOptions): void {
 function writeFiles(result: RunResult, options: RunCommandOptions): void {
   const files = new OutputFiles();
   if (options.pcap !== undefined) {
-    for (const capture of result.captures.captures) files.add(join(options.pcap, `${capture.hostName}.${capture.deviceName}.pcap`), capture.toBytes(result.originNs));
+    for (const capture of result.captures.captures)
+      files.add(join(options.pcap, `${capture.hostName}.${capture.deviceName}.pcap`), capture.toBytes(result.originNs));
   }
   const json = `${JSON.stringify(resultToJson(result), undefined, 1)}\n`;
   if (options.json === "-") process.stdout.write(json);

@@ -77,11 +77,18 @@ class ShellSession {
     this.#isTerminal = process.stdin.isTTY === true;
     this.#isPaced = this.#isTerminal && options.fast !== true;
     this.#host = options.host ?? scenario.hosts[0]?.name ?? "";
-    this.#input = createInterface({ input: process.stdin, output: process.stdout, terminal: this.#isTerminal, completer: (line: string) => this.#complete(line) });
+    this.#input = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      terminal: this.#isTerminal,
+      completer: (line: string) => this.#complete(line),
+    });
   }
 
   async serve(): Promise<void> {
-    this.#input.on("SIGINT", () => { this.#interrupt(); });
+    this.#input.on("SIGINT", () => {
+      this.#interrupt();
+    });
     if (this.#isTerminal) process.stdout.write(`${this.#scenario.title}\n.help tells more\n`);
     this.#prompt();
     for await (const line of this.#input) {
@@ -126,18 +133,37 @@ class ShellSession {
     const [word = "", ...rest] = line.split(/\s+/);
     const argument = rest.join(" ");
     switch (word) {
-      case ".help": process.stdout.write(HELP); break;
-      case ".hosts": this.#printHosts(); break;
-      case ".host": this.#host = hostNamed(this.#scenario, argument); break;
-      case ".time": process.stdout.write(`${formatSeconds(this.#nowNs)} s\n`); break;
-      case ".run": await this.#pass(durationOf(argument)); break;
-      case ".steps": this.#printSteps(); break;
-      case ".step": await this.#stepOn(); break;
+      case ".help":
+        process.stdout.write(HELP);
+        break;
+      case ".hosts":
+        this.#printHosts();
+        break;
+      case ".host":
+        this.#host = hostNamed(this.#scenario, argument);
+        break;
+      case ".time":
+        process.stdout.write(`${formatSeconds(this.#nowNs)} s\n`);
+        break;
+      case ".run":
+        await this.#pass(durationOf(argument));
+        break;
+      case ".steps":
+        this.#printSteps();
+        break;
+      case ".step":
+        await this.#stepOn();
+        break;
       case ".down":
-      case ".up": this.#setPorts(argument, word === ".up"); break;
-      case ".crash": this.#run.world.crash(hostNamed(this.#scenario, argument)); break;
+      case ".up":
+        this.#setPorts(argument, word === ".up");
+        break;
+      case ".crash":
+        this.#run.world.crash(hostNamed(this.#scenario, argument));
+        break;
       case ".quit":
-      case ".exit": return false;
+      case ".exit":
+        return false;
       default: {
         const meant = nearestWord(word, WORDS);
         throw new UsageError(`unknown command ${word}; ${meant === undefined ? ".help lists them" : `did you mean ${meant}?`}`);
@@ -154,14 +180,16 @@ class ShellSession {
   }
 
   #printSteps(): void {
-    for (const [index, step] of this.#scenario.timeline.entries()) process.stdout.write(`${index === this.#nextStep ? ">" : " "} ${index + 1}. ${describeStep(step)}\n`);
+    for (const [index, step] of this.#scenario.timeline.entries())
+      process.stdout.write(`${index === this.#nextStep ? ">" : " "} ${index + 1}. ${describeStep(step)}\n`);
   }
 
   #setPorts(text: string, isUp: boolean): void {
     const host = this.#scenario.hosts.find((candidate) => text === candidate.name || text.startsWith(`${candidate.name}.`));
     const name = host === undefined ? hostNamed(this.#scenario, text.split(".")[0] ?? "") : host.name;
     const interfaceName = text.length > name.length ? text.slice(name.length + 1) : undefined;
-    if (interfaceName !== undefined && host?.interfaces.every((spec) => spec.name !== interfaceName) === true) throw new UsageError(`host ${name} has no interface ${interfaceName}`);
+    if (interfaceName !== undefined && host?.interfaces.every((spec) => spec.name !== interfaceName) === true)
+      throw new UsageError(`host ${name} has no interface ${interfaceName}`);
     this.#run.world.setPorts(name, interfaceName, isUp);
   }
 
@@ -181,7 +209,13 @@ class ShellSession {
     let isDone = false;
     const { loop } = this.#run.world;
     const startNs = loop.nowNs;
-    const script = LINUX_PARTS.startScript(this.#run.world.machine(host), line, { outputCharsMax: OUTPUT_CHARS_MAX, onEnd: () => { isDone = true; }, onOutputLimit: () => {} });
+    const script = LINUX_PARTS.startScript(this.#run.world.machine(host), line, {
+      outputCharsMax: OUTPUT_CHARS_MAX,
+      onEnd: () => {
+        isDone = true;
+      },
+      onOutputLimit: () => {},
+    });
     this.#current = script;
     const shown = { stdout: 0, stderr: 0 };
     const show = () => {
@@ -234,7 +268,11 @@ class ShellSession {
   #complete(line: string): [string[], string] {
     const names = this.#scenario.hosts.map((host) => host.name);
     const last = /\S*$/.exec(line)?.[0] ?? "";
-    const words = line.startsWith(".") ? (last === line ? WORDS : names) : [...names, ...this.#run.world.machine(this.#host).commands.keys()].map((path) => path.slice(path.lastIndexOf("/") + 1));
+    const words = line.startsWith(".")
+      ? last === line
+        ? WORDS
+        : names
+      : [...names, ...this.#run.world.machine(this.#host).commands.keys()].map((path) => path.slice(path.lastIndexOf("/") + 1));
     return [words.filter((word) => word.startsWith(last)), last];
   }
 }

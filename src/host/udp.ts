@@ -6,12 +6,35 @@
  */
 
 import type { Ipv4Address } from "../base/ipv4-address.ts";
-import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_PARAMETER_PROBLEM, ICMP_PORT_UNREACH, ICMP_REDIRECT, ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED, type IcmpMessage, Ipv4Packet, PROTOCOL_UDP, RawPayload, UdpDatagram } from "../wire/packet.ts";
-import { type Errno, type Host, type ProtocolHandler, type SocketOwner, type SysctlCell, type UdpProtocol, type UdpSocket, type UdpSocketEvents, isRouteError } from "./host.ts";
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_FRAG_NEEDED,
+  ICMP_PARAMETER_PROBLEM,
+  ICMP_PORT_UNREACH,
+  ICMP_REDIRECT,
+  ICMP_SOURCE_QUENCH,
+  ICMP_TIME_EXCEEDED,
+  type IcmpMessage,
+  Ipv4Packet,
+  PROTOCOL_UDP,
+  RawPayload,
+  UdpDatagram,
+} from "../wire/packet.ts";
+import {
+  type Errno,
+  type Host,
+  isRouteError,
+  type ProtocolHandler,
+  type SocketOwner,
+  type SysctlCell,
+  type UdpProtocol,
+  type UdpSocket,
+  type UdpSocketEvents,
+} from "./host.ts";
 import type { SkBuff } from "./skb.ts";
 import { ICMP_UNREACH_ERRNO } from "./tcp/tcp-icmp.ts";
 import { PortTable } from "./tcp/tcp-ports.ts";
-import { LocalPortRange, integerCell } from "./tcp/tcp-settings.ts";
+import { integerCell, LocalPortRange } from "./tcp/tcp-settings.ts";
 
 const DATAGRAM_MAX_BYTES = 65507;
 const SOCKETS_MAX = 65536;
@@ -41,7 +64,16 @@ export class Udp implements UdpProtocol, ProtocolHandler {
     return [...this.#byPort.values()].flat();
   }
 
-  bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean; readonly reuseAddress?: boolean }, events: UdpSocketEvents): UdpSocket | Errno {
+  bind(
+    options: {
+      readonly address: Ipv4Address;
+      readonly port: number;
+      readonly owner?: SocketOwner;
+      readonly receiveErrors?: boolean;
+      readonly reuseAddress?: boolean;
+    },
+    events: UdpSocketEvents,
+  ): UdpSocket | Errno {
     const { address } = options;
     const isSpecial = address === 0 || address === 0xffffffff || address >>> 28 === 14 || address >>> 24 === 127;
     if (!isSpecial && !this.host.addresses.isOwn(address) && this.#nonlocalBind.value === 0) return "EADDRNOTAVAIL";
@@ -50,7 +82,8 @@ export class Udp implements UdpProtocol, ProtocolHandler {
     if (port === undefined) return "EAGAIN";
     const others = this.#byPort.get(port) ?? [];
     const isReusable = options.reuseAddress === true;
-    if (others.some((other) => (other.localAddress === address || other.localAddress === 0 || address === 0) && !(isReusable && other.isReusable))) return "EADDRINUSE";
+    if (others.some((other) => (other.localAddress === address || other.localAddress === 0 || address === 0) && !(isReusable && other.isReusable)))
+      return "EADDRINUSE";
     const socket = new UdpEndpoint(this, { address, port, isReusable }, options.owner, options.receiveErrors === true, events);
     // The newest of several that share a port is found first.
     this.#byPort.set(port, [socket, ...others]);
@@ -97,7 +130,15 @@ export class Udp implements UdpProtocol, ProtocolHandler {
 
   #unwanted(skb: SkBuff, datagram: UdpDatagram): void {
     this.count("NoPorts");
-    if (this.host.trace.isFull) this.host.trace.emit({ kind: "packet-dropped", host: this.host.name, cause: skb.cause, reason: "NO_SOCKET", packet: skb.ip, detail: `nobody is bound to UDP port ${datagram.dstPort}` });
+    if (this.host.trace.isFull)
+      this.host.trace.emit({
+        kind: "packet-dropped",
+        host: this.host.name,
+        cause: skb.cause,
+        reason: "NO_SOCKET",
+        packet: skb.ip,
+        detail: `nobody is bound to UDP port ${datagram.dstPort}`,
+      });
     if (skb.packetType === "host") this.host.icmp.sendError(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
   }
 
@@ -172,7 +213,13 @@ class UdpEndpoint implements UdpSocket {
   #id: number;
   #isClosed = false;
 
-  constructor(udp: Udp, bound: { readonly address: Ipv4Address; readonly port: number; readonly isReusable: boolean }, owner: SocketOwner | undefined, receivesErrors: boolean, events: UdpSocketEvents) {
+  constructor(
+    udp: Udp,
+    bound: { readonly address: Ipv4Address; readonly port: number; readonly isReusable: boolean },
+    owner: SocketOwner | undefined,
+    receivesErrors: boolean,
+    events: UdpSocketEvents,
+  ) {
     this.#udp = udp;
     this.localAddress = bound.address;
     this.localPort = bound.port;
@@ -194,7 +241,11 @@ class UdpEndpoint implements UdpSocket {
     return undefined;
   }
 
-  send(payload: Uint8Array, to?: { readonly address: Ipv4Address; readonly port: number }, options?: { readonly ttl?: number; readonly dontFragment?: boolean }): Errno | undefined {
+  send(
+    payload: Uint8Array,
+    to?: { readonly address: Ipv4Address; readonly port: number },
+    options?: { readonly ttl?: number; readonly dontFragment?: boolean },
+  ): Errno | undefined {
     if (this.#isClosed) return "EBADF";
     if (payload.length > DATAGRAM_MAX_BYTES) return "EMSGSIZE";
     const address = to?.address ?? this.remoteAddress;
@@ -204,7 +255,13 @@ class UdpEndpoint implements UdpSocket {
     const route = host.routing.output({ dst: address, src: this.localAddress });
     if (isRouteError(route)) return route.errno;
     const ttl = options?.ttl ?? this.#udp.defaultTtl.value;
-    const packet = new Ipv4Packet(this.localAddress !== 0 ? this.localAddress : route.source, address, PROTOCOL_UDP, ttl, new UdpDatagram(this.localPort, port, payload));
+    const packet = new Ipv4Packet(
+      this.localAddress !== 0 ? this.localAddress : route.source,
+      address,
+      PROTOCOL_UDP,
+      ttl,
+      new UdpDatagram(this.localPort, port, payload),
+    );
     const length = packet.lengthBytes;
     this.isDontFragment = options?.dontFragment === true;
     // Path MTU discovery is on (IP_PMTUDISC_WANT): a datagram that fits goes with DF, a bigger one is fragmented here.

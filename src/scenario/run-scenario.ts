@@ -15,7 +15,7 @@ import { NS_PER_MS, NS_PER_SECOND } from "../base/time.ts";
 import { LimitError as ShellLimitError } from "../shell/limits.ts";
 import { PcapSink } from "../trace/pcap-sink.ts";
 import type { TraceLevel, TraceSink } from "../trace/tracer.ts";
-import { DEFAULT_LIMITS, LimitError, type LimitName, runLimitError, type RunLimits } from "./limits.ts";
+import { DEFAULT_LIMITS, LimitError, type LimitName, type RunLimits, runLimitError } from "./limits.ts";
 import type { FilePlace } from "./scenario-error.ts";
 import type { Expect, HostSpec, RunStep, Scenario, Step } from "./scenario-file.ts";
 import { matchesExpectation } from "./scenario-values.ts";
@@ -104,7 +104,13 @@ export class ScenarioRun {
     this.#scenario = scenario;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.world = new World(scenario, { parts: options.parts, seed: options.seed, onLimit: (error) => { this.#shellLimit ??= this.#locate(error); } });
+    this.world = new World(scenario, {
+      parts: options.parts,
+      seed: options.seed,
+      onLimit: (error) => {
+        this.#shellLimit ??= this.#locate(error);
+      },
+    });
     this.results = scenario.timeline.map(() => ({}));
     this.#stepsLeft = scenario.timeline.length;
     for (const sink of options.sinks ?? []) this.world.trace.addSink(sink);
@@ -112,9 +118,12 @@ export class ScenarioRun {
     this.captures = new PcapSink({
       framesMax: this.#limits.capturedFrames,
       bytesMax: this.#limits.capturedBytes,
-      onLimit: (what) => { this.#limitReached ??= what === "frames" ? "capturedFrames" : "capturedBytes"; },
+      onLimit: (what) => {
+        this.#limitReached ??= what === "frames" ? "capturedFrames" : "capturedBytes";
+      },
     });
-    if (options.capturesFrames === true) for (const attachments of this.world.attachments.values()) for (const { device } of attachments) this.captures.attach(device);
+    if (options.capturesFrames === true)
+      for (const attachments of this.world.attachments.values()) for (const { device } of attachments) this.captures.attach(device);
   }
 
   run(): RunResult {
@@ -152,7 +161,20 @@ export class ScenarioRun {
 
   #runSetupOf(host: HostSpec, script: string, id: number): void {
     let result: ScriptResult | undefined;
-    this.#start({ id, host: host.name, script, place: host.place, scriptLine: host.scriptLine, timeoutNs: SETUP_TIMEOUT_NS, doing: `while the setup of ${host.name} ran` }, (ended) => { result = ended; });
+    this.#start(
+      {
+        id,
+        host: host.name,
+        script,
+        place: host.place,
+        scriptLine: host.scriptLine,
+        timeoutNs: SETUP_TIMEOUT_NS,
+        doing: `while the setup of ${host.name} ran`,
+      },
+      (ended) => {
+        result = ended;
+      },
+    );
     while (result === undefined) {
       const more = this.#fireSome(() => result !== undefined);
       assert(more || result !== undefined, "a setup script waits for nothing");
@@ -168,7 +190,12 @@ export class ScenarioRun {
     const steps = [...this.#scenario.timeline.entries()].sort(([, a], [, b]) => a.atNs - b.atNs);
     for (const [index, step] of steps) loop.at(originNs + step.atNs, { onEvent: () => this.#begin(index, step) });
     const until = this.#options.untilNs;
-    if (until !== undefined) loop.at(originNs + until, { onEvent: () => { this.#isOver = true; } });
+    if (until !== undefined)
+      loop.at(originNs + until, {
+        onEvent: () => {
+          this.#isOver = true;
+        },
+      });
     if (steps.length === 0) this.#end();
   }
 
@@ -222,10 +249,13 @@ export class ScenarioRun {
     this.#options.onStepStart?.(index, step);
     if (step.verb === "run") {
       const doing = `while the step at ${step.atNs / NS_PER_SECOND} s on ${step.host} ran`;
-      this.#start({ id: index, host: step.host, script: step.script, place: step.place, scriptLine: step.scriptLine, timeoutNs: step.timeoutNs, doing }, (result) => {
-        this.#checkExpect(index, step, result);
-        this.#finishStep(index, step, result);
-      });
+      this.#start(
+        { id: index, host: step.host, script: step.script, place: step.place, scriptLine: step.scriptLine, timeoutNs: step.timeoutNs, doing },
+        (result) => {
+          this.#checkExpect(index, step, result);
+          this.#finishStep(index, step, result);
+        },
+      );
       return;
     }
     if (step.verb === "crash") this.world.crash(step.host);
@@ -242,10 +272,25 @@ export class ScenarioRun {
   /** The last step has ended: the run goes on for half a second, and for as long as the file says. */
   #end(): void {
     const { loop, originNs } = this.world;
-    loop.at(Math.max(loop.nowNs + LINGER_NS, originNs + this.#scenario.durationNs), { onEvent: () => { this.#isOver = true; } });
+    loop.at(Math.max(loop.nowNs + LINGER_NS, originNs + this.#scenario.durationNs), {
+      onEvent: () => {
+        this.#isOver = true;
+      },
+    });
   }
 
-  #start(options: { readonly id: number; readonly host: string; readonly script: string; readonly place: FilePlace; readonly scriptLine: number; readonly timeoutNs: number; readonly doing: string }, onEnd: (result: ScriptResult) => void): void {
+  #start(
+    options: {
+      readonly id: number;
+      readonly host: string;
+      readonly script: string;
+      readonly place: FilePlace;
+      readonly scriptLine: number;
+      readonly timeoutNs: number;
+      readonly doing: string;
+    },
+    onEnd: (result: ScriptResult) => void,
+  ): void {
     const { loop } = this.world;
     const { id } = options;
     const startNs = loop.nowNs;
@@ -279,7 +324,9 @@ export class ScenarioRun {
   }
 
   #startScript(host: string, script: string, onEnd: () => void): RunningScript {
-    const onOutputLimit = () => { this.#limitReached ??= "outputChars"; };
+    const onOutputLimit = () => {
+      this.#limitReached ??= "outputChars";
+    };
     try {
       return this.#options.parts.startScript(this.world.machine(host), script, { outputCharsMax: this.#limits.outputChars, onOutputLimit, onEnd });
     } catch (error) {
@@ -289,10 +336,12 @@ export class ScenarioRun {
 
   #checkExpect(index: number, step: RunStep, result: ScriptResult): void {
     const { expect, place } = step;
-    if (expect.exit !== undefined && expect.exit !== result.exit) this.unmet.push({ step: index, place, field: "exit", expected: expect.exit, actual: result.exit });
+    if (expect.exit !== undefined && expect.exit !== result.exit)
+      this.unmet.push({ step: index, place, field: "exit", expected: expect.exit, actual: result.exit });
     for (const field of ["stdout", "stderr"] as const) {
       const expected = expect[field];
-      if (expected !== undefined && !matchesExpectation(expected, result[field])) this.unmet.push({ step: index, place, field, expected, actual: result[field] });
+      if (expected !== undefined && !matchesExpectation(expected, result[field]))
+        this.unmet.push({ step: index, place, field, expected, actual: result[field] });
     }
   }
 }

@@ -19,7 +19,12 @@ const VERBS = ["run", "down", "up", "crash"] as const;
 export function checkScenario(scenario: Scenario, raw: RawScenario, source: YamlSource): ScenarioProblem[] {
   const problems = checkSizes(scenario, source);
   if (problems.length > 0) return problems;
-  return [...checkMacs(scenario, source), ...checkAddresses(scenario, source), ...scenario.hosts.flatMap((host) => checkHost(host, source)), ...checkTimeline(scenario, raw, source)];
+  return [
+    ...checkMacs(scenario, source),
+    ...checkAddresses(scenario, source),
+    ...scenario.hosts.flatMap((host) => checkHost(host, source)),
+    ...checkTimeline(scenario, raw, source),
+  ];
 }
 
 function checkSizes(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
@@ -29,7 +34,12 @@ function checkSizes(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
   };
   limit("hosts", ["hosts"], scenario.hosts.length, HOSTS_MAX);
   limit("links", ["links"], scenario.links.length, LINKS_MAX);
-  limit("interfaces", ["hosts"], scenario.hosts.reduce((sum, host) => sum + host.interfaces.length, 0), INTERFACES_MAX);
+  limit(
+    "interfaces",
+    ["hosts"],
+    scenario.hosts.reduce((sum, host) => sum + host.interfaces.length, 0),
+    INTERFACES_MAX,
+  );
   limit("steps", ["timeline"], scenario.timeline.length, STEPS_MAX);
   if (scenario.hosts.length === 0) problems.push(source.problem(["hosts"], "a scenario needs hosts", "add at least one", true));
   return problems;
@@ -43,7 +53,15 @@ function checkMacs(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
       const name = `${host.name}.${spec.name}`;
       const owner = owners.get(spec.mac);
       if (owner === undefined) owners.set(spec.mac, name);
-      else problems.push(source.problem(["hosts", host.name, "interfaces", spec.name, "mac"], `the MAC address ${formatMacAddress(spec.mac)} of ${name} is ${owner}'s`, "give each interface its own", false));
+      else
+        problems.push(
+          source.problem(
+            ["hosts", host.name, "interfaces", spec.name, "mac"],
+            `the MAC address ${formatMacAddress(spec.mac)} of ${name} is ${owner}'s`,
+            "give each interface its own",
+            false,
+          ),
+        );
     }
   }
   return problems;
@@ -63,7 +81,13 @@ function checkAddresses(scenario: Scenario, source: YamlSource): ScenarioProblem
         const owner = owners.get(key);
         if (owner === undefined) owners.set(key, { name, prefixLength });
         else if (owner.name === name || (prefixLength !== 32 && owner.prefixLength !== 32)) {
-          problems.push(source.problem(["hosts", host.name, "interfaces", spec.name, "address"], `the address ${formatIpv4Address(address)} of ${name} is already ${owner.name}'s on link ${spec.link}`, "choose another"));
+          problems.push(
+            source.problem(
+              ["hosts", host.name, "interfaces", spec.name, "address"],
+              `the address ${formatIpv4Address(address)} of ${name} is already ${owner.name}'s on link ${spec.link}`,
+              "choose another",
+            ),
+          );
         }
       }
     }
@@ -74,14 +98,23 @@ function checkAddresses(scenario: Scenario, source: YamlSource): ScenarioProblem
 function checkHost(host: HostSpec, source: YamlSource): ScenarioProblem[] {
   const problems: ScenarioProblem[] = [];
   for (const spec of host.interfaces) {
-    if (spec.name === "lo") problems.push(source.problem(["hosts", host.name, "interfaces", "lo"], `host ${host.name} has lo anyway`, "choose another name", true));
+    if (spec.name === "lo")
+      problems.push(source.problem(["hosts", host.name, "interfaces", "lo"], `host ${host.name} has lo anyway`, "choose another name", true));
   }
   const { gateway } = host;
   if (gateway === undefined) return problems;
-  const isOnLink = host.interfaces.some((spec) => spec.addresses.some(({ address, prefixLength }) => prefixLength < 32 && isInPrefix(gateway, address, prefixLength)));
+  const isOnLink = host.interfaces.some((spec) =>
+    spec.addresses.some(({ address, prefixLength }) => prefixLength < 32 && isInPrefix(gateway, address, prefixLength)),
+  );
   if (!isOnLink) {
     const subnets = host.interfaces.flatMap((spec) => spec.addresses.map(({ address, prefixLength }) => `${formatIpv4Address(address)}/${prefixLength}`));
-    problems.push(source.problem(["hosts", host.name, "gateway"], `the gateway ${formatIpv4Address(gateway)} of ${host.name} is in none of its subnets`, subnets.length === 0 ? "the host has no address" : `they are those of ${subnets.join(", ")}`));
+    problems.push(
+      source.problem(
+        ["hosts", host.name, "gateway"],
+        `the gateway ${formatIpv4Address(gateway)} of ${host.name} is in none of its subnets`,
+        subnets.length === 0 ? "the host has no address" : `they are those of ${subnets.join(", ")}`,
+      ),
+    );
   }
   return problems;
 }
@@ -100,11 +133,26 @@ function checkTimeline(scenario: Scenario, raw: RawScenario, source: YamlSource)
   });
 }
 
-function checkLinkStep(step: Extract<Step, { verb: "down" | "up" | "crash" }>, scenario: Scenario, source: YamlSource, path: YamlPath, written: Readonly<Record<string, unknown>>): ScenarioProblem[] {
+function checkLinkStep(
+  step: Extract<Step, { verb: "down" | "up" | "crash" }>,
+  scenario: Scenario,
+  source: YamlSource,
+  path: YamlPath,
+  written: Readonly<Record<string, unknown>>,
+): ScenarioProblem[] {
   const extra = ["host", "timeout", "expect"].filter((key) => written[key] !== undefined);
-  if (extra.length > 0) return [source.problem([...path, extra[0] as string], `\`${extra[0]}\` belongs to \`run\`, not to \`${step.verb}\``, "remove it", true)];
+  if (extra.length > 0)
+    return [source.problem([...path, extra[0] as string], `\`${extra[0]}\` belongs to \`run\`, not to \`${step.verb}\``, "remove it", true)];
   const host = scenario.hosts.find((candidate) => candidate.name === step.host);
-  if (host === undefined) return [unknownHost(step.host, scenario.hosts.map((candidate) => candidate.name), source, [...path, step.verb])];
+  if (host === undefined)
+    return [
+      unknownHost(
+        step.host,
+        scenario.hosts.map((candidate) => candidate.name),
+        source,
+        [...path, step.verb],
+      ),
+    ];
   const interfaces = host.interfaces.map((spec) => spec.name);
   if (step.interface === undefined || interfaces.includes(step.interface)) return [];
   return [source.problem([...path, step.verb], `host ${host.name} has no interface ${step.interface}`, `it has ${interfaces.join(", ")}`)];

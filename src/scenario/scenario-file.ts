@@ -12,7 +12,7 @@ import { checkScenario } from "./scenario-checks.ts";
 import { type FilePlace, ScenarioError, type ScenarioProblem } from "./scenario-error.ts";
 import { type RawScenario, scenarioSchema } from "./scenario-schema.ts";
 import { nearestWord } from "./suggest.ts";
-import { YamlSource, type YamlPath } from "./yaml-source.ts";
+import { type YamlPath, YamlSource } from "./yaml-source.ts";
 
 export interface InterfaceSpec {
   readonly name: string;
@@ -150,20 +150,29 @@ function knownKeys(path: YamlPath): readonly string[] {
 
 function buildScenario(source: YamlSource, raw: RawScenario): Scenario {
   let interfaceCount = 0;
-  const hosts = Object.entries(raw.hosts).map(([name, host]): HostSpec => ({
-    name,
-    interfaces: Object.entries(host.interfaces).map(([interfaceName, spec]): InterfaceSpec => {
-      interfaceCount++;
-      const addresses = spec.address === undefined ? [] : Array.isArray(spec.address) ? spec.address : [spec.address];
-      return { name: interfaceName, link: spec.link, addresses, mac: spec.mac ?? FIRST_MAC + interfaceCount, mtu: spec.mtu ?? DEFAULT_MTU, place: source.place(["hosts", name, "interfaces", interfaceName], true) };
+  const hosts = Object.entries(raw.hosts).map(
+    ([name, host]): HostSpec => ({
+      name,
+      interfaces: Object.entries(host.interfaces).map(([interfaceName, spec]): InterfaceSpec => {
+        interfaceCount++;
+        const addresses = spec.address === undefined ? [] : Array.isArray(spec.address) ? spec.address : [spec.address];
+        return {
+          name: interfaceName,
+          link: spec.link,
+          addresses,
+          mac: spec.mac ?? FIRST_MAC + interfaceCount,
+          mtu: spec.mtu ?? DEFAULT_MTU,
+          place: source.place(["hosts", name, "interfaces", interfaceName], true),
+        };
+      }),
+      gateway: host.gateway,
+      forward: host.forward ?? false,
+      files: Object.entries(host.files ?? {}).map(([path, text]) => ({ path, text })),
+      run: host.run ?? undefined,
+      place: source.place(["hosts", name, "run"], true),
+      scriptLine: source.textLine(["hosts", name, "run"]),
     }),
-    gateway: host.gateway,
-    forward: host.forward ?? false,
-    files: Object.entries(host.files ?? {}).map(([path, text]) => ({ path, text })),
-    run: host.run ?? undefined,
-    place: source.place(["hosts", name, "run"], true),
-    scriptLine: source.textLine(["hosts", name, "run"]),
-  }));
+  );
   return {
     file: source.file,
     title: raw.title.trim(),
@@ -194,7 +203,17 @@ function buildLinks(raw: RawScenario, hosts: readonly HostSpec[]): LinkSpec[] {
 /** A step with other than one verb is found by the checks that follow; here the first one counts. */
 function buildStep(step: NonNullable<RawScenario["timeline"]>[number], place: FilePlace, scriptLine: number): Step {
   const atNs = step.at ?? 0;
-  if (step.run !== undefined) return { verb: "run", atNs, place, host: step.host ?? "", script: step.run, scriptLine, timeoutNs: step.timeout ?? DEFAULT_TIMEOUT_NS, expect: step.expect ?? {} };
+  if (step.run !== undefined)
+    return {
+      verb: "run",
+      atNs,
+      place,
+      host: step.host ?? "",
+      script: step.run,
+      scriptLine,
+      timeoutNs: step.timeout ?? DEFAULT_TIMEOUT_NS,
+      expect: step.expect ?? {},
+    };
   if (step.crash !== undefined) return { verb: "crash", atNs, place, host: step.crash, interface: undefined };
   const verb = step.down === undefined ? "up" : "down";
   const [host = "", ...rest] = (step[verb] ?? "").split(".");

@@ -49,18 +49,32 @@ const interfaceSchema = v.strictObject(
       v.pipe(
         text("mac", 'write it in quotes: "02:00:00:00:00:01"'),
         v.check((value) => parseMacAddress(value) !== undefined, 'not an Ethernet address|write "02:00:00:00:00:01"'),
-        v.check((value) => !isGroupMac(parseMacAddress(value) ?? 0) && parseMacAddress(value) !== 0, "a multicast or zero address cannot be an interface's own|make the first octet even"),
+        v.check(
+          (value) => !isGroupMac(parseMacAddress(value) ?? 0) && parseMacAddress(value) !== 0,
+          "a multicast or zero address cannot be an interface's own|make the first octet even",
+        ),
         v.transform((value) => parseMacAddress(value) ?? 0),
       ),
     ),
-    mtu: v.optional(v.pipe(v.number("mtu must be a number|1500 is usual"), v.integer("mtu must be a whole number|1500 is usual"), v.minValue(MTU_MIN, `mtu is below ${MTU_MIN}|1500 is usual`), v.maxValue(MTU_MAX, `mtu is above ${MTU_MAX}|1500 is usual`))),
+    mtu: v.optional(
+      v.pipe(
+        v.number("mtu must be a number|1500 is usual"),
+        v.integer("mtu must be a whole number|1500 is usual"),
+        v.minValue(MTU_MIN, `mtu is below ${MTU_MIN}|1500 is usual`),
+        v.maxValue(MTU_MAX, `mtu is above ${MTU_MAX}|1500 is usual`),
+      ),
+    ),
   },
   object("an interface", "write { link: lan, address: 10.0.0.1/24 }"),
 );
 
 const hostSchema = v.strictObject(
   {
-    interfaces: v.record(v.pipe(v.string(), v.regex(INTERFACE_PATTERN, "not an interface name|at most 15 characters without blanks, `/` and `:`")), interfaceSchema, object("interfaces", "write eth0: { link: lan, address: 10.0.0.1/24 }")),
+    interfaces: v.record(
+      v.pipe(v.string(), v.regex(INTERFACE_PATTERN, "not an interface name|at most 15 characters without blanks, `/` and `:`")),
+      interfaceSchema,
+      object("interfaces", "write eth0: { link: lan, address: 10.0.0.1/24 }"),
+    ),
     gateway: v.optional(
       v.pipe(
         text("gateway", "write 10.0.0.254"),
@@ -69,7 +83,13 @@ const hostSchema = v.strictObject(
       ),
     ),
     forward: v.optional(v.boolean("forward must be true or false|write `forward: true`")),
-    files: v.optional(v.record(v.pipe(v.string(), v.regex(/^\/[^\0]*[^/\0]$/, "not an absolute path of a file|start with `/`")), v.string("a file's content must be a text|quote it"), object("files", "write /path: content"))),
+    files: v.optional(
+      v.record(
+        v.pipe(v.string(), v.regex(/^\/[^\0]*[^/\0]$/, "not an absolute path of a file|start with `/`")),
+        v.string("a file's content must be a text|quote it"),
+        object("files", "write /path: content"),
+      ),
+    ),
     run: v.optional(v.nullable(text("run", "use `run: |` and indented lines"))),
   },
   object("a host", "give it `interfaces`"),
@@ -93,7 +113,14 @@ const linkSchema = v.nullable(
           v.transform((value) => parseLoss(value) ?? 0),
         ),
       ),
-      queue: v.optional(v.pipe(v.number("queue must be a number of frames|1000 is usual"), v.integer("queue must be a whole number|1000 is usual"), v.minValue(1, "queue must be at least 1|1000 is usual"), v.maxValue(1_000_000, "queue is above 1000000|1000 is usual"))),
+      queue: v.optional(
+        v.pipe(
+          v.number("queue must be a number of frames|1000 is usual"),
+          v.integer("queue must be a whole number|1000 is usual"),
+          v.minValue(1, "queue must be at least 1|1000 is usual"),
+          v.maxValue(1_000_000, "queue is above 1000000|1000 is usual"),
+        ),
+      ),
     },
     object("a link", "write { latency: 20us, bandwidth: 1Gbit, loss: 0% }"),
   ),
@@ -115,8 +142,12 @@ const stepSchema = v.strictObject(
     timeout: v.optional(durationNs("timeout")),
     expect: v.optional(
       v.strictObject(
-        { exit: v.optional(v.pipe(v.number("exit must be a number|0 is success"), v.integer("exit must be a whole number|0 is success"))), stdout: expectedText("stdout"), stderr: expectedText("stderr") },
-        object("expect", "write { exit: 0, stdout: \"...\" }"),
+        {
+          exit: v.optional(v.pipe(v.number("exit must be a number|0 is success"), v.integer("exit must be a whole number|0 is success"))),
+          stdout: expectedText("stdout"),
+          stderr: expectedText("stderr"),
+        },
+        object("expect", 'write { exit: 0, stdout: "..." }'),
       ),
     ),
     down: v.optional(text("down", "write HOST or HOST.INTERFACE")),
@@ -133,8 +164,20 @@ export const scenarioSchema = v.strictObject(
     description: v.optional(v.nullable(text("description", "use `description: |` and indented lines"))),
     seed: v.optional(v.union([v.string(), v.number()], "seed must be a number or a text|1 is usual")),
     duration: v.optional(durationNs("duration")),
-    links: v.optional(v.nullable(v.record(v.pipe(v.string(), v.regex(NAME_PATTERN, "not a link name|use letters, digits, `.`, `_` and `-`")), linkSchema, object("links", "write lan: { latency: 20us }")))),
-    hosts: v.record(v.pipe(v.string(), v.regex(NAME_PATTERN, "not a host name|use letters, digits, `.`, `_` and `-`")), hostSchema, "a scenario needs hosts|add `hosts:` with a mapping of names"),
+    links: v.optional(
+      v.nullable(
+        v.record(
+          v.pipe(v.string(), v.regex(NAME_PATTERN, "not a link name|use letters, digits, `.`, `_` and `-`")),
+          linkSchema,
+          object("links", "write lan: { latency: 20us }"),
+        ),
+      ),
+    ),
+    hosts: v.record(
+      v.pipe(v.string(), v.regex(NAME_PATTERN, "not a host name|use letters, digits, `.`, `_` and `-`")),
+      hostSchema,
+      "a scenario needs hosts|add `hosts:` with a mapping of names",
+    ),
     timeline: v.optional(v.nullable(v.array(stepSchema, "timeline must be a list of steps|write - { at: 1s, host: NAME, run: COMMAND }"))),
   },
   object("a scenario file", "start with `title:` and `hosts:`"),

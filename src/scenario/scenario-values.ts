@@ -38,7 +38,11 @@ export function parseExpectation(text: string): Expectation {
     source = source.slice(inline[0].length);
     for (const flag of inline[1] ?? "") if (!flags.includes(flag)) flags += flag;
   }
-  source = source.replace(/\\A/g, "(?<![\\s\\S])").replace(/\\Z/g, "(?![\\s\\S])").replace(/\(\?P</g, "(?<").replace(/\(\?P=(\w+)\)/g, "\\k<$1>");
+  source = source
+    .replace(/\\A/g, "(?<![\\s\\S])")
+    .replace(/\\Z/g, "(?![\\s\\S])")
+    .replace(/\(\?P</g, "(?<")
+    .replace(/\(\?P=(\w+)\)/g, "\\k<$1>");
   try {
     return { pattern: new RegExp(source, flags), text, error: undefined };
   } catch (error) {

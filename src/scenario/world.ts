@@ -2,6 +2,7 @@
  * Everything that exists in a run: the loop, the links, the machines, as a scenario describes them. Before anything is typed.
  */
 
+import { assert } from "../base/assert.ts";
 import { prefixMask } from "../base/ipv4-address.ts";
 import { type NetDevice, SCOPE_GLOBAL } from "../host/device.ts";
 import type { Host } from "../host/host.ts";
@@ -13,9 +14,8 @@ import type { FileSystem } from "../shell/file-system.ts";
 import type { LimitError as ShellLimitError } from "../shell/limits.ts";
 import type { Machine } from "../shell/machine.ts";
 import { Tracer } from "../trace/tracer.ts";
-import { assert } from "../base/assert.ts";
-import type { HostSpec, InterfaceSpec, Scenario } from "./scenario-file.ts";
 import { ScenarioError } from "./scenario-error.ts";
+import type { HostSpec, InterfaceSpec, Scenario } from "./scenario-file.ts";
 
 /** What the wall clocks of all machines show at simulated time 0: 2026-01-01 00:00:00 UTC. */
 export const EPOCH_SECONDS = 1_767_225_600;
@@ -46,7 +46,11 @@ export interface RunningScript {
 export interface WorldParts {
   createMachine(options: MachineOptions): Machine;
   /** Runs `bash -c script` as root. `onEnd` is called once, inside an event or before this returns. */
-  startScript(machine: Machine, script: string, options: { readonly outputCharsMax: number; readonly onEnd: () => void; readonly onOutputLimit: () => void }): RunningScript;
+  startScript(
+    machine: Machine,
+    script: string,
+    options: { readonly outputCharsMax: number; readonly onEnd: () => void; readonly onOutputLimit: () => void },
+  ): RunningScript;
 }
 
 /** One interface of the scenario with both its ends. */
@@ -67,7 +71,10 @@ export class World {
   /** Simulated time at which the timeline starts: 0 until the setup scripts have taken some. */
   originNs = 0;
 
-  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined; readonly onLimit?: (error: ShellLimitError) => void }) {
+  constructor(
+    scenario: Scenario,
+    options: { readonly parts: WorldParts; readonly seed?: string | undefined; readonly onLimit?: (error: ShellLimitError) => void },
+  ) {
     this.trace = new Tracer(this.loop);
     this.random = new RandomStreams(options.seed ?? scenario.seed);
     for (const { name, properties } of scenario.links) {

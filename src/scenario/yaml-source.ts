@@ -34,7 +34,9 @@ export class YamlSource {
     this.#lines = new LineCounter();
     if (text.length > FILE_BYTES_MAX) throw new ScenarioError([tooLarge(file, text.length)]);
     this.#document = parseDocument(text, { merge: true, lineCounter: this.#lines, prettyErrors: false, version: "1.2", strict: true });
-    const problems = [...this.#document.errors, ...this.#document.warnings].map((error) => this.#problem(error.pos[0], `not valid YAML: ${error.message}`, REMEDIES[error.code] ?? ""));
+    const problems = [...this.#document.errors, ...this.#document.warnings].map((error) =>
+      this.#problem(error.pos[0], `not valid YAML: ${error.message}`, REMEDIES[error.code] ?? ""),
+    );
     if (problems.length > 0) throw new ScenarioError(problems);
     this.#checkSize();
     try {
@@ -101,7 +103,8 @@ export class YamlSource {
 
   #childOfMap(map: YAMLMap, key: string | number): { readonly key: Node | undefined; readonly value: Node | null } | undefined {
     for (const pair of map.items) {
-      if (isScalar(pair.key) && typeof pair.key.value !== "symbol" && String(pair.key.value) === String(key)) return { key: pair.key, value: pair.value as Node | null };
+      if (isScalar(pair.key) && typeof pair.key.value !== "symbol" && String(pair.key.value) === String(key))
+        return { key: pair.key, value: pair.value as Node | null };
     }
     return undefined;
   }
@@ -123,7 +126,8 @@ export class YamlSource {
       if (isPair(node)) return measure(node.key, depth) + measure(node.value, depth);
       if (isAlias(node)) {
         const target = node.resolve(this.#document);
-        if (target === undefined) throw new ScenarioError([this.#problem(node.range?.[0] ?? 0, `unknown alias *${node.source}`, `define it above as &${node.source}`)]);
+        if (target === undefined)
+          throw new ScenarioError([this.#problem(node.range?.[0] ?? 0, `unknown alias *${node.source}`, `define it above as &${node.source}`)]);
         // An alias to something that is still being measured contains itself.
         const size = sizes.get(target);
         if (size === undefined) throw new ScenarioError([this.#problem(node.range?.[0] ?? 0, `the alias *${node.source} contains itself`, "")]);
@@ -131,7 +135,10 @@ export class YamlSource {
       }
       let total = 1;
       if (isMap(node) || isSeq(node)) for (const item of node.items) total += measure(item, depth + 1);
-      if (total > NODES_MAX) throw new ScenarioError([this.#problem((node as Node).range?.[0] ?? 0, `more than ${NODES_MAX} values after its aliases are unfolded`, "use fewer aliases")]);
+      if (total > NODES_MAX)
+        throw new ScenarioError([
+          this.#problem((node as Node).range?.[0] ?? 0, `more than ${NODES_MAX} values after its aliases are unfolded`, "use fewer aliases"),
+        ]);
       if (node !== null && node !== undefined) sizes.set(node as Node, total);
       return total;
     };

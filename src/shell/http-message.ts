@@ -4,7 +4,7 @@
  * RFC 9112 sections 4, 5, 6.3 and 7.1.
  */
 
-import { EMPTY_BYTES, concatBytes } from "../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES } from "../base/bytes.ts";
 
 export interface HttpHead {
   readonly version: string;
@@ -79,11 +79,19 @@ export class HttpResponseReader {
       if (end >= 0) break;
     }
     if (end < 0) return false;
-    const lines = latin1(this.#take(end)).split(/\r?\n/).filter((line) => line !== "");
+    const lines = latin1(this.#take(end))
+      .split(/\r?\n/)
+      .filter((line) => line !== "");
     this.headBytes += end;
     const match = /^HTTP\/(\d\.\d)\s+(\d{3})\s?(.*)$/.exec(lines[0] ?? "");
     const fields = new Map(lines.slice(1).map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]));
-    const head: HttpHead = { version: match?.[1] ?? "1.0", status: Number(match?.[2] ?? 0), reason: match?.[3] ?? "", lines, field: (name) => fields.get(name) };
+    const head: HttpHead = {
+      version: match?.[1] ?? "1.0",
+      status: Number(match?.[2] ?? 0),
+      reason: match?.[3] ?? "",
+      lines,
+      field: (name) => fields.get(name),
+    };
     this.head = head;
     this.isChunked = /\bchunked\b/i.test(head.field("transfer-encoding") ?? "");
     const length = head.field("content-length");
@@ -145,7 +153,15 @@ const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
 
 /** Year, month (0 to 11), day, weekday (0 is Sunday), hour, minute, second of a time in seconds since 1970, UTC. */
-export function civilTime(epochSeconds: number): { readonly year: number; readonly month: number; readonly day: number; readonly weekday: number; readonly hour: number; readonly minute: number; readonly second: number } {
+export function civilTime(epochSeconds: number): {
+  readonly year: number;
+  readonly month: number;
+  readonly day: number;
+  readonly weekday: number;
+  readonly hour: number;
+  readonly minute: number;
+  readonly second: number;
+} {
   const days = Math.floor(epochSeconds / 86400);
   const rest = epochSeconds - days * 86400;
   // The civil calendar from a day count, with eras of 400 years that begin in March.

@@ -12,4 +12,13 @@ import { telnetCommand } from "./commands/telnet.ts";
 import { wgetCommand } from "./commands/wget.ts";
 import { httpdCommands } from "./daemons/httpd.ts";
 
-export const networkCommands: readonly Command[] = [abCommand, curlCommand, ...ncCommands, netstatCommand, ssCommand, telnetCommand, wgetCommand, ...httpdCommands];
+export const networkCommands: readonly Command[] = [
+  abCommand,
+  curlCommand,
+  ...ncCommands,
+  netstatCommand,
+  ssCommand,
+  telnetCommand,
+  wgetCommand,
+  ...httpdCommands,
+];

@@ -7,7 +7,19 @@
 import { NS_PER_SECOND } from "../base/time.ts";
 import type { Host, TcpSocket, TcpStateName, UdpSocket } from "../host/host.ts";
 
-const STATE_NUMBERS: Readonly<Record<TcpStateName, number>> = { ESTABLISHED: 1, SYN_SENT: 2, SYN_RECV: 3, FIN_WAIT1: 4, FIN_WAIT2: 5, TIME_WAIT: 6, CLOSE: 7, CLOSE_WAIT: 8, LAST_ACK: 9, LISTEN: 10, CLOSING: 11 };
+const STATE_NUMBERS: Readonly<Record<TcpStateName, number>> = {
+  ESTABLISHED: 1,
+  SYN_SENT: 2,
+  SYN_RECV: 3,
+  FIN_WAIT1: 4,
+  FIN_WAIT2: 5,
+  TIME_WAIT: 6,
+  CLOSE: 7,
+  CLOSE_WAIT: 8,
+  LAST_ACK: 9,
+  LISTEN: 10,
+  CLOSING: 11,
+};
 const TCP_HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
 const UDP_HEADER = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
 /** Ticks a second of what /proc shows (USER_HZ). */
@@ -27,7 +39,9 @@ function hex(value: number, width: number): string {
 export function procNetTcp(host: Host): string {
   const rows: string[] = [];
   for (const listener of host.tcp.listeners) {
-    rows.push(`${tcpStart(rows.length, listener.localAddress, listener.localPort, 0, 0, 10)} ${hex(0, 8)}:${hex(listener.acceptQueueLength, 8)} 00:00000000 00000000     0        0 ${inode(listener.owner)} 1 0000000000000000 100 0 0 10 0`);
+    rows.push(
+      `${tcpStart(rows.length, listener.localAddress, listener.localPort, 0, 0, 10)} ${hex(0, 8)}:${hex(listener.acceptQueueLength, 8)} 00:00000000 00000000     0        0 ${inode(listener.owner)} 1 0000000000000000 100 0 0 10 0`,
+    );
   }
   for (const socket of host.tcp.sockets) rows.push(tcpRow(host, rows.length, socket));
   return [TCP_HEADER, ...rows].map((row) => `${row.padEnd(149)}\n`).join("");
@@ -69,8 +83,30 @@ export function procNetSockstat(host: Host): string {
   return `sockets: used ${inUse + host.udp.sockets.length}\nTCP: inuse ${inUse} orphan 0 tw ${timeWaits} alloc ${inUse} mem 0\nUDP: inuse ${host.udp.sockets.length} mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n`;
 }
 
-const TCP_COUNTERS = ["ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "CurrEstab", "InSegs", "OutSegs", "RetransSegs", "InErrs", "OutRsts", "InCsumErrors"] as const;
-const UDP_COUNTERS = ["InDatagrams", "NoPorts", "InErrors", "OutDatagrams", "RcvbufErrors", "SndbufErrors", "InCsumErrors", "IgnoredMulti", "MemErrors"] as const;
+const TCP_COUNTERS = [
+  "ActiveOpens",
+  "PassiveOpens",
+  "AttemptFails",
+  "EstabResets",
+  "CurrEstab",
+  "InSegs",
+  "OutSegs",
+  "RetransSegs",
+  "InErrs",
+  "OutRsts",
+  "InCsumErrors",
+] as const;
+const UDP_COUNTERS = [
+  "InDatagrams",
+  "NoPorts",
+  "InErrors",
+  "OutDatagrams",
+  "RcvbufErrors",
+  "SndbufErrors",
+  "InCsumErrors",
+  "IgnoredMulti",
+  "MemErrors",
+] as const;
 
 /** Values of the Tcp row of /proc/net/snmp, CurrEstab counted now. */
 export function tcpCounter(host: Host, name: string): number {
@@ -84,9 +120,25 @@ export function procNetSnmp(host: Host): string {
   const ttl = host.sysctl.read("net.ipv4.ip_default_ttl") ?? "64";
   const icmp = host.icmp.counters;
   const total = (map: ReadonlyMap<number, number>): number => [...map.values()].reduce((sum, count) => sum + count, 0);
-  const types: readonly (readonly [string, number])[] = [["DestUnreachs", 3], ["TimeExcds", 11], ["ParmProbs", 12], ["SrcQuenchs", 4], ["Redirects", 5], ["Echos", 8], ["EchoReps", 0], ["Timestamps", 13], ["TimestampReps", 14], ["AddrMasks", 17], ["AddrMaskReps", 18]];
+  const types: readonly (readonly [string, number])[] = [
+    ["DestUnreachs", 3],
+    ["TimeExcds", 11],
+    ["ParmProbs", 12],
+    ["SrcQuenchs", 4],
+    ["Redirects", 5],
+    ["Echos", 8],
+    ["EchoReps", 0],
+    ["Timestamps", 13],
+    ["TimestampReps", 14],
+    ["AddrMasks", 17],
+    ["AddrMaskReps", 18],
+  ];
   const list = (map: ReadonlyMap<number, number>): string => types.map(([, type]) => map.get(type) ?? 0).join(" ");
-  const seen = (prefix: string, map: ReadonlyMap<number, number>): (readonly [string, number])[] => [...map].filter(([, count]) => count > 0).sort((a, b) => a[0] - b[0]).map(([type, count]) => [`${prefix}Type${type}`, count]);
+  const seen = (prefix: string, map: ReadonlyMap<number, number>): (readonly [string, number])[] =>
+    [...map]
+      .filter(([, count]) => count > 0)
+      .sort((a, b) => a[0] - b[0])
+      .map(([type, count]) => [`${prefix}Type${type}`, count]);
   const messages = [...seen("In", icmp.received), ...seen("Out", icmp.sent)];
   return [
     `Ip: Forwarding DefaultTTL ${Object.keys(ip).join(" ")}`,
@@ -100,5 +152,22 @@ export function procNetSnmp(host: Host): string {
     `Udp: ${UDP_COUNTERS.map((name) => host.udp.counters[name] ?? 0).join(" ")}`,
     `UdpLite: ${UDP_COUNTERS.join(" ")}`,
     `UdpLite: ${UDP_COUNTERS.map(() => 0).join(" ")}`,
-  ].map((row) => `${row}\n`).join("");
+  ]
+    .map((row) => `${row}\n`)
+    .join("");
 }
+
+/** /proc/net/netstat with the counters that are kept. */
+export function procNetNetstat(host: Host): string {
+  const counted = Object.entries(host.tcp.counters).filter(([name]) => !(TCP_COUNTERS as readonly string[]).includes(name));
+  return `TcpExt: ${counted.map(([name]) => name).join(" ")}\nTcpExt: ${counted.map(([, count]) => count).join(" ")}\n`;
+}
+
+/** Files of /proc/net that are about sockets, by name, for whoever mounts /proc. */
+export const PROC_NET_SOCKET_FILES: Readonly<Record<string, (host: Host) => string>> = {
+  netstat: procNetNetstat,
+  snmp: procNetSnmp,
+  sockstat: procNetSockstat,
+  tcp: procNetTcp,
+  udp: procNetUdp,
+};

@@ -12,8 +12,8 @@
 import { formatIpv4Address } from "../base/ipv4-address.ts";
 import { BROADCAST_MAC, formatMacAddress, type MacAddress } from "../base/mac-address.ts";
 import { formatSeconds } from "../base/time.ts";
-import { formatIpv4, IPV4_CODEC } from "../wire/ipv4.ts";
 import { formatIcmp } from "../wire/icmp.ts";
+import { formatIpv4, IPV4_CODEC } from "../wire/ipv4.ts";
 import type { EthernetFrame, Ipv4Packet, TcpSegment } from "../wire/packet.ts";
 import { PLAIN } from "../wire/print.ts";
 import { formatTcpFlags } from "../wire/tcp.ts";
@@ -137,7 +137,15 @@ function collectRows(events: readonly TraceEvent[]): Row[] {
         rows.push(dropRow(event.timeNs, event.host, `dropped: ${event.reason}${event.detail === "" ? "" : `, ${event.detail}`}`));
         break;
       case "link":
-        rows.push({ timeNs: event.timeNs, from: event.host, to: new Set(), part: "note", text: `${event.host}${event.device === "" ? "" : `.${event.device}`} ${event.state}`, mark: "", isLost: false });
+        rows.push({
+          timeNs: event.timeNs,
+          from: event.host,
+          to: new Set(),
+          part: "note",
+          text: `${event.host}${event.device === "" ? "" : `.${event.device}`} ${event.state}`,
+          mark: "",
+          isLost: false,
+        });
         break;
       default:
     }
@@ -153,7 +161,10 @@ function sentRow(timeNs: number, host: string, frame: EthernetFrame, macs: Map<s
   const { payload } = frame;
   const row = { timeNs, from: host, to: new Set<string>(), isLost: false };
   if (payload.kind === "arp") {
-    const text = payload.operation === 1 ? `ARP who-has ${formatIpv4Address(payload.targetIp)} tell ${formatIpv4Address(payload.senderIp)}` : `ARP ${formatIpv4Address(payload.senderIp)} is-at ${formatMacAddress(payload.senderMac)}`;
+    const text =
+      payload.operation === 1
+        ? `ARP who-has ${formatIpv4Address(payload.targetIp)} tell ${formatIpv4Address(payload.senderIp)}`
+        : `ARP ${formatIpv4Address(payload.senderIp)} is-at ${formatMacAddress(payload.senderMac)}`;
     return { ...row, part: "arp", text, mark: frame.dst === BROADCAST_MAC ? "" : payload.operation === 1 ? "(unicast)" : "" };
   }
   if (payload.kind !== "ipv4") return { ...row, part: "other", text: `EtherType 0x${frame.etherType.toString(16)}, ${frame.lengthBytes} bytes`, mark: "" };
@@ -177,39 +188,56 @@ function shortMac(mac: MacAddress, other: MacAddress): string {
 /** The same packet on another wire has the same addresses, id and transport numbers; only TTL and MACs differ. */
 function identity(packet: Ipv4Packet): string {
   const { payload } = packet;
-  const rest = payload.kind === "tcp" ? `${payload.srcPort} ${payload.dstPort} ${payload.seq} ${payload.ack} ${payload.flags}` : payload.kind === "icmp" ? `${payload.type} ${payload.rest}` : payload.lengthBytes;
+  const rest =
+    payload.kind === "tcp"
+      ? `${payload.srcPort} ${payload.dstPort} ${payload.seq} ${payload.ack} ${payload.flags}`
+      : payload.kind === "icmp"
+        ? `${payload.type} ${payload.rest}`
+        : payload.lengthBytes;
   return `${packet.src} ${packet.dst} ${packet.id} ${packet.protocol} ${packet.fragmentOffset} ${rest}`;
 }
 
 function partOf(packet: Ipv4Packet): LadderPart {
   switch (packet.payload.kind) {
-    case "tcp": return "tcp";
-    case "udp": return packet.payload.payload instanceof Uint8Array ? "udp" : "tunnel";
-    case "icmp": return "icmp";
+    case "tcp":
+      return "tcp";
+    case "udp":
+      return packet.payload.payload instanceof Uint8Array ? "udp" : "tunnel";
+    case "icmp":
+      return "icmp";
     case "ipv4":
-    case "gre": return "tunnel";
-    default: return "other";
+    case "gre":
+      return "tunnel";
+    default:
+      return "other";
   }
 }
 
 /** Short: what a person needs to follow the story; the capture files have the rest. */
 export function describePacket(packet: Ipv4Packet): string {
   const pair = `${formatIpv4Address(packet.src)} > ${formatIpv4Address(packet.dst)}`;
-  if (packet.isFragment) return `${pair} fragment at ${packet.fragmentOffset}${packet.moreFragments ? "+" : ""}, ${packet.lengthBytes - packet.headerBytes} bytes`;
+  if (packet.isFragment)
+    return `${pair} fragment at ${packet.fragmentOffset}${packet.moreFragments ? "+" : ""}, ${packet.lengthBytes - packet.headerBytes} bytes`;
   const { payload } = packet;
   switch (payload.kind) {
-    case "tcp": return `${formatIpv4Address(packet.src)}.${payload.srcPort} > ${formatIpv4Address(packet.dst)}.${payload.dstPort} ${describeTcp(payload)}`;
+    case "tcp":
+      return `${formatIpv4Address(packet.src)}.${payload.srcPort} > ${formatIpv4Address(packet.dst)}.${payload.dstPort} ${describeTcp(payload)}`;
     case "udp": {
       const ports = `${formatIpv4Address(packet.src)}.${payload.srcPort} > ${formatIpv4Address(packet.dst)}.${payload.dstPort}`;
       const inner = payload.payload instanceof Uint8Array ? undefined : payload.payload.payload;
       if (inner === undefined) return `${ports} UDP len ${payload.lengthBytes - 8}`;
       return inner.kind === "raw" ? `${ports} GUE` : `${ports} GUE (${describePacket(inner)})`;
     }
-    case "icmp": return `${pair} ${formatIcmp(payload, PLAIN, IPV4_CODEC)}`;
-    case "ipv4": return `${pair} IPIP (${describePacket(payload)})`;
-    case "gre": return payload.payload.kind === "raw" ? `${pair} GRE` : `${pair} GRE (${describePacket(payload.payload)})`;
-    case "vrrp": return `${pair} ${formatVrrp(payload, packet.ttl, PLAIN)}`;
-    case "raw": return formatIpv4(packet, PLAIN).replace(/^IP /, "");
+    case "icmp":
+      return `${pair} ${formatIcmp(payload, PLAIN, IPV4_CODEC)}`;
+    case "ipv4":
+      return `${pair} IPIP (${describePacket(payload)})`;
+    case "gre":
+      return payload.payload.kind === "raw" ? `${pair} GRE` : `${pair} GRE (${describePacket(payload.payload)})`;
+    case "vrrp":
+      return `${pair} ${formatVrrp(payload, packet.ttl, PLAIN)}`;
+    case "raw":
+      return formatIpv4(packet, PLAIN).replace(/^IP /, "");
   }
 }
 
@@ -225,7 +253,15 @@ interface Layout {
   /** Distance between the lanes of two hosts. */
   readonly lane: number;
   readonly textWidth: number;
-  readonly signs: { readonly lane: string; readonly line: string; readonly start: string; readonly left: string; readonly right: string; readonly drop: string; readonly note: string };
+  readonly signs: {
+    readonly lane: string;
+    readonly line: string;
+    readonly start: string;
+    readonly left: string;
+    readonly right: string;
+    readonly drop: string;
+    readonly note: string;
+  };
   readonly columnOf: ReadonlyMap<string, number>;
   /** Lanes too narrow for names get letters and a legend. */
   readonly hasLegend: boolean;
@@ -240,7 +276,13 @@ function layOut(options: LadderOptions): Layout {
   const room = Math.floor((width - TIME_CHARS - 2 - TEXT_MIN) / Math.max(hosts.length, 1));
   const lane = Math.max(LANE_MIN, Math.min(LANE_MAX, longest + 2, room));
   const textWidth = Math.max(width - TIME_CHARS - 2 - lane * hosts.length, 20);
-  return { lane, textWidth, signs: options.isAscii === true ? ASCII_SIGNS : UNICODE_SIGNS, columnOf: new Map(hosts.map((host, index) => [host, index])), hasLegend: lane < longest + 1 };
+  return {
+    lane,
+    textWidth,
+    signs: options.isAscii === true ? ASCII_SIGNS : UNICODE_SIGNS,
+    columnOf: new Map(hosts.map((host, index) => [host, index])),
+    hasLegend: lane < longest + 1,
+  };
 }
 
 function formatHeader(options: LadderOptions, layout: Layout): string[] {

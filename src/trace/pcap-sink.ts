@@ -4,10 +4,10 @@
  * Frames become bytes as they pass (a reference would keep every payload and header object alive), in chunks that double up to 1 MiB.
  */
 
-import { EthernetFrame, type Ipv4Packet } from "../wire/packet.ts";
 import { writeEthernet } from "../wire/ethernet.ts";
 import { writeIpv4 } from "../wire/ipv4.ts";
-import { encodePcapHeader, LINKTYPE_ETHERNET, LINKTYPE_RAW, PCAP_HEADER_BYTES, PCAP_RECORD_BYTES, writePcapRecord } from "../wire/pcap.ts";
+import { EthernetFrame, type Ipv4Packet } from "../wire/packet.ts";
+import { encodePcapHeader, LINKTYPE_ETHERNET, type LINKTYPE_RAW, PCAP_HEADER_BYTES, PCAP_RECORD_BYTES, writePcapRecord } from "../wire/pcap.ts";
 
 const FIRST_CHUNK_BYTES = 4096;
 const CHUNK_BYTES_MAX = 1_048_576;

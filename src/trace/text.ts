@@ -5,9 +5,9 @@
  */
 
 import { formatSeconds } from "../base/time.ts";
-import { EthernetFrame, type Ipv4Packet } from "../wire/packet.ts";
 import { formatEthernet } from "../wire/ethernet.ts";
 import { formatIpv4 } from "../wire/ipv4.ts";
+import { EthernetFrame, type Ipv4Packet } from "../wire/packet.ts";
 import { PLAIN, type PrintOptions } from "../wire/print.ts";
 
 /** `clock` 09:30:00.123456, `none`, `seconds` 1700000000.123456, `delta` since the line before, `date` with the day, `elapsed` since the first line. */
@@ -28,12 +28,17 @@ export class TimeColumn {
   next(seconds: number, nanoseconds: number): string {
     const micros = Math.floor(nanoseconds / 1000);
     switch (this.#style) {
-      case "none": return "";
-      case "seconds": return `${seconds}.${sixDigits(micros)} `;
-      case "clock": return `${clockText(seconds)}.${sixDigits(micros)} `;
-      case "date": return `${dateText(seconds)} ${clockText(seconds)}.${sixDigits(micros)} `;
+      case "none":
+        return "";
+      case "seconds":
+        return `${seconds}.${sixDigits(micros)} `;
+      case "clock":
+        return `${clockText(seconds)}.${sixDigits(micros)} `;
+      case "date":
+        return `${dateText(seconds)} ${clockText(seconds)}.${sixDigits(micros)} `;
       case "delta":
-      case "elapsed": return this.#difference(seconds, micros);
+      case "elapsed":
+        return this.#difference(seconds, micros);
     }
   }
 
@@ -76,7 +81,14 @@ export function formatCaptured(what: EthernetFrame | Ipv4Packet, options: PrintO
 }
 
 /** `+0.000120 director:eth0 > IP 10.0.0.2.40001 > 10.0.0.100.80: Flags [S] ...`: a frame in a log of many hosts. */
-export function formatFrameLine(options: { readonly timeNs: number; readonly host: string; readonly device: string; readonly direction: "in" | "out"; readonly what: EthernetFrame | Ipv4Packet; readonly print?: PrintOptions }): string {
+export function formatFrameLine(options: {
+  readonly timeNs: number;
+  readonly host: string;
+  readonly device: string;
+  readonly direction: "in" | "out";
+  readonly what: EthernetFrame | Ipv4Packet;
+  readonly print?: PrintOptions;
+}): string {
   const { timeNs, host, device, direction, what, print } = options;
   const sign = timeNs < 0 ? "-" : "+";
   return `${sign}${formatSeconds(Math.abs(timeNs))} ${host}:${device} ${direction === "out" ? ">" : "<"} ${formatCaptured(what, print)}`;

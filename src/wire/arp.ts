@@ -15,7 +15,8 @@ export const ARP_REPLY = 2;
 
 export function decodeArp(bytes: Uint8Array): Decoded<ArpPacket> {
   if (bytes.length < ARP_BYTES) return rejected(`ARP packet of ${bytes.length} bytes, needs ${ARP_BYTES}`);
-  if (get16(bytes, 0) !== HARDWARE_ETHERNET || get16(bytes, 2) !== ETHERTYPE_IPV4 || bytes[4] !== 6 || bytes[5] !== 4) return rejected("ARP is not for IPv4 over Ethernet");
+  if (get16(bytes, 0) !== HARDWARE_ETHERNET || get16(bytes, 2) !== ETHERTYPE_IPV4 || bytes[4] !== 6 || bytes[5] !== 4)
+    return rejected("ARP is not for IPv4 over Ethernet");
   return decoded(new ArpPacket(get16(bytes, 6), get48(bytes, 8), get32(bytes, 14), get48(bytes, 18), get32(bytes, 24)));
 }
 

@@ -6,8 +6,8 @@
  */
 
 import type { Ipv4Address } from "../base/ipv4-address.ts";
-import type { PrintOptions } from "./print.ts";
 import type { Ipv4Packet } from "./packet.ts";
+import type { PrintOptions } from "./print.ts";
 
 export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
 

@@ -4,7 +4,7 @@
 
 import { decodeArp, formatArp, writeArp } from "./arp.ts";
 import { get16, get48, put16, put48 } from "./byte-order.ts";
-import { type DecodeOptions, type Decoded, decoded, rejected } from "./codec.ts";
+import { type Decoded, type DecodeOptions, decoded, rejected } from "./codec.ts";
 import { decodeIpv4, formatIpv4, writeIpv4 } from "./ipv4.ts";
 import { ETHERNET_HEADER_BYTES, ETHERTYPE_ARP, ETHERTYPE_IPV4, EthernetFrame, type FramePayload, RawPayload } from "./packet.ts";
 import { formatMac, hex, type PrintOptions } from "./print.ts";
@@ -42,7 +42,14 @@ export function writeEthernet(out: Uint8Array, at: number, frame: EthernetFrame)
   else out.set(payload.bytes, payloadAt);
 }
 
-const ETHERTYPE_NAMES: ReadonlyMap<number, string> = new Map([[ETHERTYPE_IPV4, "IPv4"], [ETHERTYPE_ARP, "ARP"], [0x8035, "Reverse ARP"], [0x8100, "802.1Q"], [0x86dd, "IPv6"], [0x88cc, "LLDP"]]);
+const ETHERTYPE_NAMES: ReadonlyMap<number, string> = new Map([
+  [ETHERTYPE_IPV4, "IPv4"],
+  [ETHERTYPE_ARP, "ARP"],
+  [0x8035, "Reverse ARP"],
+  [0x8100, "802.1Q"],
+  [0x86dd, "IPv6"],
+  [0x88cc, "LLDP"],
+]);
 
 /** One line a frame; with the link header (-e) when `options.isLinkShown`. */
 export function formatEthernet(frame: EthernetFrame, options: PrintOptions): string {

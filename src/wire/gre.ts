@@ -5,7 +5,7 @@
 
 import { get16, get32, put16, put32 } from "./byte-order.ts";
 import { internetChecksum } from "./checksum.ts";
-import { DEPTH_MAX, type DecodeOptions, type Decoded, decoded, type Ipv4Codec, rejected } from "./codec.ts";
+import { DEPTH_MAX, type Decoded, type DecodeOptions, decoded, type Ipv4Codec, rejected } from "./codec.ts";
 import { ETHERTYPE_IPV4, GrePacket, RawPayload } from "./packet.ts";
 import { hex, type PrintOptions } from "./print.ts";
 
@@ -27,7 +27,9 @@ export function decodeGre(bytes: Uint8Array, options: DecodeOptions, inner: Ipv4
   const depth = (options.depth ?? 0) + 1;
   const packet = protocol === ETHERTYPE_IPV4 && depth < DEPTH_MAX ? inner.decode(rest, { ...options, depth }) : undefined;
   if (packet !== undefined && !packet.ok) return packet;
-  return decoded(new GrePacket(protocol, packet === undefined ? new RawPayload(rest) : packet.value, hasChecksum, hasKey ? get32(bytes, payloadAt - 4) : undefined));
+  return decoded(
+    new GrePacket(protocol, packet === undefined ? new RawPayload(rest) : packet.value, hasChecksum, hasKey ? get32(bytes, payloadAt - 4) : undefined),
+  );
 }
 
 export function encodeGre(packet: GrePacket, inner: Ipv4Codec): Uint8Array {

@@ -3,8 +3,8 @@
  * include/net/gue.h. Control messages and version 1 (bare IP in UDP) are left to the caller as bytes.
  */
 
-import { DEPTH_MAX, type DecodeOptions, type Decoded, decoded, type Ipv4Codec, rejected } from "./codec.ts";
 import { get16, put16 } from "./byte-order.ts";
+import { DEPTH_MAX, type Decoded, type DecodeOptions, decoded, type Ipv4Codec, rejected } from "./codec.ts";
 import { GuePacket, PROTOCOL_IPIP, RawPayload } from "./packet.ts";
 import type { PrintOptions } from "./print.ts";
 
@@ -21,7 +21,9 @@ export function decodeGue(bytes: Uint8Array, options: DecodeOptions, inner: Ipv4
   const depth = (options.depth ?? 0) + 1;
   const packet = protocol === PROTOCOL_IPIP && depth < DEPTH_MAX ? inner.decode(rest, { ...options, depth }) : undefined;
   if (packet !== undefined && !packet.ok) return packet;
-  return decoded(new GuePacket(protocol, packet === undefined ? new RawPayload(rest) : packet.value, get16(bytes, 2), bytes.slice(GUE_HEADER_BYTES, payloadAt)));
+  return decoded(
+    new GuePacket(protocol, packet === undefined ? new RawPayload(rest) : packet.value, get16(bytes, 2), bytes.slice(GUE_HEADER_BYTES, payloadAt)),
+  );
 }
 
 export function encodeGue(packet: GuePacket, inner: Ipv4Codec): Uint8Array {

@@ -8,8 +8,20 @@
 
 import { get16, get32, put16, put32 } from "./byte-order.ts";
 import { internetChecksum } from "./checksum.ts";
-import { DEPTH_MAX, type DecodeOptions, type Decoded, decoded, type Ipv4Codec, rejected } from "./codec.ts";
-import { ICMP_ECHO, ICMP_ECHO_REPLY, ICMP_HEADER_BYTES, IcmpMessage, IPV4_HEADER_BYTES, type Ipv4Packet, isIcmpError, PROTOCOL_TCP, PROTOCOL_UDP, TcpSegment, UdpDatagram } from "./packet.ts";
+import { DEPTH_MAX, type Decoded, type DecodeOptions, decoded, type Ipv4Codec, rejected } from "./codec.ts";
+import {
+  ICMP_ECHO,
+  ICMP_ECHO_REPLY,
+  ICMP_HEADER_BYTES,
+  IcmpMessage,
+  IPV4_HEADER_BYTES,
+  type Ipv4Packet,
+  isIcmpError,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  TcpSegment,
+  UdpDatagram,
+} from "./packet.ts";
 import { formatAddress, formatPort, hex, type PrintOptions } from "./print.ts";
 
 export { ICMP_HEADER_BYTES };
@@ -66,13 +78,16 @@ export function formatIcmp(message: IcmpMessage, options: PrintOptions, inner: I
 
 function describe(message: IcmpMessage, options: PrintOptions, inner: Ipv4Codec): string {
   const { type, code, quoted } = message;
-  if (type === ICMP_ECHO || type === ICMP_ECHO_REPLY) return `echo ${type === ICMP_ECHO ? "request" : "reply"}, id ${message.rest >>> 16}, seq ${message.rest & 0xffff}`;
+  if (type === ICMP_ECHO || type === ICMP_ECHO_REPLY)
+    return `echo ${type === ICMP_ECHO ? "request" : "reply"}, id ${message.rest >>> 16}, seq ${message.rest & 0xffff}`;
   if (type === 3) return describeUnreachable(message, options, inner);
   if (type === 4) return "source quench";
   if (type === 5) {
     const target = quoted === undefined ? "" : formatAddress(quoted.dst, options);
     const what = REDIRECTS[code];
-    return what === undefined ? `redirect-#${code} ${target} to net ${formatAddress(message.rest, options)}` : `${what[0]} ${target} to ${what[1]} ${formatAddress(message.rest, options)}`;
+    return what === undefined
+      ? `redirect-#${code} ${target} to net ${formatAddress(message.rest, options)}`
+      : `${what[0]} ${target} to ${what[1]} ${formatAddress(message.rest, options)}`;
   }
   if (type === 9) return "router advertisement";
   if (type === 10) return "router solicitation";
@@ -85,28 +100,50 @@ function describe(message: IcmpMessage, options: PrintOptions, inner: Ipv4Codec)
   return `type-#${type}`;
 }
 
-const REDIRECTS: readonly (readonly [string, string])[] = [["redirect", "net"], ["redirect", "host"], ["redirect-tos", "net"], ["redirect-tos", "host"]];
+const REDIRECTS: readonly (readonly [string, string])[] = [
+  ["redirect", "net"],
+  ["redirect", "host"],
+  ["redirect-tos", "net"],
+  ["redirect-tos", "host"],
+];
 
 function describeUnreachable({ code, rest, quoted }: IcmpMessage, options: PrintOptions, inner: Ipv4Codec): string {
   const target = quoted === undefined ? "" : formatAddress(quoted.dst, options);
   switch (code) {
-    case 0: return `net ${target} unreachable`;
-    case 1: return `host ${target} unreachable`;
-    case 2: return `${target} protocol ${quoted?.protocol ?? 0} unreachable`;
-    case 3: return describePort(target, quoted, options, inner);
-    case 4: return (rest & 0xffff) === 0 ? `${target} unreachable - need to frag` : `${target} unreachable - need to frag (mtu ${rest & 0xffff})`;
-    case 5: return `${target} unreachable - source route failed`;
-    case 6: return `net ${target} unreachable - unknown`;
-    case 7: return `host ${target} unreachable - unknown`;
-    case 8: return `${target} unreachable - source host isolated`;
-    case 9: return `net ${target} unreachable - admin prohibited`;
-    case 10: return `host ${target} unreachable - admin prohibited`;
-    case 11: return `net ${target} unreachable - tos prohibited`;
-    case 12: return `host ${target} unreachable - tos prohibited`;
-    case 13: return `host ${target} unreachable - admin prohibited filter`;
-    case 14: return `host ${target} unreachable - host precedence violation`;
-    case 15: return `host ${target} unreachable - precedence cutoff`;
-    default: return `${target} unreachable - #${code}`;
+    case 0:
+      return `net ${target} unreachable`;
+    case 1:
+      return `host ${target} unreachable`;
+    case 2:
+      return `${target} protocol ${quoted?.protocol ?? 0} unreachable`;
+    case 3:
+      return describePort(target, quoted, options, inner);
+    case 4:
+      return (rest & 0xffff) === 0 ? `${target} unreachable - need to frag` : `${target} unreachable - need to frag (mtu ${rest & 0xffff})`;
+    case 5:
+      return `${target} unreachable - source route failed`;
+    case 6:
+      return `net ${target} unreachable - unknown`;
+    case 7:
+      return `host ${target} unreachable - unknown`;
+    case 8:
+      return `${target} unreachable - source host isolated`;
+    case 9:
+      return `net ${target} unreachable - admin prohibited`;
+    case 10:
+      return `host ${target} unreachable - admin prohibited`;
+    case 11:
+      return `net ${target} unreachable - tos prohibited`;
+    case 12:
+      return `host ${target} unreachable - tos prohibited`;
+    case 13:
+      return `host ${target} unreachable - admin prohibited filter`;
+    case 14:
+      return `host ${target} unreachable - host precedence violation`;
+    case 15:
+      return `host ${target} unreachable - precedence cutoff`;
+    default:
+      return `${target} unreachable - #${code}`;
   }
 }
 

@@ -53,7 +53,9 @@ export function encodeIgmp(report: IgmpReport): Uint8Array {
     out[at] = record.type;
     put16(out, at + 2, record.sources.length);
     put32(out, at + 4, record.group);
-    record.sources.forEach((source, index) => { put32(out, at + 8 + 4 * index, source); });
+    record.sources.forEach((source, index) => {
+      put32(out, at + 8 + 4 * index, source);
+    });
     at += 8 + 4 * record.sources.length;
   }
   put16(out, 2, internetChecksum(out));
@@ -61,7 +63,13 @@ export function encodeIgmp(report: IgmpReport): Uint8Array {
 }
 
 const RECORD_NAMES: readonly string[] = ["", "is_in", "is_ex", "to_in", "to_ex", "allow", "block"];
-const TYPE_NAMES: ReadonlyMap<number, string> = new Map([[0x11, "query"], [0x12, "v1 report"], [0x16, "v2 report"], [0x17, "leave"], [TYPE_V3_REPORT, "v3 report"]]);
+const TYPE_NAMES: ReadonlyMap<number, string> = new Map([
+  [0x11, "query"],
+  [0x12, "v1 report"],
+  [0x16, "v2 report"],
+  [0x17, "leave"],
+  [TYPE_V3_REPORT, "v3 report"],
+]);
 
 /** print-igmp.c:igmp_print. */
 export function formatIgmp(bytes: Uint8Array, options: PrintOptions): string {

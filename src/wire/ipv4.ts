@@ -8,7 +8,7 @@ import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import { get16, get32, put16, put32 } from "./byte-order.ts";
 import { internetChecksum } from "./checksum.ts";
-import { type DecodeOptions, type Decoded, decoded, type Ipv4Codec, rejected } from "./codec.ts";
+import { type Decoded, type DecodeOptions, decoded, type Ipv4Codec, rejected } from "./codec.ts";
 import { IPV4_HEADER_BYTES, Ipv4Packet, type Ipv4Payload, PROTOCOL_IPIP, PROTOCOL_UDP, RawPayload, TcpSegment, UdpDatagram } from "./packet.ts";
 import { decodeCutPayload, decodePayload, formatPayload, writePayload } from "./payload.ts";
 import { formatAddress, formatPort, fragmentProtocolName, type PrintOptions, protocolName } from "./print.ts";
@@ -46,7 +46,9 @@ export function decodeCutIpv4(bytes: Uint8Array, options: DecodeOptions = {}): D
   const totalLength = get16(bytes, 2);
   const rest = new Uint8Array(totalLength - packet.headerBytes);
   rest.set(bytes.subarray(packet.headerBytes, totalLength));
-  packet.payload = packet.isFragment ? new RawPayload(rest) : decodeCutPayload(packet.protocol, rest, packet, { ...options, ignoreChecksums: true }, IPV4_CODEC);
+  packet.payload = packet.isFragment
+    ? new RawPayload(rest)
+    : decodeCutPayload(packet.protocol, rest, packet, { ...options, ignoreChecksums: true }, IPV4_CODEC);
   return header;
 }
 
@@ -156,7 +158,16 @@ function formatHeader(packet: Ipv4Packet): string {
   return `${text})`;
 }
 
-const IP_OPTION_NAMES: ReadonlyMap<number, string> = new Map([[0, "EOL"], [1, "NOP"], [7, "RR"], [68, "timestamp"], [130, "security"], [131, "LSRR"], [148, "RA"], [137, "SSRR"]]);
+const IP_OPTION_NAMES: ReadonlyMap<number, string> = new Map([
+  [0, "EOL"],
+  [1, "NOP"],
+  [7, "RR"],
+  [68, "timestamp"],
+  [130, "security"],
+  [131, "LSRR"],
+  [148, "RA"],
+  [137, "SSRR"],
+]);
 
 function formatIpOptions(bytes: Uint8Array): string {
   const names: string[] = [];

@@ -2,11 +2,21 @@
  * Which protocol's code reads, writes and prints what an IPv4 header carries. IPIP (RFC 2003) needs no code of its own: the payload is a packet.
  */
 
-import { type AddressPair, DEPTH_MAX, type DecodeOptions, type Decoded, decoded, type Ipv4Codec } from "./codec.ts";
+import { type AddressPair, DEPTH_MAX, type Decoded, type DecodeOptions, decoded, type Ipv4Codec } from "./codec.ts";
 import { decodeGre, formatGre, writeGre } from "./gre.ts";
-import { formatIgmp } from "./igmp.ts";
 import { decodeIcmp, formatIcmp, writeIcmp } from "./icmp.ts";
-import { type Ipv4Packet, type Ipv4Payload, PROTOCOL_GRE, PROTOCOL_ICMP, PROTOCOL_IPIP, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_VRRP, RawPayload } from "./packet.ts";
+import { formatIgmp } from "./igmp.ts";
+import {
+  type Ipv4Packet,
+  type Ipv4Payload,
+  PROTOCOL_GRE,
+  PROTOCOL_ICMP,
+  PROTOCOL_IPIP,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  PROTOCOL_VRRP,
+  RawPayload,
+} from "./packet.ts";
 import { type PrintOptions, protocolName } from "./print.ts";
 import { decodeCutTcp, decodeTcp, formatTcp, writeTcp } from "./tcp.ts";
 import { decodeUdp, formatUdp, writeUdp } from "./udp.ts";
@@ -17,9 +27,12 @@ const PROTOCOL_IGMP = 2;
 /** The payload of a whole packet (not of a fragment). */
 export function decodePayload(protocol: number, bytes: Uint8Array, addresses: AddressPair, options: DecodeOptions, inner: Ipv4Codec): Decoded<Ipv4Payload> {
   switch (protocol) {
-    case PROTOCOL_TCP: return decodeTcp(bytes, addresses, options);
-    case PROTOCOL_UDP: return decodeUdp(bytes, addresses, options, inner);
-    case PROTOCOL_ICMP: return decodeIcmp(bytes, options, inner);
+    case PROTOCOL_TCP:
+      return decodeTcp(bytes, addresses, options);
+    case PROTOCOL_UDP:
+      return decodeUdp(bytes, addresses, options, inner);
+    case PROTOCOL_ICMP:
+      return decodeIcmp(bytes, options, inner);
     case PROTOCOL_IPIP: {
       const depth = (options.depth ?? 0) + 1;
       return depth < DEPTH_MAX ? inner.decode(bytes, { ...options, depth }) : decoded(new RawPayload(bytes.slice()));
@@ -28,8 +41,10 @@ export function decodePayload(protocol: number, bytes: Uint8Array, addresses: Ad
       const gre = decodeGre(bytes, options, inner);
       return !gre.ok && gre.reason.startsWith("GRE flags") ? decoded(new RawPayload(bytes.slice())) : gre;
     }
-    case PROTOCOL_VRRP: return decodeVrrp(bytes, addresses, options);
-    default: return decoded(new RawPayload(bytes.slice()));
+    case PROTOCOL_VRRP:
+      return decodeVrrp(bytes, addresses, options);
+    default:
+      return decoded(new RawPayload(bytes.slice()));
   }
 }
 
@@ -43,13 +58,27 @@ export function decodeCutPayload(protocol: number, bytes: Uint8Array, addresses:
 export function writePayload(out: Uint8Array, at: number, packet: Ipv4Packet, inner: Ipv4Codec): void {
   const { payload } = packet;
   switch (payload.kind) {
-    case "tcp": return writeTcp(out, at, payload, packet);
-    case "udp": return writeUdp(out, at, payload, packet, inner);
-    case "icmp": return writeIcmp(out, at, payload, inner);
-    case "ipv4": return inner.write(out, at, payload);
-    case "gre": return writeGre(out, at, payload, inner);
-    case "vrrp": return writeVrrp(out, at, payload, packet);
-    case "raw": return out.set(payload.bytes, at);
+    case "tcp":
+      writeTcp(out, at, payload, packet);
+      break;
+    case "udp":
+      writeUdp(out, at, payload, packet, inner);
+      break;
+    case "icmp":
+      writeIcmp(out, at, payload, inner);
+      break;
+    case "ipv4":
+      inner.write(out, at, payload);
+      break;
+    case "gre":
+      writeGre(out, at, payload, inner);
+      break;
+    case "vrrp":
+      writeVrrp(out, at, payload, packet);
+      break;
+    case "raw":
+      out.set(payload.bytes, at);
+      break;
   }
 }
 
@@ -57,20 +86,36 @@ export function writePayload(out: Uint8Array, at: number, packet: Ipv4Packet, in
 export function formatPayload(packet: Ipv4Packet, options: PrintOptions, inner: Ipv4Codec): string {
   const { payload } = packet;
   switch (payload.kind) {
-    case "tcp": return formatTcp(payload, packet, options);
-    case "udp": return formatUdp(payload, options);
-    case "icmp": return formatIcmp(payload, options, inner);
-    case "ipv4": return `${inner.format(payload, options)}`;
-    case "gre": return formatGre(payload, options, inner);
-    case "vrrp": return formatVrrp(payload, packet.ttl, options);
-    case "raw": return packet.protocol === PROTOCOL_IGMP ? formatIgmp(payload.bytes, options) : formatUnknown(packet.protocol, payload.lengthBytes, options);
+    case "tcp":
+      return formatTcp(payload, packet, options);
+    case "udp":
+      return formatUdp(payload, options);
+    case "icmp":
+      return formatIcmp(payload, options, inner);
+    case "ipv4":
+      return `${inner.format(payload, options)}`;
+    case "gre":
+      return formatGre(payload, options, inner);
+    case "vrrp":
+      return formatVrrp(payload, packet.ttl, options);
+    case "raw":
+      return packet.protocol === PROTOCOL_IGMP ? formatIgmp(payload.bytes, options) : formatUnknown(packet.protocol, payload.lengthBytes, options);
   }
 }
 
-const LINUX_NAMES: ReadonlyMap<number, string> = new Map([[2, "igmp"], [41, "ip6"], [50, "ESP"], [51, "AH"], [89, "OSPF"], [132, "sctp"]]);
+const LINUX_NAMES: ReadonlyMap<number, string> = new Map([
+  [2, "igmp"],
+  [41, "ip6"],
+  [50, "ESP"],
+  [51, "AH"],
+  [89, "OSPF"],
+  [132, "sctp"],
+]);
 
 /** print-ip.c:ip_demux_print, its default. */
 function formatUnknown(protocol: number, lengthBytes: number, options: PrintOptions): string {
-  const name = options.isNumeric ? undefined : LINUX_NAMES.get(protocol) ?? (protocolName(protocol) === "unknown" ? undefined : protocolName(protocol).toLowerCase());
+  const name = options.isNumeric
+    ? undefined
+    : (LINUX_NAMES.get(protocol) ?? (protocolName(protocol) === "unknown" ? undefined : protocolName(protocol).toLowerCase()));
   return `${name ?? `ip-proto-${protocol}`} ${lengthBytes}`;
 }

@@ -67,8 +67,22 @@ export function formatMac(mac: MacAddress, options: PrintOptions): string {
 
 /** ipproto.c: what -v prints before the number. */
 const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
-  [0, "Options"], [1, "ICMP"], [2, "IGMP"], [4, "IPIP"], [6, "TCP"], [8, "EGP"], [17, "UDP"], [41, "IPv6"], [47, "GRE"], [50, "ESP"], [51, "AH"], [89, "OSPF"],
-  [103, "PIM"], [108, "Compressed IP"], [112, "VRRP"], [132, "SCTP"],
+  [0, "Options"],
+  [1, "ICMP"],
+  [2, "IGMP"],
+  [4, "IPIP"],
+  [6, "TCP"],
+  [8, "EGP"],
+  [17, "UDP"],
+  [41, "IPv6"],
+  [47, "GRE"],
+  [50, "ESP"],
+  [51, "AH"],
+  [89, "OSPF"],
+  [103, "PIM"],
+  [108, "Compressed IP"],
+  [112, "VRRP"],
+  [132, "SCTP"],
 ]);
 
 export function protocolName(protocol: number): string {
@@ -77,7 +91,20 @@ export function protocolName(protocol: number): string {
 
 /** /etc/protocols, for the later fragments of a packet. */
 const NETDB_NAMES: ReadonlyMap<number, string> = new Map([
-  [0, "ip"], [1, "icmp"], [2, "igmp"], [4, "ipencap"], [6, "tcp"], [17, "udp"], [41, "ipv6"], [47, "gre"], [50, "esp"], [51, "ah"], [89, "ospf"], [103, "pim"], [112, "vrrp"], [132, "sctp"],
+  [0, "ip"],
+  [1, "icmp"],
+  [2, "igmp"],
+  [4, "ipencap"],
+  [6, "tcp"],
+  [17, "udp"],
+  [41, "ipv6"],
+  [47, "gre"],
+  [50, "esp"],
+  [51, "ah"],
+  [89, "ospf"],
+  [103, "pim"],
+  [112, "vrrp"],
+  [132, "sctp"],
 ]);
 
 export function fragmentProtocolName(protocol: number, options: PrintOptions): string {

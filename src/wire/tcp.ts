@@ -10,7 +10,7 @@ import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import { get16, get32, put16, put32 } from "./byte-order.ts";
 import { internetChecksum, pseudoHeaderSum } from "./checksum.ts";
-import { type AddressPair, type DecodeOptions, type Decoded, decoded, rejected } from "./codec.ts";
+import { type AddressPair, type Decoded, type DecodeOptions, decoded, rejected } from "./codec.ts";
 import { NO_TCP_OPTIONS, PROTOCOL_TCP, TCP_ACK, TCP_FIN, TCP_HEADER_BYTES, TCP_RST, TCP_SYN, TCP_URG, type TcpOptions, TcpSegment } from "./packet.ts";
 import { hex, type PrintOptions } from "./print.ts";
 import { formatTcpText } from "./text-protocols.ts";
@@ -43,7 +43,10 @@ export function decodeTcp(bytes: Uint8Array, addresses: AddressPair, options: De
   if (bytes.length < TCP_HEADER_BYTES) return rejected(`TCP segment of ${bytes.length} bytes, needs ${TCP_HEADER_BYTES}`);
   const headerBytes = ((bytes[12] as number) >>> 4) * 4;
   if (headerBytes < TCP_HEADER_BYTES || headerBytes > bytes.length) return rejected(`TCP data offset of ${headerBytes} bytes in ${bytes.length}`);
-  if (options.ignoreChecksums !== true && internetChecksum(bytes, 0, bytes.length, pseudoHeaderSum(addresses.src, addresses.dst, PROTOCOL_TCP, bytes.length)) !== 0) {
+  if (
+    options.ignoreChecksums !== true &&
+    internetChecksum(bytes, 0, bytes.length, pseudoHeaderSum(addresses.src, addresses.dst, PROTOCOL_TCP, bytes.length)) !== 0
+  ) {
     return rejected("TCP checksum");
   }
   const parsed = decodeOptions(bytes, headerBytes);
@@ -156,7 +159,16 @@ function writeOptions(out: Uint8Array, from: number, options: TcpOptions): numbe
   return at;
 }
 
-const FLAG_LETTERS: readonly (readonly [number, string])[] = [[0x01, "F"], [0x02, "S"], [0x04, "R"], [0x08, "P"], [0x10, "."], [0x20, "U"], [0x40, "E"], [0x80, "W"]];
+const FLAG_LETTERS: readonly (readonly [number, string])[] = [
+  [0x01, "F"],
+  [0x02, "S"],
+  [0x04, "R"],
+  [0x08, "P"],
+  [0x10, "."],
+  [0x20, "U"],
+  [0x40, "E"],
+  [0x80, "W"],
+];
 
 /** `S`, `S.`, `P.`, `F.`, `none`: print-tcp.c:tcp_flag_values. */
 export function formatTcpFlags(flags: number): string {

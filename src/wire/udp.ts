@@ -4,7 +4,7 @@
 
 import { get16, put16 } from "./byte-order.ts";
 import { internetChecksum, pseudoHeaderSum } from "./checksum.ts";
-import { type AddressPair, type DecodeOptions, type Decoded, decoded, type Ipv4Codec, rejected } from "./codec.ts";
+import { type AddressPair, type Decoded, type DecodeOptions, decoded, type Ipv4Codec, rejected } from "./codec.ts";
 import { decodeGue, writeGue } from "./gue.ts";
 import { GuePacket, PROTOCOL_UDP, UDP_HEADER_BYTES, UdpDatagram } from "./packet.ts";
 import type { PrintOptions } from "./print.ts";
@@ -16,7 +16,11 @@ export function decodeUdp(bytes: Uint8Array, addresses: AddressPair, options: De
   const length = get16(bytes, 4);
   if (length < UDP_HEADER_BYTES || length > bytes.length) return rejected(`UDP length ${length} in ${bytes.length} bytes`);
   const checksum = get16(bytes, 6);
-  if (checksum !== 0 && options.ignoreChecksums !== true && internetChecksum(bytes, 0, length, pseudoHeaderSum(addresses.src, addresses.dst, PROTOCOL_UDP, length)) !== 0) {
+  if (
+    checksum !== 0 &&
+    options.ignoreChecksums !== true &&
+    internetChecksum(bytes, 0, length, pseudoHeaderSum(addresses.src, addresses.dst, PROTOCOL_UDP, length)) !== 0
+  ) {
     return rejected("UDP checksum");
   }
   const dstPort = get16(bytes, 2);

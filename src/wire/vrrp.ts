@@ -5,7 +5,7 @@
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import { get16, get32, put16, put32 } from "./byte-order.ts";
 import { internetChecksum, pseudoHeaderSum } from "./checksum.ts";
-import { type AddressPair, type DecodeOptions, type Decoded, decoded, rejected } from "./codec.ts";
+import { type AddressPair, type Decoded, type DecodeOptions, decoded, rejected } from "./codec.ts";
 import { PROTOCOL_VRRP, VrrpAdvert } from "./packet.ts";
 import { formatAddress, type PrintOptions } from "./print.ts";
 
@@ -28,7 +28,17 @@ export function decodeVrrp(bytes: Uint8Array, addresses: AddressPair, options: D
   for (let at = VRRP_HEADER_BYTES; at < addressEnd; at += 4) virtual.push(get32(bytes, at));
   const intervalUnits = version === 2 ? (bytes[5] as number) : get16(bytes, 4) & 0xfff;
   const authType = version === 2 ? (bytes[4] as number) : 0;
-  return decoded(new VrrpAdvert(version, bytes[1] as number, bytes[2] as number, intervalUnits, virtual, authType, version === 2 ? bytes.slice(addressEnd, length) : EMPTY_BYTES));
+  return decoded(
+    new VrrpAdvert(
+      version,
+      bytes[1] as number,
+      bytes[2] as number,
+      intervalUnits,
+      virtual,
+      authType,
+      version === 2 ? bytes.slice(addressEnd, length) : EMPTY_BYTES,
+    ),
+  );
 }
 
 export function encodeVrrp(advert: VrrpAdvert, addresses: AddressPair): Uint8Array {

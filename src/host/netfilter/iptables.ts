@@ -26,13 +26,14 @@ import { HOT_DROP, type IpvsMatcher, type MatchContext, type MatchFunction, NO }
 import { compileMatch } from "./matches.ts";
 import { Nat } from "./nat.ts";
 import { RecentLists } from "./recent.ts";
-import type { PacketMatch, Rule, TargetSpec } from "./rule.ts";
+import type { PacketMatch, RecentTest, Rule, TargetSpec } from "./rule.ts";
 import { type Chain, isTableName, type Policy, RULES_MAX, Table, TABLE_HOOKS, type TableName } from "./table.ts";
 import { compileTarget, needsConntrack, type TargetFunction } from "./targets.ts";
 
 /** Jumps that may be open at once: the number of user chains bounds it in the kernel. */
 const DEPTH_MAX = 512;
 const NF_PRIORITY_SECURITY = 50;
+const RECENT_HITS_MAX = 256;
 
 const PRIORITIES: Readonly<Record<TableName, number>> = { raw: NF_PRIORITY_RAW, mangle: NF_PRIORITY_MANGLE, nat: 0, filter: NF_PRIORITY_FILTER, security: NF_PRIORITY_SECURITY };
 
@@ -57,9 +58,7 @@ class CompiledRule {
   constructor(rule: Rule, matches: readonly MatchFunction[]) {
     this.rule = rule;
     this.packet = rule.spec.packet;
-    const p = this.packet;
-    const hasInversion = p.isSrcInverted || p.isDstInverted || p.isInputInverted || p.isOutputInverted || p.isProtocolInverted;
-    this.isAnyPacket = p.srcMask === 0 && p.dstMask === 0 && p.input === "" && p.output === "" && p.protocol === 0 && p.fragment === "any" && !hasInversion;
+    this.isAnyPacket = isAnyPacket(this.packet);
     this.matches = matches;
   }
 }
@@ -79,6 +78,11 @@ interface LiveTable {
   chains: readonly Chain[];
   byHook: Map<HookNumber, CompiledChain>;
   conntrackUsers: number;
+}
+
+function isAnyPacket(p: PacketMatch): boolean {
+  const isInverted = p.isSrcInverted || p.isDstInverted || p.isInputInverted || p.isOutputInverted || p.isProtocolInverted;
+  return p.srcMask === 0 && p.dstMask === 0 && p.input === "" && p.output === "" && p.protocol === 0 && p.fragment === "any" && !isInverted;
 }
 
 function matchesDevice(name: string, pattern: string): boolean {
@@ -322,37 +326,53 @@ function conntrackUses(rule: Rule): number {
 
 /* ------------------------------------------------------------------------------------------------- what the kernel refuses */
 
-/** The checks of checkentry and mark_source_chains: EINVAL, ELOOP, ERANGE or E2BIG. */
+/** The checks of checkentry and mark_source_chains: EINVAL, ELOOP, ERANGE or ENOMEM. */
 function checkTable(table: Table): Errno | undefined {
   let count = 0;
-  const reach = new Map<string, Set<HookNumber>>();
+  const marks: SourceMarks = { chains: new Map(), rules: new Map() };
   for (const chain of table.chains) {
     count += chain.rules.length;
-    if (chain.hook === undefined) continue;
-    if (!markReached(table, chain, chain.hook, reach, [])) return "ELOOP";
+    for (const { spec } of chain.rules) if (spec.target.kind === "chain" && table.chain(spec.target.chain)?.policy !== undefined) return "EINVAL";
   }
   if (count > RULES_MAX) return "ENOMEM";
   for (const chain of table.chains) {
+    if (chain.hook !== undefined && !markSources(table, chain, chain.hook, marks, [])) return "ELOOP";
+  }
+  for (const chain of table.chains) {
     for (const rule of chain.rules) {
-      const error = checkRule(rule, table.name, reach.get(chain.name) ?? new Set());
+      const error = checkRule(rule, table.name, marks.rules.get(rule) ?? NO_HOOKS);
       if (error !== undefined) return error;
     }
   }
   return undefined;
 }
 
-/** Notes that `hook` reaches `chain` and all that it calls; false when the calls form a circle. */
-function markReached(table: Table, chain: Chain, hook: HookNumber, reach: Map<string, Set<HookNumber>>, path: readonly string[]): boolean {
+/** The hooks from which chains and rules can be reached. */
+interface SourceMarks {
+  readonly chains: Map<string, Set<HookNumber>>;
+  readonly rules: Map<Rule, Set<HookNumber>>;
+}
+
+const NO_HOOKS: ReadonlySet<HookNumber> = new Set();
+
+function mark<K>(marks: Map<K, Set<HookNumber>>, key: K, hook: HookNumber): void {
+  const hooks = marks.get(key);
+  if (hooks === undefined) marks.set(key, new Set([hook]));
+  else hooks.add(hook);
+}
+
+/** Notes what `hook` reaches from `chain` on, up to a verdict for every packet; false when chains call each other in a circle. */
+function markSources(table: Table, chain: Chain, hook: HookNumber, marks: SourceMarks, path: readonly string[]): boolean {
   if (path.includes(chain.name)) return false;
-  const hooks = reach.get(chain.name) ?? new Set<HookNumber>();
-  if (hooks.has(hook)) return true;
-  for (const { spec } of chain.rules) {
-    if (spec.target.kind !== "chain") continue;
-    const next = table.chain(spec.target.chain);
-    if (next !== undefined && !markReached(table, next, hook, reach, [...path, chain.name])) return false;
+  if (marks.chains.get(chain.name)?.has(hook) === true) return true;
+  for (const rule of chain.rules) {
+    const { target, matches, packet } = rule.spec;
+    mark(marks.rules, rule, hook);
+    if (target.kind === "verdict" && matches.length === 0 && isAnyPacket(packet)) break;
+    const next = target.kind === "chain" ? table.chain(target.chain) : undefined;
+    if (next !== undefined && !markSources(table, next, hook, marks, [...path, chain.name])) return false;
   }
-  hooks.add(hook);
-  reach.set(chain.name, hooks);
+  mark(marks.chains, chain.name, hook);
   return true;
 }
 
@@ -383,9 +403,18 @@ function checkRule(rule: Rule, table: TableName, hooks: ReadonlySet<HookNumber>)
     if (match.kind === "sctp" && protocol !== 132) return "EINVAL";
     if (match.kind === "icmp" && protocol !== 1) return "EINVAL";
     if (match.kind === "multiport" && ![6, 17, 33, 132, 136].includes(protocol)) return "EINVAL";
+    if (match.kind === "mac" && [...hooks].some((hook) => hook === NF_LOCAL_OUT || hook === NF_POSTROUTING)) return "EINVAL";
+    if (match.kind === "recent" && !isRecentPossible(match.test)) return "EINVAL";
     if (match.kind === "limit" && (match.burst === 0 || match.averageUnits * match.burst > 0xffffffff)) return "ERANGE";
   }
   return checkTarget(spec.target, rule, protocol, hooks);
+}
+
+/** xt_recent.c:recent_mt_check. */
+function isRecentPossible(test: RecentTest): boolean {
+  const hasCondition = test.seconds > 0 || test.hitCount > 0 || test.isTtl || test.isReap;
+  if ((test.action === "set" || test.action === "remove") && hasCondition) return false;
+  return test.hitCount < RECENT_HITS_MAX;
 }
 
 function checkTarget(target: TargetSpec, rule: Rule, protocol: number, hooks: ReadonlySet<HookNumber>): Errno | undefined {

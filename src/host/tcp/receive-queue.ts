@@ -4,7 +4,7 @@
  * Linux v6.1 net/ipv4/tcp_input.c:tcp_data_queue, tcp_data_queue_ofo, tcp_ofo_queue, tcp_sack_new_ofo_skb.
  */
 
-import { EMPTY_BYTES, concatBytes } from "../../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { seqAfter, seqBefore } from "./sequence.ts";
 
 /** What an skb costs beside its bytes (its truesize): it makes windows shrink as fast as the kernel's. */

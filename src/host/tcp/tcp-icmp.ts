@@ -4,7 +4,19 @@
  * Linux v6.1 net/ipv4/tcp_ipv4.c:tcp_v4_err, tcp_v4_mtu_reduced, tcp_ld_RTO_revert; net/ipv4/icmp.c:icmp_err_convert; RFC 5461, RFC 6069.
  */
 
-import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH, ICMP_NET_UNREACH, ICMP_PARAMETER_PROBLEM, ICMP_REDIRECT, ICMP_TIME_EXCEEDED, type IcmpMessage, type Ipv4Packet, RawPayload, TcpSegment } from "../../wire/packet.ts";
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_FRAG_NEEDED,
+  ICMP_HOST_UNREACH,
+  ICMP_NET_UNREACH,
+  ICMP_PARAMETER_PROBLEM,
+  ICMP_REDIRECT,
+  ICMP_TIME_EXCEEDED,
+  type IcmpMessage,
+  type Ipv4Packet,
+  RawPayload,
+  TcpSegment,
+} from "../../wire/packet.ts";
 import type { Errno } from "../host.ts";
 import { seqAfter, seqBefore } from "./sequence.ts";
 import { retransmitTooBig, syncMss } from "./tcp-output.ts";
@@ -17,7 +29,11 @@ interface Quoted {
 }
 
 export type IcmpEffect = Quoted &
-  ({ readonly kind: "redirect" } | { readonly kind: "too-big"; readonly mtu: number } | { readonly kind: "error"; readonly errno: Errno; readonly isUnreachable: boolean; readonly mayAbort: boolean });
+  (
+    | { readonly kind: "redirect" }
+    | { readonly kind: "too-big"; readonly mtu: number }
+    | { readonly kind: "error"; readonly errno: Errno; readonly isUnreachable: boolean; readonly mayAbort: boolean }
+  );
 
 /** Errors by code of destination unreachable (icmp_err_convert). */
 export const ICMP_UNREACH_ERRNO: readonly Errno[] = [

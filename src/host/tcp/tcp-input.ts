@@ -4,8 +4,8 @@
  * Linux v6.1 net/ipv4/tcp_input.c:tcp_rcv_established, tcp_rcv_state_process, tcp_validate_incoming; RFC 9293 section 3.10.7, RFC 5961, RFC 7323.
  */
 
-import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
 import { NS_PER_SECOND } from "../../base/time.ts";
+import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
 import { INITIAL_WINDOW_SEGMENTS, THRESHOLD_INFINITE } from "./congestion.ts";
 import { TCP_MSS_DEFAULT } from "./limits.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";

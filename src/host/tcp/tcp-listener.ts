@@ -11,10 +11,10 @@ import type { SocketOwner, TcpEvents, TcpListener, TcpSocket } from "../host.ts"
 import type { SkBuff } from "../skb.ts";
 import { RTO_INITIAL_NS, RTO_MAX_NS } from "./rtt.ts";
 import { keyedHash, seqAdd, seqAfter, seqBefore } from "./sequence.ts";
+import type { Tcp } from "./tcp.ts";
 import { acceptSynOptions, completeSynRecv, receiveSegment, segmentEnd, storeTimestamp } from "./tcp-input.ts";
 import { advertisedMss, selectInitialWindow, sendAck, sendSynAck } from "./tcp-output.ts";
 import { TcpConnection } from "./tcp-socket.ts";
-import type { Tcp } from "./tcp.ts";
 
 const OUT_OF_WINDOW_INTERVAL_NS = 500_000_000;
 /** MSS values that a SYN cookie can remember. */
@@ -39,7 +39,18 @@ export class TcpAcceptor implements TcpListener {
   #isClosed = false;
   #lastCookieNs = -1;
 
-  constructor(tcp: Tcp, options: { readonly address: Ipv4Address; readonly port: number; readonly backlog: number; readonly owner: SocketOwner | undefined; readonly deferAcceptSeconds: number; readonly isReusable: boolean }, onAccept: (socket: TcpSocket) => TcpEvents) {
+  constructor(
+    tcp: Tcp,
+    options: {
+      readonly address: Ipv4Address;
+      readonly port: number;
+      readonly backlog: number;
+      readonly owner: SocketOwner | undefined;
+      readonly deferAcceptSeconds: number;
+      readonly isReusable: boolean;
+    },
+    onAccept: (socket: TcpSocket) => TcpEvents,
+  ) {
     this.tcp = tcp;
     this.localAddress = options.address;
     this.localPort = options.port;
@@ -330,4 +341,3 @@ function timeoutsWithin(seconds: number): number {
   assert(count > 0, `a positive time gives a positive count, got ${count}`);
   return count;
 }
-

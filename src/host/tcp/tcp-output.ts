@@ -6,7 +6,18 @@
 
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { NS_PER_MS } from "../../base/time.ts";
-import { IPV4_HEADER_BYTES, NO_TCP_OPTIONS, TCP_ACK, TCP_FIN, TCP_HEADER_BYTES, TCP_PSH, TCP_RST, TCP_SYN, type TcpOptions, TcpSegment } from "../../wire/packet.ts";
+import {
+  IPV4_HEADER_BYTES,
+  NO_TCP_OPTIONS,
+  TCP_ACK,
+  TCP_FIN,
+  TCP_HEADER_BYTES,
+  TCP_PSH,
+  TCP_RST,
+  TCP_SYN,
+  type TcpOptions,
+  TcpSegment,
+} from "../../wire/packet.ts";
 import type { Errno } from "../host.ts";
 import { RECEIVE_BUFFER_BYTES, RECEIVE_BUFFER_MAX_BYTES, TCP_MSS_DEFAULT, TCP_MSS_MIN } from "./limits.ts";
 import { RTO_MAX_NS, RTO_MIN_NS } from "./rtt.ts";
@@ -253,7 +264,8 @@ export function writeQueue(conn: TcpConnection, isPushed: boolean): boolean {
     hasSent = true;
   }
   if (hasSent) {
-    conn.isWindowLimited = isLimited || queue.networkCount >= conn.congestion.window || (conn.congestion.isSlowStart && conn.congestion.window < 2 * queue.inFlightCount);
+    conn.isWindowLimited =
+      isLimited || queue.networkCount >= conn.congestion.window || (conn.congestion.isSlowStart && conn.congestion.window < 2 * queue.inFlightCount);
     scheduleLossProbe(conn, false);
   } else if (conn.packetsOut === 0 && conn.retransmitJob === "none") conn.armRetransmit("window-probe", Math.max(conn.rtt.rtoNs, RTO_MIN_NS));
   return hasSent;
@@ -441,7 +453,8 @@ export function afterRead(conn: TcpConnection, count: number): void {
   if (conn.state === "CLOSE" || conn.state === "SYN_SENT") return;
   const unacked = (conn.rcvNxt - conn.rcvWup) | 0;
   let isDue = false;
-  if (conn.ackPending) isDue = unacked > conn.receiveMss || (count > 0 && (conn.ackPushed > 1 || (conn.ackPushed > 0 && !conn.isPingPong)) && conn.receiveQueue.unreadBytes === 0);
+  if (conn.ackPending)
+    isDue = unacked > conn.receiveMss || (count > 0 && (conn.ackPushed > 1 || (conn.ackPushed > 0 && !conn.isPingPong)) && conn.receiveQueue.unreadBytes === 0);
   if (!isDue && count > 0 && !conn.isReceiveShutdown) {
     const offered = receiveWindow(conn);
     if (2 * offered <= conn.windowClamp) {

@@ -59,7 +59,11 @@ export class PortTable {
    * A port for a connection: even ones first (ports of the range's first parity), then the others, from a start that depends on both ends.
    * `isFree` says whether the connection would be unique. Undefined: none is left (EADDRNOTAVAIL).
    */
-  choose(range: { readonly low: number; readonly high: number }, key: { readonly src: number; readonly dst: number; readonly dstPort: number }, isFree: (port: number) => boolean): number | undefined {
+  choose(
+    range: { readonly low: number; readonly high: number },
+    key: { readonly src: number; readonly dst: number; readonly dstPort: number },
+    isFree: (port: number) => boolean,
+  ): number | undefined {
     let remaining = range.high + 1 - range.low;
     if (remaining <= 0) return undefined;
     if (remaining > 1) remaining &= ~1;

@@ -24,7 +24,7 @@ import { seqAdd } from "./sequence.ts";
 import type { Tcp } from "./tcp.ts";
 import type { TcpAcceptor } from "./tcp-listener.ts";
 import { afterRead, sendActiveReset, sendFin, writeQueue } from "./tcp-output.ts";
-import { type TcpTimerKind, onTcpTimer } from "./tcp-timers.ts";
+import { onTcpTimer, type TcpTimerKind } from "./tcp-timers.ts";
 
 /** SO_SNDBUF after autotuning: onWritable fires when less than this waits. */
 export const SEND_LOW_WATER_BYTES = 65536;
@@ -165,7 +165,12 @@ export class TcpConnection implements TcpSocket, EventTarget {
   isEndTold = false;
   #isDelivering = false;
 
-  constructor(tcp: Tcp, local: { readonly address: Ipv4Address; readonly port: number }, remote: { readonly address: Ipv4Address; readonly port: number }, events: TcpEvents | undefined) {
+  constructor(
+    tcp: Tcp,
+    local: { readonly address: Ipv4Address; readonly port: number },
+    remote: { readonly address: Ipv4Address; readonly port: number },
+    events: TcpEvents | undefined,
+  ) {
     this.tcp = tcp;
     this.localAddress = local.address;
     this.localPort = local.port;
@@ -186,7 +191,7 @@ export class TcpConnection implements TcpSocket, EventTarget {
   }
 
   get sendQueueBytes(): number {
-    if (this.state === "SYN_SENT") return 1;
+    if (this.state === "SYN_RECV" && this.acceptor !== undefined) return 0;
     return seqDistanceOf(this.sndUna, this.writeSeq);
   }
 

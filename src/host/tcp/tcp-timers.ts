@@ -5,8 +5,8 @@
  */
 
 import { NS_PER_SECOND } from "../../base/time.ts";
-import { RTO_MAX_NS, RTO_MIN_NS } from "./rtt.ts";
 import { onReorderTimer } from "./loss-detection.ts";
+import { RTO_MAX_NS, RTO_MIN_NS } from "./rtt.ts";
 import { ATO_MIN_NS, retransmitSegment, sendAck, sendActiveReset, sendLossProbe, sendProbe, sendWindowProbe } from "./tcp-output.ts";
 import type { TcpConnection } from "./tcp-socket.ts";
 

@@ -11,19 +11,30 @@ import type { RandomStream } from "../../kernel/random.ts";
 import type { DropReason } from "../../trace/events.ts";
 import { type IcmpMessage, Ipv4Packet, PROTOCOL_TCP, TCP_ACK, TCP_RST, TcpSegment } from "../../wire/packet.ts";
 import type { NetDevice } from "../device.ts";
-import { type Errno, type Host, type ProtocolHandler, type SendOptions, type SocketOwner, type TcpEvents, type TcpListener, type TcpProtocol, type TcpSocket, isRouteError } from "../host.ts";
+import {
+  type Errno,
+  type Host,
+  isRouteError,
+  type ProtocolHandler,
+  type SendOptions,
+  type SocketOwner,
+  type TcpEvents,
+  type TcpListener,
+  type TcpProtocol,
+  type TcpSocket,
+} from "../host.ts";
 import type { Route } from "../route.ts";
 import type { SkBuff } from "../skb.ts";
 import { RECEIVE_BUFFER_MAX_BYTES } from "./limits.ts";
 import { keyedHash, seqAdd } from "./sequence.ts";
+import { applyIcmpError, type IcmpEffect, icmpEffect } from "./tcp-icmp.ts";
 import { receiveSegment, segmentEnd } from "./tcp-input.ts";
 import { TcpAcceptor } from "./tcp-listener.ts";
-import { type IcmpEffect, applyIcmpError, icmpEffect } from "./tcp-icmp.ts";
-import { advertisedMss, sendSyn, selectInitialWindow, selectWindow, syncMss } from "./tcp-output.ts";
+import { advertisedMss, selectInitialWindow, selectWindow, sendSyn, syncMss } from "./tcp-output.ts";
 import { PortTable } from "./tcp-ports.ts";
-import { LocalPortRange, type TcpSettings, registerTcpSettings } from "./tcp-settings.ts";
+import { LocalPortRange, registerTcpSettings, type TcpSettings } from "./tcp-settings.ts";
 import { TcpConnection } from "./tcp-socket.ts";
-import { TIME_WAIT_NS, TimeWaitEntry, TimeWaitQueue, receiveInTimeWait } from "./time-wait.ts";
+import { receiveInTimeWait, TIME_WAIT_NS, TimeWaitEntry, TimeWaitQueue } from "./time-wait.ts";
 
 /** A route is looked up again after this long even when nothing is known to have changed: learnt path MTUs age. */
 const ROUTE_TRUST_NS = NS_PER_SECOND;
@@ -58,7 +69,13 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   #routeEpoch = 0;
   #cause = 0;
   /** Given to IP with every segment of a connection; IP reads it before it returns. */
-  readonly #sendOptions: { route: Route | undefined; device: NetDevice | undefined; mark: number; cause: number; keepId: boolean } = { route: undefined, device: undefined, mark: 0, cause: 0, keepId: true };
+  readonly #sendOptions: { route: Route | undefined; device: NetDevice | undefined; mark: number; cause: number; keepId: boolean } = {
+    route: undefined,
+    device: undefined,
+    mark: 0,
+    cause: 0,
+    keepId: true,
+  };
 
   constructor(host: Host) {
     this.host = host;
@@ -74,7 +91,8 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
 
   get sockets(): readonly TcpSocket[] {
     const list: TcpSocket[] = [];
-    for (const first of this.#connections.values()) for (let conn: TcpConnection | undefined = first; conn !== undefined; conn = conn.nextInSlot) list.push(conn);
+    for (const first of this.#connections.values())
+      for (let conn: TcpConnection | undefined = first; conn !== undefined; conn = conn.nextInSlot) list.push(conn);
     return list.concat(this.#timeWaitQueue.list());
   }
 
@@ -84,7 +102,17 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
 
   /* ---------------------------------------------------------------------------------------------------------- sockets */
 
-  listen(options: { readonly address: Ipv4Address; readonly port: number; readonly backlog?: number; readonly owner?: SocketOwner; readonly deferAcceptSeconds?: number; readonly noReuseAddress?: boolean }, onAccept: (socket: TcpSocket) => TcpEvents): TcpListener | Errno {
+  listen(
+    options: {
+      readonly address: Ipv4Address;
+      readonly port: number;
+      readonly backlog?: number;
+      readonly owner?: SocketOwner;
+      readonly deferAcceptSeconds?: number;
+      readonly noReuseAddress?: boolean;
+    },
+    onAccept: (socket: TcpSocket) => TcpEvents,
+  ): TcpListener | Errno {
     const address = options.address;
     if (address !== 0 && !this.#mayBind(address)) return "EADDRNOTAVAIL";
     const isReusable = options.noReuseAddress !== true;
@@ -94,7 +122,11 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     if (others.some((other) => other.localAddress === address || other.localAddress === 0 || address === 0)) return "EADDRINUSE";
     if (others.length === 0 && this.#ports.hasConflict(port, isReusable)) return "EADDRINUSE";
     const backlog = Math.min(options.backlog ?? BACKLOG_DEFAULT, this.settings.somaxconn.value);
-    const listener = new TcpAcceptor(this, { address, port, backlog, owner: options.owner, deferAcceptSeconds: options.deferAcceptSeconds ?? 0, isReusable }, onAccept);
+    const listener = new TcpAcceptor(
+      this,
+      { address, port, backlog, owner: options.owner, deferAcceptSeconds: options.deferAcceptSeconds ?? 0, isReusable },
+      onAccept,
+    );
     this.#listeners.set(port, [...others, listener]);
     this.#ports.take(port, { isBound: true, isReusable });
     return listener;
@@ -213,13 +245,21 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
 
   #find(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): TcpConnection | undefined {
     let conn = this.#connections.get(hashOf(localAddress, localPort, remoteAddress, remotePort));
-    while (conn !== undefined && !(conn.localPort === localPort && conn.remotePort === remotePort && conn.remoteAddress === remoteAddress && conn.localAddress === localAddress)) conn = conn.nextInSlot;
+    while (
+      conn !== undefined &&
+      !(conn.localPort === localPort && conn.remotePort === remotePort && conn.remoteAddress === remoteAddress && conn.localAddress === localAddress)
+    )
+      conn = conn.nextInSlot;
     return conn;
   }
 
   #findTimeWait(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): TimeWaitEntry | undefined {
     let entry = this.#timeWaits.get(hashOf(localAddress, localPort, remoteAddress, remotePort));
-    while (entry !== undefined && !(entry.localPort === localPort && entry.remotePort === remotePort && entry.remoteAddress === remoteAddress && entry.localAddress === localAddress)) entry = entry.nextInSlot;
+    while (
+      entry !== undefined &&
+      !(entry.localPort === localPort && entry.remotePort === remotePort && entry.remoteAddress === remoteAddress && entry.localAddress === localAddress)
+    )
+      entry = entry.nextInSlot;
     return entry;
   }
 
@@ -278,7 +318,8 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     }
     const verdict = receiveSegment(conn, segment);
     if (verdict === "reset") this.sendReset(skb, segment);
-    else if (verdict === "discard") this.drop(skb, "TCP_INVALID", `in ${conn.state}: seq ${segment.seq}, ack ${segment.ack}; expected ${conn.rcvNxt}, ${conn.sndUna}..${conn.sndNxt}`);
+    else if (verdict === "discard")
+      this.drop(skb, "TCP_INVALID", `in ${conn.state}: seq ${segment.seq}, ack ${segment.ack}; expected ${conn.rcvNxt}, ${conn.sndUna}..${conn.sndNxt}`);
     conn.deliver();
   }
 
@@ -317,7 +358,14 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   sendReset(skb: SkBuff, segment: TcpSegment): void {
     if ((segment.flags & TCP_RST) !== 0) return;
     const hasAck = (segment.flags & TCP_ACK) !== 0;
-    const reply = new TcpSegment(segment.dstPort, segment.srcPort, hasAck ? segment.ack : 0, hasAck ? 0 : segmentEnd(segment), hasAck ? TCP_RST : TCP_RST | TCP_ACK, 0);
+    const reply = new TcpSegment(
+      segment.dstPort,
+      segment.srcPort,
+      hasAck ? segment.ack : 0,
+      hasAck ? 0 : segmentEnd(segment),
+      hasAck ? TCP_RST : TCP_RST | TCP_ACK,
+      0,
+    );
     this.count("OutRsts");
     this.#sendReply(skb.ip.dst, skb.ip.src, reply);
   }
@@ -344,7 +392,8 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   }
 
   #applyIcmp(conn: TcpConnection, effect: IcmpEffect): void {
-    if (effect.kind === "too-big" && conn.state !== "CLOSE") this.host.routing.learnMtu(conn.remoteAddress, effect.mtu, { src: conn.localAddress, mark: conn.mark });
+    if (effect.kind === "too-big" && conn.state !== "CLOSE")
+      this.host.routing.learnMtu(conn.remoteAddress, effect.mtu, { src: conn.localAddress, mark: conn.mark });
     applyIcmpError(conn, effect);
   }
 
@@ -378,7 +427,13 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   /** The connection's route; looked up again when something may have changed. Undefined: there is none now. */
   routeOf(conn: TcpConnection): Route | undefined {
     const now = this.host.loop.nowNs;
-    if (conn.route !== undefined && conn.routeGeneration === this.host.fib.generation && conn.routeEpoch === this.#routeEpoch && now - conn.routeCheckedNs < ROUTE_TRUST_NS) return conn.route;
+    if (
+      conn.route !== undefined &&
+      conn.routeGeneration === this.host.fib.generation &&
+      conn.routeEpoch === this.#routeEpoch &&
+      now - conn.routeCheckedNs < ROUTE_TRUST_NS
+    )
+      return conn.route;
     const route = this.host.routing.output({ dst: conn.remoteAddress, src: conn.localAddress, device: conn.device, mark: conn.mark });
     if (isRouteError(route)) {
       conn.route = undefined;
@@ -497,7 +552,14 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   }
 
   #traceState(socket: TcpSocket, before: string, after: string): void {
-    this.host.trace.emit({ kind: "tcp-state", host: this.host.name, cause: this.#cause, socket: `${formatEnd(socket.localAddress, socket.localPort)} ${formatEnd(socket.remoteAddress, socket.remotePort)}`, before, after });
+    this.host.trace.emit({
+      kind: "tcp-state",
+      host: this.host.name,
+      cause: this.#cause,
+      socket: `${formatEnd(socket.localAddress, socket.localPort)} ${formatEnd(socket.remoteAddress, socket.remotePort)}`,
+      before,
+      after,
+    });
   }
 }
 
@@ -531,4 +593,3 @@ function hashOf(localAddress: number, localPort: number, remoteAddress: number, 
 function formatEnd(address: Ipv4Address, port: number): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}:${port}`;
 }
-

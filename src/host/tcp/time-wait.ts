@@ -49,7 +49,13 @@ export class TimeWaitEntry implements TcpSocket {
   tsOffset = 0;
   lastAckNs = -1;
 
-  constructor(state: "TIME_WAIT" | "FIN_WAIT2", from: Pick<TimeWaitEntry, "localAddress" | "localPort" | "remoteAddress" | "remotePort" | "isReusable" | "isPortBound" | "sndNxt" | "windowField" | "windowBytes">) {
+  constructor(
+    state: "TIME_WAIT" | "FIN_WAIT2",
+    from: Pick<
+      TimeWaitEntry,
+      "localAddress" | "localPort" | "remoteAddress" | "remotePort" | "isReusable" | "isPortBound" | "sndNxt" | "windowField" | "windowBytes"
+    >,
+  ) {
     this.state = state;
     this.localAddress = from.localAddress;
     this.localPort = from.localPort;
@@ -173,7 +179,10 @@ export function receiveInTimeWait(queue: TimeWaitQueue, entry: TimeWaitEntry, se
 function receiveInFinWait2(queue: TimeWaitQueue, entry: TimeWaitEntry, segment: TcpSegment, nowNs: number, isOld: boolean): TimeWaitVerdict {
   const flags = segment.flags;
   const end = segmentEnd(segment);
-  const isInWindow = segment.seq === entry.rcvNxt || (seqAfter(end, entry.rcvNxt) && seqBefore(segment.seq, seqAdd(entry.rcvNxt, entry.windowBytes))) || (segment.seq === end && !seqBefore(seqAdd(entry.rcvNxt, entry.windowBytes), segment.seq) && !seqBefore(segment.seq, entry.rcvNxt));
+  const isInWindow =
+    segment.seq === entry.rcvNxt ||
+    (seqAfter(end, entry.rcvNxt) && seqBefore(segment.seq, seqAdd(entry.rcvNxt, entry.windowBytes))) ||
+    (segment.seq === end && !seqBefore(seqAdd(entry.rcvNxt, entry.windowBytes), segment.seq) && !seqBefore(segment.seq, entry.rcvNxt));
   if (isOld || !isInWindow) return mayAcknowledge(entry, nowNs);
   if ((flags & TCP_RST) !== 0) {
     queue.kill(entry);
@@ -192,7 +201,14 @@ function receiveInFinWait2(queue: TimeWaitQueue, entry: TimeWaitEntry, segment: 
   return "acknowledge";
 }
 
-function receiveInTimeWaitProper(queue: TimeWaitQueue, entry: TimeWaitEntry, segment: TcpSegment, nowNs: number, isOld: boolean, rfc1337: boolean): TimeWaitVerdict {
+function receiveInTimeWaitProper(
+  queue: TimeWaitQueue,
+  entry: TimeWaitEntry,
+  segment: TcpSegment,
+  nowNs: number,
+  isOld: boolean,
+  rfc1337: boolean,
+): TimeWaitVerdict {
   const flags = segment.flags;
   const isRst = (flags & TCP_RST) !== 0;
   const end = segmentEnd(segment);
@@ -206,7 +222,8 @@ function receiveInTimeWaitProper(queue: TimeWaitQueue, entry: TimeWaitEntry, seg
   }
   const timestamps = entry.hasTimestamps ? segment.options.timestamps : undefined;
   const isPureSyn = (flags & (TCP_SYN | TCP_RST | TCP_ACK)) === TCP_SYN;
-  if (isPureSyn && !isOld && (seqAfter(segment.seq, entry.rcvNxt) || (timestamps !== undefined && ((entry.tsRecent - timestamps.value) | 0) < 0))) return "reopen";
+  if (isPureSyn && !isOld && (seqAfter(segment.seq, entry.rcvNxt) || (timestamps !== undefined && ((entry.tsRecent - timestamps.value) | 0) < 0)))
+    return "reopen";
   if (isRst) return "nothing";
   if (isOld || (flags & TCP_ACK) !== 0) queue.refresh(entry, TIME_WAIT_NS);
   return mayAcknowledge(entry, nowNs);

@@ -110,7 +110,10 @@ export function formatAbReport(result: AbResult): string {
   row("Time taken for tests:", `${seconds.toFixed(3)} seconds`);
   row("Complete requests:", String(done));
   row("Failed requests:", String(totals.failed));
-  if (totals.failed > 0) rows.push(`   (Connect: ${totals.connectFailures}, Receive: ${totals.receiveFailures}, Length: ${totals.lengthFailures}, Exceptions: ${totals.exceptions})`);
+  if (totals.failed > 0)
+    rows.push(
+      `   (Connect: ${totals.connectFailures}, Receive: ${totals.receiveFailures}, Length: ${totals.lengthFailures}, Exceptions: ${totals.exceptions})`,
+    );
   if (totals.not200 > 0) row("Non-2xx responses:", String(totals.not200));
   if (options.keepAlive) row("Keep-Alive requests:", String(totals.keptAlive));
   row("Total transferred:", `${totals.bytes} bytes`);
@@ -150,5 +153,11 @@ function connectionTimes(samples: readonly AbSample[]): string[] {
 function percentiles(samples: readonly AbSample[]): string[] {
   const values = samples.map((sample) => Math.round(sample.totalNs / NS_PER_MS)).sort((a, b) => a - b);
   const at = (percent: number): number => values[Math.min(Math.trunc((values.length * percent) / 100), values.length - 1)] ?? 0;
-  return ["", "Percentage of the requests served within a certain time (ms)", ...PERCENTILES.map((percent) => (percent === 100 ? ` 100%  ${String(at(100)).padStart(5)} (longest request)` : `  ${percent}%  ${String(at(percent)).padStart(5)}`))];
+  return [
+    "",
+    "Percentage of the requests served within a certain time (ms)",
+    ...PERCENTILES.map((percent) =>
+      percent === 100 ? ` 100%  ${String(at(100)).padStart(5)} (longest request)` : `  ${percent}%  ${String(at(percent)).padStart(5)}`,
+    ),
+  ];
 }

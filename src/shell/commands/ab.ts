@@ -37,7 +37,18 @@ const IGNORED_FLAGS = "SlI";
 const UNSUPPORTED = "TpugewxyzPXZfEBbvWi";
 
 function* run(context: CommandContext): Running<number> {
-  const options: AbOptions = { requests: 1, concurrency: 1, timeLimitNs: undefined, timeoutNs: 30 * NS_PER_SECOND, keepAlive: false, method: "GET", fields: [], isQuiet: false, toleratesErrors: false, showsPercentiles: true };
+  const options: AbOptions = {
+    requests: 1,
+    concurrency: 1,
+    timeLimitNs: undefined,
+    timeoutNs: 30 * NS_PER_SECOND,
+    keepAlive: false,
+    method: "GET",
+    fields: [],
+    isQuiet: false,
+    toleratesErrors: false,
+    showsPercentiles: true,
+  };
   const words: string[] = [];
   const early = parse(context, options, words);
   if (early !== undefined) return early;
@@ -47,7 +58,7 @@ function* run(context: CommandContext): Running<number> {
   if (options.concurrency > options.requests) return usage(context, "Cannot use concurrency level greater than total number of requests", 22);
   const port = Number(match[2] ?? 80);
   const host = match[1] ?? "";
-  context.stdout.write(`${AB_BANNER}\nBenchmarking ${host} (be patient)...`);
+  context.stdout.write(`${AB_BANNER}\nBenchmarking ${host} (be patient)${options.requests > 150 && !options.isQuiet ? "\n" : "..."}`);
   const address = resolveHost(context.machine, host);
   if (address === undefined) {
     context.stderr.write(`ab: Could not resolve host ${host} (port ${port}): Name or service not known (670002)\n`);
@@ -142,7 +153,20 @@ class Benchmark {
   readonly target: AbTarget;
   readonly request: Uint8Array;
   readonly samples: AbSample[] = [];
-  readonly totals: AbTotals = { server: "", bodyLength: -1, failed: 0, connectFailures: 0, receiveFailures: 0, lengthFailures: 0, exceptions: 0, not200: 0, keptAlive: 0, bytes: 0, bodyBytes: 0, requestBytes: 0 };
+  readonly totals: AbTotals = {
+    server: "",
+    bodyLength: -1,
+    failed: 0,
+    connectFailures: 0,
+    receiveFailures: 0,
+    lengthFailures: 0,
+    exceptions: 0,
+    not200: 0,
+    keptAlive: 0,
+    bytes: 0,
+    bodyBytes: 0,
+    requestBytes: 0,
+  };
   started = 0;
   abortText: string | undefined;
   readonly #workers: AbWorker[] = [];
@@ -193,8 +217,10 @@ class Benchmark {
       this.context.stderr.write(this.abortText);
       return Number(/\((\d+)\)/.exec(this.abortText)?.[1] ?? 1);
     }
-    this.context.stdout.write(`${this.options.requests >= 150 && !this.options.isQuiet ? "\n" : ".."}..done\n\n\n`.replace("....done", ".....done").replace("\n..done", "\n"));
-    this.context.stdout.write(formatAbReport({ ...this.target, options: this.options, samples: this.samples, totals: this.totals, elapsedNs: this.now - startNs }));
+    this.context.stdout.write(this.options.requests > 150 && !this.options.isQuiet ? "\n\n" : "..done\n\n\n");
+    this.context.stdout.write(
+      formatAbReport({ ...this.target, options: this.options, samples: this.samples, totals: this.totals, elapsedNs: this.now - startNs }),
+    );
     return 0;
   }
 
@@ -212,9 +238,10 @@ class Benchmark {
   done(): void {
     const { requests, isQuiet } = this.options;
     const step = Math.max(Math.trunc(requests / 10), 100);
-    if (requests >= 150 && !isQuiet && this.options.timeLimitNs === undefined && this.samples.length % step === 0) this.context.stderr.write(`Completed ${this.samples.length} requests\n`);
+    if (requests > 150 && !isQuiet && this.options.timeLimitNs === undefined && this.samples.length % step === 0)
+      this.context.stderr.write(`Completed ${this.samples.length} requests\n`);
     if (this.samples.length < requests) return;
-    if (requests >= 150 && !isQuiet) this.context.stderr.write(`Finished ${requests} requests\n`);
+    if (requests > 150 && !isQuiet) this.context.stderr.write(`Finished ${requests} requests\n`);
     this.over();
   }
 
@@ -261,12 +288,15 @@ class AbWorker {
     bench.started++;
     this.#startNs = bench.now;
     const { context, target } = bench;
-    const socket = context.machine.host.tcp.connect({ address: target.address, port: target.port, owner: context.process.socketOwner() }, {
-      onConnected: () => this.#connected(),
-      onData: (bytes) => this.#receive(bytes),
-      onEnd: () => this.#ended(),
-      onError: (errno) => this.#failed(errno),
-    });
+    const socket = context.machine.host.tcp.connect(
+      { address: target.address, port: target.port, owner: context.process.socketOwner() },
+      {
+        onConnected: () => this.#connected(),
+        onData: (bytes) => this.#receive(bytes),
+        onEnd: () => this.#ended(),
+        onError: (errno) => this.#failed(errno),
+      },
+    );
     if (typeof socket === "string") {
       bench.abort(`\nTest aborted after ${FAILURES_MAX} failures\n\napr_socket_connect(): ${errorText(socket)} (${errnoNumber(socket)})\n`);
       return;
@@ -329,7 +359,11 @@ class AbWorker {
     if (isKept) totals.keptAlive++;
     totals.bytes += this.#received;
     totals.bodyBytes += this.#body;
-    samples.push({ connectNs: Math.max(this.#connectedNs - this.#startNs, 0), waitNs: Math.max(this.#firstNs - this.#sentNs, 0), totalNs: now - this.#startNs });
+    samples.push({
+      connectNs: Math.max(this.#connectedNs - this.#startNs, 0),
+      waitNs: Math.max(this.#firstNs - this.#sentNs, 0),
+      totalNs: now - this.#startNs,
+    });
     if (isKept && !this.#bench.isSpent) {
       this.#bench.started++;
       this.#startNs = now;
@@ -360,7 +394,7 @@ class AbWorker {
     }
     const name = errno === "EPIPE" ? "ECONNRESET" : errno;
     const done = bench.samples.length > 0 ? `Total of ${bench.samples.length} requests completed\n` : "";
-    bench.abort(`${bench.options.requests >= 150 ? "" : ""}apr_socket_recv: ${errorText(name)} (${errnoNumber(name)})\n${done}`);
+    bench.abort(`apr_socket_recv: ${errorText(name)} (${errnoNumber(name)})\n${done}`);
   }
 
   #timedOut(): void {
@@ -369,11 +403,17 @@ class AbWorker {
   }
 }
 
-const ERRNO_NUMBERS: Readonly<Record<string, number>> = { EADDRNOTAVAIL: 99, ENETUNREACH: 101, ECONNRESET: 104, ETIMEDOUT: 110, ECONNREFUSED: 111, EHOSTUNREACH: 113 };
+const ERRNO_NUMBERS: Readonly<Record<string, number>> = {
+  EADDRNOTAVAIL: 99,
+  ENETUNREACH: 101,
+  ECONNRESET: 104,
+  ETIMEDOUT: 110,
+  ECONNREFUSED: 111,
+  EHOSTUNREACH: 113,
+};
 
 function errnoNumber(errno: string): number {
   return ERRNO_NUMBERS[errno] ?? 5;
 }
 
 export const abCommand: Command = { path: "/usr/bin/ab", run };
-

@@ -34,7 +34,7 @@ export function* copyBothWays(context: CommandContext, options: NcOptions, chann
   let idleSinceNs = loop.nowNs;
   let received = 0;
   let isNetworkEnded = false;
-  let isInputSeen = input.isEnded;
+  let isInputSeen = options.ignoresInput;
   try {
     for (;;) {
       if (channel.isReadable() && !isNetworkEnded) {

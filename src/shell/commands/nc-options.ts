@@ -99,7 +99,25 @@ const UNSUPPORTED_FLAGS = "6FSUZ";
 const UNSUPPORTED_VALUES = "IMmOPTVXx";
 
 export function parseNc(args: readonly string[]): NcResult {
-  const options: NcOptions = { listens: false, isUdp: false, isScan: false, isVerbose: false, isNumeric: false, staysOpen: false, ignoresInput: false, sendsCrLf: false, shutsDown: false, quitNs: undefined, timeoutNs: undefined, intervalNs: undefined, receiveLimit: 0, source: undefined, localPort: 0, host: undefined, ports: [] };
+  const options: NcOptions = {
+    listens: false,
+    isUdp: false,
+    isScan: false,
+    isVerbose: false,
+    isNumeric: false,
+    staysOpen: false,
+    ignoresInput: false,
+    sendsCrLf: false,
+    shutsDown: false,
+    quitNs: undefined,
+    timeoutNs: undefined,
+    intervalNs: undefined,
+    receiveLimit: 0,
+    source: undefined,
+    localPort: 0,
+    host: undefined,
+    ports: [],
+  };
   let portText: string | undefined;
   const words: string[] = [];
   for (let i = 0; i < args.length; i++) {
@@ -169,7 +187,10 @@ function finish(options: NcOptions, words: readonly string[], portText: string |
       if (words.length === 1) return finishWords(options, words[0], portText);
       return finishWords(options, undefined, portText);
     }
-    if (words.length === 1) return /^\d+$/.test(words[0] ?? "") || servicePort(words[0] ?? "", "tcp") !== undefined ? finishWords(options, undefined, words[0]) : fail("nc: missing port number\n");
+    if (words.length === 1)
+      return /^\d+$/.test(words[0] ?? "") || servicePort(words[0] ?? "", "tcp") !== undefined
+        ? finishWords(options, undefined, words[0])
+        : fail("nc: missing port number\n");
     if (words.length === 0) return fail("nc: missing port number\n");
     if (words.length === 2) return finishWords(options, words[0], words[1]);
     return fail(NC_USAGE);

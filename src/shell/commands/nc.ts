@@ -5,7 +5,7 @@
  */
 
 import { utf8Bytes } from "../../base/bytes.ts";
-import { type Ipv4Address, formatIpv4Address } from "../../base/ipv4-address.ts";
+import { formatIpv4Address, type Ipv4Address } from "../../base/ipv4-address.ts";
 import { NS_PER_MS, NS_PER_SECOND } from "../../base/time.ts";
 import type { UdpSocket } from "../../host/host.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
@@ -13,8 +13,8 @@ import { errorText } from "../errno-text.ts";
 import { resolveHost } from "../names.ts";
 import { serviceName } from "../services.ts";
 import { NEVER_NS, TcpStream } from "../tcp-stream.ts";
-import { NC_HELP, type NcOptions, parseNc } from "./nc-options.ts";
 import { type Channel, copyBothWays } from "./nc-copy.ts";
+import { NC_HELP, type NcOptions, parseNc } from "./nc-options.ts";
 
 const UDP_PROBES = 5;
 
@@ -40,7 +40,9 @@ function* connect(context: CommandContext, options: NcOptions): Running<number> 
   let exit = 1;
   for (const port of options.ports) {
     if (address === undefined) {
-      context.stderr.write(`nc: getaddrinfo for host "${options.host}" port ${port}: ${options.isNumeric ? "Name or service not known" : "Temporary failure in name resolution"}\n`);
+      context.stderr.write(
+        `nc: getaddrinfo for host "${options.host}" port ${port}: ${options.isNumeric ? "Name or service not known" : "Temporary failure in name resolution"}\n`,
+      );
       return 1;
     }
     const local = options.source === undefined ? 0 : resolveHost(context.machine, options.source);
@@ -48,8 +50,10 @@ function* connect(context: CommandContext, options: NcOptions): Running<number> 
       context.stderr.write(`nc: getaddrinfo: Temporary failure in name resolution\n`);
       return 1;
     }
-    exit = options.isUdp ? yield* connectUdp(context, options, { address, port, local }) : yield* connectTcp(context, options, { address, port, local });
-    if (exit === 255) return 1;
+    const target = { address, port, local };
+    const status = options.isUdp ? yield* connectUdp(context, options, target) : yield* connectTcp(context, options, target);
+    if (status === 255) return 1;
+    if (status === 0) exit = 0;
   }
   return exit;
 }
@@ -211,7 +215,10 @@ function* listenUdp(context: CommandContext, options: NcOptions): Running<number
   if (address === undefined) return 1;
   for (;;) {
     const queue = new UdpQueue();
-    const socket = context.machine.host.udp.bind({ address, port: options.ports[0] ?? options.localPort, owner: context.process.socketOwner(), reuseAddress: true }, queue.events());
+    const socket = context.machine.host.udp.bind(
+      { address, port: options.ports[0] ?? options.localPort, owner: context.process.socketOwner(), reuseAddress: true },
+      queue.events(),
+    );
     if (typeof socket === "string") {
       context.stderr.write(`nc: ${errorText(socket)}\n`);
       return 1;
@@ -296,4 +303,3 @@ export const ncCommands: readonly Command[] = [
   { path: "/usr/bin/nc.openbsd", run },
   { path: "/usr/bin/netcat", run },
 ];
-

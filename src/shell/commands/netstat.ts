@@ -31,8 +31,42 @@ interface NetstatOptions {
   isWide: boolean;
 }
 
-const LETTERS: Readonly<Record<string, keyof NetstatOptions>> = { t: "isTcp", u: "isUdp", w: "isRaw", x: "isUnix", a: "isAll", l: "isListening", n: "isNumeric", p: "showsProgram", o: "showsTimer", e: "isExtended", r: "isRoute", i: "isInterfaces", s: "isStatistics", W: "isWide" };
-const WORDS: Readonly<Record<string, keyof NetstatOptions>> = { tcp: "isTcp", udp: "isUdp", raw: "isRaw", unix: "isUnix", inet: "isInet", all: "isAll", listening: "isListening", numeric: "isNumeric", "numeric-hosts": "isNumeric", "numeric-ports": "isNumeric", programs: "showsProgram", program: "showsProgram", timers: "showsTimer", extend: "isExtended", route: "isRoute", interfaces: "isInterfaces", statistics: "isStatistics", wide: "isWide" };
+const LETTERS: Readonly<Record<string, keyof NetstatOptions>> = {
+  t: "isTcp",
+  u: "isUdp",
+  w: "isRaw",
+  x: "isUnix",
+  a: "isAll",
+  l: "isListening",
+  n: "isNumeric",
+  p: "showsProgram",
+  o: "showsTimer",
+  e: "isExtended",
+  r: "isRoute",
+  i: "isInterfaces",
+  s: "isStatistics",
+  W: "isWide",
+};
+const WORDS: Readonly<Record<string, keyof NetstatOptions>> = {
+  tcp: "isTcp",
+  udp: "isUdp",
+  raw: "isRaw",
+  unix: "isUnix",
+  inet: "isInet",
+  all: "isAll",
+  listening: "isListening",
+  numeric: "isNumeric",
+  "numeric-hosts": "isNumeric",
+  "numeric-ports": "isNumeric",
+  programs: "showsProgram",
+  program: "showsProgram",
+  timers: "showsTimer",
+  extend: "isExtended",
+  route: "isRoute",
+  interfaces: "isInterfaces",
+  statistics: "isStatistics",
+  wide: "isWide",
+};
 
 const USAGE = `usage: netstat [-vWeenNcCF] [<Af>] -r         netstat {-V|--version|-h|--help}
        netstat [-vWnNcaeol] [<Socket> ...]
@@ -79,7 +113,23 @@ HW:  +ETHER +ARC +SLIP +PPP +TUNNEL -TR +AX25 +NETROM +X25 +FR +ROSE +ASH +SIT +
 `;
 
 function* run(context: CommandContext): Running<number> {
-  const options: NetstatOptions = { isTcp: false, isUdp: false, isRaw: false, isUnix: false, isInet: false, isAll: false, isListening: false, isNumeric: false, showsProgram: false, showsTimer: false, isExtended: false, isRoute: false, isInterfaces: false, isStatistics: false, isWide: false };
+  const options: NetstatOptions = {
+    isTcp: false,
+    isUdp: false,
+    isRaw: false,
+    isUnix: false,
+    isInet: false,
+    isAll: false,
+    isListening: false,
+    isNumeric: false,
+    showsProgram: false,
+    showsTimer: false,
+    isExtended: false,
+    isRoute: false,
+    isInterfaces: false,
+    isStatistics: false,
+    isWide: false,
+  };
   const early = parse(context, options);
   if (early !== undefined) return early;
   if (options.isInterfaces) return yield* interfaces(context, options);
@@ -149,12 +199,16 @@ function sockets(context: CommandContext, options: NetstatOptions): void {
   const which = options.isListening ? "only servers" : options.isAll ? "servers and established" : "w/o servers";
   if (!isAny || options.isTcp || options.isUdp || options.isRaw) {
     out.write(`Active Internet connections (${which})\n`);
-    out.write(`Proto Recv-Q Send-Q Local Address           Foreign Address         State      ${options.isExtended ? " User       Inode     " : ""}${options.showsProgram ? " PID/Program name    " : ""}${options.showsTimer ? " Timer" : ""}\n`);
+    out.write(
+      `Proto Recv-Q Send-Q Local Address           Foreign Address         State      ${options.isExtended ? " User       Inode     " : ""}${options.showsProgram ? " PID/Program name    " : ""}${options.showsTimer ? " Timer" : ""}\n`,
+    );
     if (!isAny || options.isTcp) tcpRows(context, options);
     if (!isAny || options.isUdp) udpRows(context, options);
   }
   if ((!isAny && !options.isInet) || options.isUnix) {
-    out.write(`Active UNIX domain sockets (${which})\nProto RefCnt Flags       Type       State         I-Node  ${options.showsProgram ? " PID/Program name    " : ""} Path\n`);
+    out.write(
+      `Active UNIX domain sockets (${which})\nProto RefCnt Flags       Type       State         I-Node  ${options.showsProgram ? " PID/Program name    " : ""} Path\n`,
+    );
   }
 }
 
@@ -162,12 +216,30 @@ function tcpRows(context: CommandContext, options: NetstatOptions): void {
   const { tcp } = context.machine.host;
   if (options.isListening || options.isAll) {
     for (const listener of tcp.listeners) {
-      row(context, options, { protocol: "tcp", receiveQueue: listener.acceptQueueLength, sendQueue: 0, local: end(context, options, "tcp", listener.localAddress, listener.localPort), remote: end(context, options, "tcp", 0, 0), state: "LISTEN", owner: listener.owner, timer: "off (0.00/0/0)" });
+      row(context, options, {
+        protocol: "tcp",
+        receiveQueue: listener.acceptQueueLength,
+        sendQueue: 0,
+        local: end(context, options, "tcp", listener.localAddress, listener.localPort),
+        remote: end(context, options, "tcp", 0, 0),
+        state: "LISTEN",
+        owner: listener.owner,
+        timer: "off (0.00/0/0)",
+      });
     }
   }
   if (options.isListening && !options.isAll) return;
   for (const socket of tcp.sockets) {
-    row(context, options, { protocol: "tcp", receiveQueue: socket.receiveQueueBytes, sendQueue: socket.sendQueueBytes, local: end(context, options, "tcp", socket.localAddress, socket.localPort), remote: end(context, options, "tcp", socket.remoteAddress, socket.remotePort), state: socket.state, owner: socket.state === "SYN_RECV" ? undefined : socket.owner, timer: timerText(context, socket) });
+    row(context, options, {
+      protocol: "tcp",
+      receiveQueue: socket.receiveQueueBytes,
+      sendQueue: socket.sendQueueBytes,
+      local: end(context, options, "tcp", socket.localAddress, socket.localPort),
+      remote: end(context, options, "tcp", socket.remoteAddress, socket.remotePort),
+      state: socket.state,
+      owner: socket.state === "SYN_RECV" ? undefined : socket.owner,
+      timer: timerText(context, socket),
+    });
   }
 }
 
@@ -175,7 +247,16 @@ function udpRows(context: CommandContext, options: NetstatOptions): void {
   for (const socket of context.machine.host.udp.sockets) {
     const isConnected = socket.remotePort !== 0;
     if (isConnected ? options.isListening && !options.isAll : !options.isListening && !options.isAll) continue;
-    row(context, options, { protocol: "udp", receiveQueue: 0, sendQueue: 0, local: end(context, options, "udp", socket.localAddress, socket.localPort), remote: end(context, options, "udp", socket.remoteAddress, socket.remotePort), state: isConnected ? "ESTABLISHED" : "", owner: socket.owner, timer: "off (0.00/0/0)" });
+    row(context, options, {
+      protocol: "udp",
+      receiveQueue: 0,
+      sendQueue: 0,
+      local: end(context, options, "udp", socket.localAddress, socket.localPort),
+      remote: end(context, options, "udp", socket.remoteAddress, socket.remotePort),
+      state: isConnected ? "ESTABLISHED" : "",
+      owner: socket.owner,
+      timer: "off (0.00/0/0)",
+    });
   }
 }
 
@@ -192,7 +273,8 @@ interface Row {
 
 function row(context: CommandContext, options: NetstatOptions, r: Row): void {
   let line = `${r.protocol.padEnd(4)}  ${String(r.receiveQueue).padStart(6)} ${String(r.sendQueue).padStart(6)} ${r.local.padEnd(ADDRESS_WIDTH)} ${r.remote.padEnd(ADDRESS_WIDTH)} ${r.state.padEnd(11)}`;
-  if (options.isExtended) line += ` ${(options.isNumeric ? "0" : "root").padEnd(10)} ${String(r.owner === undefined ? 0 : r.owner.pid * 256 + r.owner.fd).padEnd(10)}`;
+  if (options.isExtended)
+    line += ` ${(options.isNumeric ? "0" : "root").padEnd(10)} ${String(r.owner === undefined ? 0 : r.owner.pid * 256 + r.owner.fd).padEnd(10)}`;
   if (options.showsProgram) line += ` ${(r.owner === undefined ? "-" : `${r.owner.pid}/${r.owner.name}`).slice(0, 20).padEnd(20)}`;
   if (options.showsTimer) line += ` ${r.timer}`;
   context.stdout.write(`${line}\n`);
@@ -227,7 +309,9 @@ function routes(context: CommandContext, options: NetstatOptions): number {
     const flags = isReject ? `!${entry.prefixLength === 32 ? "H" : ""}` : `U${entry.gateway === 0 ? "" : "G"}${entry.prefixLength === 32 ? "H" : ""}`;
     const mask = formatIpv4Address(prefixMask(entry.prefixLength));
     const mss = entry.advmss === 0 ? 0 : entry.advmss + 40;
-    context.stdout.write(`${destination.padEnd(15)} ${gateway.padEnd(15)} ${mask.padEnd(15)} ${flags.padEnd(5)} ${isReject ? "    - -          - -" : `${String(mss).padStart(5)} ${"0".padEnd(5)} ${"0".padStart(6)} ${entry.device?.name ?? "-"}`}\n`);
+    context.stdout.write(
+      `${destination.padEnd(15)} ${gateway.padEnd(15)} ${mask.padEnd(15)} ${flags.padEnd(5)} ${isReject ? "    - -          - -" : `${String(mss).padStart(5)} ${"0".padEnd(5)} ${"0".padStart(6)} ${entry.device?.name ?? "-"}`}\n`,
+    );
   }
   return 0;
 }
@@ -246,7 +330,9 @@ function* interfaces(context: CommandContext, options: NetstatOptions): Running<
     const c = device.counters;
     const isTunnel = device.kind === "tunnel" || device.kind === "gre";
     const flags = `${device.kind === "ether" || device.kind === "dummy" ? "B" : ""}${device.kind === "loopback" ? "L" : ""}${device.kind === "ether" ? "M" : ""}${device.isNoArp || isTunnel || device.kind === "dummy" ? "O" : ""}${device.isPromiscuous ? "P" : ""}${device.isUp && device.hasCarrier ? "R" : ""}${device.isUp ? "U" : ""}`;
-    context.stdout.write(`${device.name.padEnd(15)} ${String(device.mtu).padStart(5)} ${pad(c.rxPackets, 8)} ${pad(c.rxErrors, 6)} ${pad(c.rxDropped, 6)} ${"0".padEnd(6)} ${pad(c.txPackets, 8)} ${pad(c.txErrors, 6)} ${pad(c.txDropped, 6)} ${pad(0, 6)} ${flags}\n`);
+    context.stdout.write(
+      `${device.name.padEnd(15)} ${String(device.mtu).padStart(5)} ${pad(c.rxPackets, 8)} ${pad(c.rxErrors, 6)} ${pad(c.rxDropped, 6)} ${"0".padEnd(6)} ${pad(c.txPackets, 8)} ${pad(c.txErrors, 6)} ${pad(c.txDropped, 6)} ${pad(0, 6)} ${flags}\n`,
+    );
   }
   return 0;
 }
@@ -257,7 +343,15 @@ function pad(value: number, width: number): string {
 
 /* ----------------------------------------------------------------------------------------------------------- statistics */
 
-const ICMP_NAMES: readonly (readonly [number, string])[] = [[3, "destination unreachable"], [11, "timeout in transit"], [12, "wrong parameters"], [4, "source quenches"], [5, "redirects"], [8, "echo requests"], [0, "echo replies"]];
+const ICMP_NAMES: readonly (readonly [number, string])[] = [
+  [3, "destination unreachable"],
+  [11, "timeout in transit"],
+  [12, "wrong parameters"],
+  [4, "source quenches"],
+  [5, "redirects"],
+  [8, "echo requests"],
+  [0, "echo replies"],
+];
 
 function statistics(context: CommandContext, options: NetstatOptions): number {
   const { host } = context.machine;
@@ -268,23 +362,65 @@ function statistics(context: CommandContext, options: NetstatOptions): number {
   if (!isAny || options.isRaw) {
     lines.push("Ip:", `    Forwarding: ${host.sysctl.read("net.ipv4.ip_forward") === "1" ? 1 : 2}`, `    ${ip.counters.InReceives} total packets received`);
     if (ip.counters.InAddrErrors > 0) lines.push(`    ${ip.counters.InAddrErrors} with invalid addresses`);
-    lines.push(`    ${ip.counters.ForwDatagrams} forwarded`, `    ${ip.counters.InDiscards} incoming packets discarded`, `    ${ip.counters.InDelivers} incoming packets delivered`, `    ${ip.counters.OutRequests} requests sent out`);
+    lines.push(
+      `    ${ip.counters.ForwDatagrams} forwarded`,
+      `    ${ip.counters.InDiscards} incoming packets discarded`,
+      `    ${ip.counters.InDelivers} incoming packets delivered`,
+      `    ${ip.counters.OutRequests} requests sent out`,
+    );
     if (ip.counters.OutDiscards > 0) lines.push(`    ${ip.counters.OutDiscards} outgoing packets dropped`);
     if (ip.counters.OutNoRoutes > 0) lines.push(`    ${ip.counters.OutNoRoutes} dropped because of missing route`);
     if (ip.counters.ReasmReqds > 0) lines.push(`    ${ip.counters.ReasmReqds} reassemblies required`, `    ${ip.counters.ReasmOKs} packets reassembled ok`);
     if (ip.counters.FragOKs > 0) lines.push(`    ${ip.counters.FragOKs} fragments received ok`);
     if (ip.counters.FragCreates > 0) lines.push(`    ${ip.counters.FragCreates} fragments created`);
-    const kinds = (map: ReadonlyMap<number, number>): string[] => ICMP_NAMES.filter(([type]) => (map.get(type) ?? 0) > 0).map(([type, name]) => `        ${name}: ${map.get(type)}`);
-    const types = (prefix: string, map: ReadonlyMap<number, number>): string[] => [...map].filter(([, n]) => n > 0).sort((a, b) => a[0] - b[0]).map(([type, n]) => `        ${prefix}Type${type}: ${n}`);
-    lines.push("Icmp:", `    ${total(icmp.counters.received)} ICMP messages received`, "    0 input ICMP message failed", "    ICMP input histogram:", ...kinds(icmp.counters.received), `    ${total(icmp.counters.sent)} ICMP messages sent`, "    0 ICMP messages failed", "    ICMP output histogram:", ...kinds(icmp.counters.sent), "IcmpMsg:", ...types("In", icmp.counters.received), ...types("Out", icmp.counters.sent));
+    const kinds = (map: ReadonlyMap<number, number>): string[] =>
+      ICMP_NAMES.filter(([type]) => (map.get(type) ?? 0) > 0).map(([type, name]) => `        ${name}: ${map.get(type)}`);
+    const types = (prefix: string, map: ReadonlyMap<number, number>): string[] =>
+      [...map]
+        .filter(([, n]) => n > 0)
+        .sort((a, b) => a[0] - b[0])
+        .map(([type, n]) => `        ${prefix}Type${type}: ${n}`);
+    lines.push(
+      "Icmp:",
+      `    ${total(icmp.counters.received)} ICMP messages received`,
+      "    0 input ICMP message failed",
+      "    ICMP input histogram:",
+      ...kinds(icmp.counters.received),
+      `    ${total(icmp.counters.sent)} ICMP messages sent`,
+      "    0 ICMP messages failed",
+      "    ICMP output histogram:",
+      ...kinds(icmp.counters.sent),
+      "IcmpMsg:",
+      ...types("In", icmp.counters.received),
+      ...types("Out", icmp.counters.sent),
+    );
   }
   if (!isAny || options.isTcp) {
-    const names: readonly (readonly [string, string])[] = [["ActiveOpens", "active connection openings"], ["PassiveOpens", "passive connection openings"], ["AttemptFails", "failed connection attempts"], ["EstabResets", "connection resets received"], ["CurrEstab", "connections established"], ["InSegs", "segments received"], ["OutSegs", "segments sent out"], ["RetransSegs", "segments retransmitted"], ["InErrs", "bad segments received"], ["OutRsts", "resets sent"]];
+    const names: readonly (readonly [string, string])[] = [
+      ["ActiveOpens", "active connection openings"],
+      ["PassiveOpens", "passive connection openings"],
+      ["AttemptFails", "failed connection attempts"],
+      ["EstabResets", "connection resets received"],
+      ["CurrEstab", "connections established"],
+      ["InSegs", "segments received"],
+      ["OutSegs", "segments sent out"],
+      ["RetransSegs", "segments retransmitted"],
+      ["InErrs", "bad segments received"],
+      ["OutRsts", "resets sent"],
+    ];
     lines.push("Tcp:", ...names.map(([name, text]) => `    ${tcpCounter(host, name)} ${text}`));
   }
   if (!isAny || options.isUdp) {
     const c = host.udp.counters;
-    lines.push("Udp:", `    ${c["InDatagrams"] ?? 0} packets received`, `    ${c["NoPorts"] ?? 0} packets to unknown port received`, `    ${c["InErrors"] ?? 0} packet receive errors`, `    ${c["OutDatagrams"] ?? 0} packets sent`, "    0 receive buffer errors", "    0 send buffer errors");
+    lines.push(
+      "Udp:",
+      `    ${c["InDatagrams"] ?? 0} packets received`,
+      `    ${c["NoPorts"] ?? 0} packets to unknown port received`,
+      `    ${c["InErrors"] ?? 0} packet receive errors`,
+      `    ${c["OutDatagrams"] ?? 0} packets sent`,
+      "    0 receive buffer errors",
+      "    0 send buffer errors",
+    );
   }
   context.stdout.write(lines.map((line) => `${line}\n`).join(""));
   return 0;

@@ -10,7 +10,19 @@ import type { SocketOwner, TcpSocket } from "../../host/host.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { serviceName, servicePort } from "../services.ts";
 
-const STATE_NAMES: Readonly<Record<string, string>> = { ESTABLISHED: "ESTAB", SYN_SENT: "SYN-SENT", SYN_RECV: "SYN-RECV", FIN_WAIT1: "FIN-WAIT-1", FIN_WAIT2: "FIN-WAIT-2", TIME_WAIT: "TIME-WAIT", CLOSE: "UNCONN", CLOSE_WAIT: "CLOSE-WAIT", LAST_ACK: "LAST-ACK", LISTEN: "LISTEN", CLOSING: "CLOSING" };
+const STATE_NAMES: Readonly<Record<string, string>> = {
+  ESTABLISHED: "ESTAB",
+  SYN_SENT: "SYN-SENT",
+  SYN_RECV: "SYN-RECV",
+  FIN_WAIT1: "FIN-WAIT-1",
+  FIN_WAIT2: "FIN-WAIT-2",
+  TIME_WAIT: "TIME-WAIT",
+  CLOSE: "UNCONN",
+  CLOSE_WAIT: "CLOSE-WAIT",
+  LAST_ACK: "LAST-ACK",
+  LISTEN: "LISTEN",
+  CLOSING: "CLOSING",
+};
 const FILTER_STATES: Readonly<Record<string, readonly string[]>> = {
   established: ["ESTAB"],
   "syn-sent": ["SYN-SENT"],
@@ -62,14 +74,55 @@ interface SsOptions {
   isSummary: boolean;
 }
 
-const LETTERS: Readonly<Record<string, keyof SsOptions>> = { t: "isTcp", u: "isUdp", w: "isOther", x: "isOther", a: "isAll", l: "isListening", n: "isNumeric", p: "showsProcess", o: "showsTimer", i: "showsInfo", e: "isExtended", H: "hidesHeader", s: "isSummary" };
-const WORDS: Readonly<Record<string, keyof SsOptions>> = { tcp: "isTcp", udp: "isUdp", raw: "isOther", unix: "isOther", all: "isAll", listening: "isListening", numeric: "isNumeric", processes: "showsProcess", options: "showsTimer", info: "showsInfo", extended: "isExtended", "no-header": "hidesHeader", summary: "isSummary" };
+const LETTERS: Readonly<Record<string, keyof SsOptions>> = {
+  t: "isTcp",
+  u: "isUdp",
+  w: "isOther",
+  x: "isOther",
+  a: "isAll",
+  l: "isListening",
+  n: "isNumeric",
+  p: "showsProcess",
+  o: "showsTimer",
+  i: "showsInfo",
+  e: "isExtended",
+  H: "hidesHeader",
+  s: "isSummary",
+};
+const WORDS: Readonly<Record<string, keyof SsOptions>> = {
+  tcp: "isTcp",
+  udp: "isUdp",
+  raw: "isOther",
+  unix: "isOther",
+  all: "isAll",
+  listening: "isListening",
+  numeric: "isNumeric",
+  processes: "showsProcess",
+  options: "showsTimer",
+  info: "showsInfo",
+  extended: "isExtended",
+  "no-header": "hidesHeader",
+  summary: "isSummary",
+};
 const USAGE_HEAD = "Usage: ss [ OPTIONS ]\n       ss [ OPTIONS ] [ FILTER ]\n";
 
 type Filter = (row: SsRow) => boolean;
 
 function run(context: CommandContext): number {
-  const options: SsOptions = { isTcp: false, isUdp: false, isOther: false, isAll: false, isListening: false, isNumeric: false, showsProcess: false, showsTimer: false, showsInfo: false, isExtended: false, hidesHeader: false, isSummary: false };
+  const options: SsOptions = {
+    isTcp: false,
+    isUdp: false,
+    isOther: false,
+    isAll: false,
+    isListening: false,
+    isNumeric: false,
+    showsProcess: false,
+    showsTimer: false,
+    showsInfo: false,
+    isExtended: false,
+    hidesHeader: false,
+    isSummary: false,
+  };
   const words: string[] = [];
   for (const argument of context.args) {
     if (!argument.startsWith("-")) {
@@ -159,17 +212,52 @@ function statesWanted(options: SsOptions, words: string[]): readonly string[] | 
   return DEFAULT_STATES;
 }
 
-
 function allRows(context: CommandContext, options: SsOptions): SsRow[] {
   const { tcp, udp } = context.machine.host;
   const isAny = options.isTcp || options.isUdp || options.isOther;
   const rows: SsRow[] = [];
   if (!isAny || options.isUdp) {
-    for (const s of udp.sockets) rows.push({ netid: "udp", state: s.remotePort === 0 ? "UNCONN" : "ESTAB", receiveQueue: 0, sendQueue: 0, localAddress: s.localAddress, localPort: s.localPort, remoteAddress: s.remoteAddress, remotePort: s.remotePort, owner: s.owner, socket: undefined });
+    for (const s of udp.sockets)
+      rows.push({
+        netid: "udp",
+        state: s.remotePort === 0 ? "UNCONN" : "ESTAB",
+        receiveQueue: 0,
+        sendQueue: 0,
+        localAddress: s.localAddress,
+        localPort: s.localPort,
+        remoteAddress: s.remoteAddress,
+        remotePort: s.remotePort,
+        owner: s.owner,
+        socket: undefined,
+      });
   }
   if (!isAny || options.isTcp) {
-    for (const s of tcp.listeners) rows.push({ netid: "tcp", state: "LISTEN", receiveQueue: s.acceptQueueLength, sendQueue: s.backlog, localAddress: s.localAddress, localPort: s.localPort, remoteAddress: 0, remotePort: 0, owner: s.owner, socket: undefined });
-    for (const s of tcp.sockets) rows.push({ netid: "tcp", state: STATE_NAMES[s.state] ?? s.state, receiveQueue: s.receiveQueueBytes, sendQueue: s.sendQueueBytes, localAddress: s.localAddress, localPort: s.localPort, remoteAddress: s.remoteAddress, remotePort: s.remotePort, owner: s.state === "SYN_RECV" ? undefined : s.owner, socket: s });
+    for (const s of tcp.listeners)
+      rows.push({
+        netid: "tcp",
+        state: "LISTEN",
+        receiveQueue: s.acceptQueueLength,
+        sendQueue: s.backlog,
+        localAddress: s.localAddress,
+        localPort: s.localPort,
+        remoteAddress: 0,
+        remotePort: 0,
+        owner: s.owner,
+        socket: undefined,
+      });
+    for (const s of tcp.sockets)
+      rows.push({
+        netid: "tcp",
+        state: STATE_NAMES[s.state] ?? s.state,
+        receiveQueue: s.receiveQueueBytes,
+        sendQueue: s.sendQueueBytes,
+        localAddress: s.localAddress,
+        localPort: s.localPort,
+        remoteAddress: s.remoteAddress,
+        remotePort: s.remotePort,
+        owner: s.state === "SYN_RECV" ? undefined : s.owner,
+        socket: s,
+      });
   }
   return rows;
 }
@@ -210,7 +298,17 @@ function fields(context: CommandContext, options: SsOptions, row: SsRow): string
   if (options.showsProcess && row.owner !== undefined) extra += ` users:(("${row.owner.name}",pid=${row.owner.pid},fd=${row.owner.fd}))`;
   if (options.isExtended && row.owner !== undefined) extra += ` ino:${row.owner.pid * 256 + row.owner.fd} sk:1`;
   const remote = row.remotePort === 0 && row.remoteAddress === 0 ? "0.0.0.0" : formatIpv4Address(row.remoteAddress);
-  return [row.netid, row.state, String(row.receiveQueue), String(row.sendQueue), `${formatIpv4Address(row.localAddress)}:`, port(row.localPort), `${remote}:`, port(row.remotePort), extra];
+  return [
+    row.netid,
+    row.state,
+    String(row.receiveQueue),
+    String(row.sendQueue),
+    `${formatIpv4Address(row.localAddress)}:`,
+    port(row.localPort),
+    `${remote}:`,
+    port(row.remotePort),
+    extra,
+  ];
 }
 
 /** misc/ss.c:print_ms_timer. */
@@ -229,7 +327,16 @@ function shortTime(ns: number): string {
 function info(row: SsRow): string {
   if (row.socket === undefined) return row.netid === "tcp" ? " cubic cwnd:10" : "";
   if (row.state === "TIME-WAIT") return "";
-  const conn = row.socket as unknown as Partial<{ sndWscale: number; rcvWscale: number; mssCache: number; pmtuCookie: number; receiveMss: number; advertisedMss: number; congestion: { window: number }; rtt: { smoothedNs: number; variationNs: number; rtoNs: number } }>;
+  const conn = row.socket as unknown as Partial<{
+    sndWscale: number;
+    rcvWscale: number;
+    mssCache: number;
+    pmtuCookie: number;
+    receiveMss: number;
+    advertisedMss: number;
+    congestion: { window: number };
+    rtt: { smoothedNs: number; variationNs: number; rtoNs: number };
+  }>;
   const rtt = conn.rtt;
   const ms = (ns: number): string => String(Math.trunc(ns / 1000) / 1000);
   return ` cubic wscale:${conn.sndWscale ?? 0},${conn.rcvWscale ?? 0} rto:${Math.trunc((rtt?.rtoNs ?? NS_PER_SECOND) / 1_000_000)} rtt:${ms(rtt?.smoothedNs ?? 0)}/${ms(rtt?.variationNs ?? 0)} mss:${conn.mssCache ?? 0} pmtu:${conn.pmtuCookie ?? 0} rcvmss:${conn.receiveMss ?? 0} advmss:${conn.advertisedMss ?? 0} cwnd:${conn.congestion?.window ?? 10}`;
@@ -241,7 +348,9 @@ function summary(context: CommandContext): number {
   const timeWaits = count("TIME_WAIT");
   const inUse = tcp.sockets.length - timeWaits - count("SYN_RECV") + tcp.listeners.length;
   const line = (name: string, total: number): string => `${name}\t  ${String(total).padEnd(9)} ${String(total).padEnd(9)} ${"0".padEnd(9)}\n`;
-  context.stdout.write(`Total: ${inUse + udp.sockets.length}\nTCP:   ${inUse + timeWaits} (estab ${count("ESTABLISHED")}, closed ${timeWaits}, orphaned 0, timewait ${timeWaits})\n\nTransport Total     IP        IPv6\n${line("RAW", 0)}${line("UDP", udp.sockets.length)}${line("TCP", inUse)}${line("INET", inUse + udp.sockets.length)}${line("FRAG", 0)}\n`);
+  context.stdout.write(
+    `Total: ${inUse + udp.sockets.length}\nTCP:   ${inUse + timeWaits} (estab ${count("ESTABLISHED")}, closed ${timeWaits}, orphaned 0, timewait ${timeWaits})\n\nTransport Total     IP        IPv6\n${line("RAW", 0)}${line("UDP", udp.sockets.length)}${line("TCP", inUse)}${line("INET", inUse + udp.sockets.length)}${line("FRAG", 0)}\n`,
+  );
   return 0;
 }
 
@@ -251,7 +360,12 @@ class FilterParser {
   #at = 0;
 
   constructor(words: readonly string[]) {
-    this.#words = words.join(" ").replace(/([()!])(?!=)/g, " $1 ").replace(/\s+(!=|==|<=|>=|=|<|>)\s+/g, " $1 ").split(/\s+/).filter((word) => word !== "");
+    this.#words = words
+      .join(" ")
+      .replace(/([()!])(?!=)/g, " $1 ")
+      .replace(/\s+(!=|==|<=|>=|=|<|>)\s+/g, " $1 ")
+      .split(/\s+/)
+      .filter((word) => word !== "");
   }
 
   /** The filter, or an error text. */
@@ -338,7 +452,8 @@ class FilterParser {
     const port = portText === "" || portText === "*" ? undefined : /^\d+$/.test(portText) ? Number(portText) : servicePort(portText, "tcp");
     return (row) => {
       const address = which === "src" ? row.localAddress : row.remoteAddress;
-      const isMatch = isInPrefix(address, cidr.address, cidr.prefixLength) && (port === undefined || (which === "src" ? row.localPort : row.remotePort) === port);
+      const isMatch =
+        isInPrefix(address, cidr.address, cidr.prefixLength) && (port === undefined || (which === "src" ? row.localPort : row.remotePort) === port);
       return isMatch !== isNegated;
     };
   }

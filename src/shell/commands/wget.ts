@@ -9,7 +9,7 @@ import { formatIpv4Address } from "../../base/ipv4-address.ts";
 import { NS_PER_SECOND, NS_PER_US } from "../../base/time.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { errorText } from "../errno-text.ts";
-import { type HttpHead, HttpResponseReader, civilTime, pad2 } from "../http-message.ts";
+import { civilTime, type HttpHead, HttpResponseReader, pad2 } from "../http-message.ts";
 import { parseLooseAddress, resolveHost } from "../names.ts";
 import { NEVER_NS, TcpStream } from "../tcp-stream.ts";
 import { type CurlUrl, joinUrl, parseUrl } from "./curl/urls.ts";
@@ -32,7 +32,18 @@ interface WgetOptions {
 }
 
 function* run(context: CommandContext): Running<number> {
-  const options: WgetOptions = { isQuiet: false, isBrief: false, output: undefined, showsHead: false, tries: 20, timeoutNs: 900 * NS_PER_SECOND, agent: "Wget/1.21.3", isSpider: false, fields: [], urls: [] };
+  const options: WgetOptions = {
+    isQuiet: false,
+    isBrief: false,
+    output: undefined,
+    showsHead: false,
+    tries: 20,
+    timeoutNs: 900 * NS_PER_SECOND,
+    agent: "Wget/1.21.3",
+    isSpider: false,
+    fields: [],
+    urls: [],
+  };
   const early = parse(context, options);
   if (early !== undefined) return early;
   if (options.urls.length === 0) {
@@ -146,7 +157,14 @@ class Fetch {
       return failed === "ECONNREFUSED" || failed === "ENETUNREACH" || failed === "EHOSTUNREACH" ? 4 : "retry";
     }
     this.#log("connected.\n");
-    const fields = [`Host: ${url.host}${url.hasPort ? `:${url.port}` : ""}`, `User-Agent: ${this.#options.agent}`, "Accept: */*", "Accept-Encoding: identity", "Connection: Keep-Alive", ...this.#options.fields];
+    const fields = [
+      `Host: ${url.host}${url.hasPort ? `:${url.port}` : ""}`,
+      `User-Agent: ${this.#options.agent}`,
+      "Accept: */*",
+      "Accept-Encoding: identity",
+      "Connection: Keep-Alive",
+      ...this.#options.fields,
+    ];
     yield* this.#context.sleep(STEP_NS);
     stream.write(`${this.#options.isSpider ? "HEAD" : "GET"} ${url.target} HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n`);
     this.#log(`${this.#options.isSpider ? "HTTP request sent, awaiting response... " : "HTTP request sent, awaiting response... "}`);
@@ -163,7 +181,8 @@ class Fetch {
       const read = yield* stream.read(deadline());
       if (read.kind === "timeout" || read.kind === "error" || (read.kind === "end" && reader.head === undefined)) {
         stream.close();
-        const why = read.kind === "timeout" ? "Connection timed out" : read.kind === "error" ? errorText(read.errno === "EPIPE" ? "ECONNRESET" : read.errno) : undefined;
+        const why =
+          read.kind === "timeout" ? "Connection timed out" : read.kind === "error" ? errorText(read.errno === "EPIPE" ? "ECONNRESET" : read.errno) : undefined;
         this.#log(why === undefined ? "No data received.\n" : `Read error (${why}) in headers.\n`);
         return "retry";
       }
@@ -202,7 +221,9 @@ class Fetch {
       return 8;
     }
     const size = reader.contentLength ?? reader.bodyBytes;
-    this.#log(`Length: ${reader.contentLength === undefined ? "unspecified" : `${size}${size >= 1024 ? ` (${shortSize(size)})` : ""}`}${head.field("content-type") === undefined ? "" : ` [${head.field("content-type")?.split(";")[0]}]`}\n`);
+    this.#log(
+      `Length: ${reader.contentLength === undefined ? "unspecified" : `${size}${size >= 1024 ? ` (${shortSize(size)})` : ""}`}${head.field("content-type") === undefined ? "" : ` [${head.field("content-type")?.split(";")[0]}]`}\n`,
+    );
     if (this.#options.isSpider) {
       this.#log("Remote file exists.\n\n");
       return 0;

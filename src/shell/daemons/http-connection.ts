@@ -10,7 +10,7 @@ import type { EventTarget } from "../../kernel/event-loop.ts";
 import { Timer } from "../../kernel/timer.ts";
 import { latin1 } from "../http-message.ts";
 import type { Machine } from "../machine.ts";
-import { type HttpRequest, type HttpResponse, badRequest, encodeResponse, respond } from "./http-response.ts";
+import { badRequest, encodeResponse, type HttpRequest, type HttpResponse, respond } from "./http-response.ts";
 
 /** From the arrival of a request to the answer. */
 const SERVICE_NS = NS_PER_MS;
@@ -134,7 +134,8 @@ export class HttpConnection implements EventTarget {
     const length = request.request.field("content-length");
     this.#bodyLeft = length !== undefined && /^\d+$/.test(length) ? Number(length) : 0;
     this.#isChunkedBody = /\bchunked\b/i.test(request.request.field("transfer-encoding") ?? "");
-    if (/^100-continue$/i.test(request.request.field("expect") ?? "") && request.request.version >= 11) this.#socket.send(encode("HTTP/1.1 100 Continue\r\n\r\n"));
+    if (/^100-continue$/i.test(request.request.field("expect") ?? "") && request.request.version >= 11)
+      this.#socket.send(encode("HTTP/1.1 100 Continue\r\n\r\n"));
     if (this.#skipBody()) this.#serve(request.request);
     else this.#timer.arm(REQUEST_TIMEOUT_NS);
   }
@@ -170,7 +171,10 @@ export class HttpConnection implements EventTarget {
     this.#releaseWorker();
     const keeps = request !== undefined && this.#keepsAlive(request, response);
     if (request?.version === 9) this.#socket.send(response.body);
-    else this.#socket.send(encodeResponse(this.#machine, response, { connectionFields: connectionFields(request, keeps, this.#served), isHead: request?.method === "HEAD" }));
+    else
+      this.#socket.send(
+        encodeResponse(this.#machine, response, { connectionFields: connectionFields(request, keeps, this.#served), isHead: request?.method === "HEAD" }),
+      );
     this.#request = undefined;
     if (!keeps || (this.#isPeerDone && this.#input === "")) {
       this.#closeSoon(CLOSE_NS);
@@ -256,5 +260,14 @@ function parseRequest(input: string): { readonly request: HttpRequest; readonly 
     fields.set(name, before === undefined ? (field[2] ?? "") : `${before}, ${field[2] ?? ""}`);
   }
   const version = Number(match[3]) >= 1 ? Math.min(Number(match[3]) * 10 + Number(match[4]), 11) : 10;
-  return { request: { method: match[1] ?? "", target: match[2] ?? "/", version: Number(match[3]) === 1 && match[4] === "0" ? 10 : version, head, field: (name) => fields.get(name) }, consumed: end + 4 };
+  return {
+    request: {
+      method: match[1] ?? "",
+      target: match[2] ?? "/",
+      version: Number(match[3]) === 1 && match[4] === "0" ? 10 : version,
+      head,
+      field: (name) => fields.get(name),
+    },
+    consumed: end + 4,
+  };
 }

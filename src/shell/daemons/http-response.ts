@@ -13,7 +13,30 @@ export const DOCUMENT_ROOT = "/var/www/html";
 const SERVER = "Apache/2.4.71 (Debian)";
 const ALLOWED = "HEAD,GET,POST,OPTIONS,TRACE";
 /** Methods that Apache knows and the default handler refuses. */
-const REFUSED_METHODS = new Set(["PUT", "DELETE", "PATCH", "CONNECT", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "VERSION-CONTROL", "CHECKOUT", "UNCHECKOUT", "CHECKIN", "UPDATE", "LABEL", "REPORT", "MKWORKSPACE", "MKACTIVITY", "BASELINE-CONTROL", "MERGE"]);
+const REFUSED_METHODS = new Set([
+  "PUT",
+  "DELETE",
+  "PATCH",
+  "CONNECT",
+  "PROPFIND",
+  "PROPPATCH",
+  "MKCOL",
+  "COPY",
+  "MOVE",
+  "LOCK",
+  "UNLOCK",
+  "VERSION-CONTROL",
+  "CHECKOUT",
+  "UNCHECKOUT",
+  "CHECKIN",
+  "UPDATE",
+  "LABEL",
+  "REPORT",
+  "MKWORKSPACE",
+  "MKACTIVITY",
+  "BASELINE-CONTROL",
+  "MERGE",
+]);
 
 export interface HttpRequest {
   readonly method: string;
@@ -49,8 +72,10 @@ export function respond(machine: Machine, request: HttpRequest): HttpResponse {
   if (request.version >= 11 && request.field("host") === undefined) return badRequest();
   if (method === "TRACE") return page(200, "OK", [], `${request.head}\r\n\r\n`, ["Content-Type: message/http"], true);
   if (method === "OPTIONS") return { ...page(200, "OK", [`Allow: ${ALLOWED}`], "", [], false) };
-  if (REFUSED_METHODS.has(method)) return errorPage(405, "Method Not Allowed", `The requested method ${escapeHtml(method)} is not allowed for this URL.`, [`Allow: ${ALLOWED}`], false);
-  if (method !== "GET" && method !== "HEAD" && method !== "POST") return errorPage(501, "Not Implemented", `${escapeHtml(method)} not supported for current URL.<br />\n`, [`Allow: ${ALLOWED}`], true);
+  if (REFUSED_METHODS.has(method))
+    return errorPage(405, "Method Not Allowed", `The requested method ${escapeHtml(method)} is not allowed for this URL.`, [`Allow: ${ALLOWED}`], false);
+  if (method !== "GET" && method !== "HEAD" && method !== "POST")
+    return errorPage(501, "Not Implemented", `${escapeHtml(method)} not supported for current URL.<br />\n`, [`Allow: ${ALLOWED}`], true);
   return respondWithFile(machine, request, path);
 }
 
@@ -81,7 +106,8 @@ function serve(machine: Machine, request: HttpRequest, file: string, status: { r
   const modified = machine.epochSeconds + Math.floor(status.modifiedAtNs / NS_PER_SECOND);
   const tag = entityTag(machine, status.modifiedAtNs, body.length);
   const fields = [`Last-Modified: ${httpDate(modified)}`, `ETag: ${tag}`, "Accept-Ranges: bytes"];
-  if (isUnmodified(request, tag, modified)) return { status: 304, reason: "Not Modified", fields: fields.slice(0, 2), lastFields: [], body: utf8Bytes(""), mustClose: false, isChunked: false };
+  if (isUnmodified(request, tag, modified))
+    return { status: 304, reason: "Not Modified", fields: fields.slice(0, 2), lastFields: [], body: utf8Bytes(""), mustClose: false, isChunked: false };
   const range = /^bytes=(\d*)-(\d*)$/.exec(request.field("range") ?? "");
   if (range !== null && request.method !== "HEAD" && (range[1] !== "" || range[2] !== "")) return servePart(fields, body, range[1] ?? "", range[2] ?? "");
   return { status: 200, reason: "OK", fields: [...fields, `Content-Length: ${body.length}`], lastFields: [], body, mustClose: false, isChunked: false };
@@ -96,14 +122,25 @@ function servePart(fields: readonly string[], body: Uint8Array, first: string, l
     return { ...answer, fields: [], isChunked: true };
   }
   const part = body.subarray(start, end + 1);
-  return { status: 206, reason: "Partial Content", fields: [...fields, `Content-Length: ${part.length}`, `Content-Range: bytes ${start}-${end}/${body.length}`], lastFields: [], body: part, mustClose: false, isChunked: false };
+  return {
+    status: 206,
+    reason: "Partial Content",
+    fields: [...fields, `Content-Length: ${part.length}`, `Content-Range: bytes ${start}-${end}/${body.length}`],
+    lastFields: [],
+    body: part,
+    mustClose: false,
+    isChunked: false,
+  };
 }
 
-/** Size and modification time in microseconds; weak while the file could still change within the same second (ap_make_etag). */
+/**
+ * Size and modification time in microseconds; weak while the file could still change within the same second (ap_make_etag). Commands here take
+ * no time where real ones take some tenths of a second, so that half a second is as long as a second there.
+ */
 function entityTag(machine: Machine, modifiedAtNs: number, size: number): string {
   const microseconds = BigInt(machine.epochSeconds) * 1_000_000n + BigInt(Math.floor(modifiedAtNs / 1000));
   const age = machine.host.loop.nowNs - modifiedAtNs;
-  const isWeak = modifiedAtNs > 0 && age <= NS_PER_SECOND;
+  const isWeak = age <= NS_PER_SECOND / 2;
   return `${isWeak ? "W/" : ""}"${size.toString(16)}-${microseconds.toString(16)}"`;
 }
 
@@ -123,7 +160,6 @@ function errorPage(status: number, reason: string, text: string, fields: readonl
   const body = `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN" "http://www.w3.org/TR/html4/strict.dtd">\n<html><head>\n<title>${status} ${reason}</title>\n</head><body>\n<h1>${reason}</h1>\n<p>${text}</p>\n</body></html>\n`;
   return { ...page(status, reason, fields, body, ["Content-Type: text/html; charset=iso-8859-1"], false), mustClose };
 }
-
 
 function page(status: number, reason: string, fields: readonly string[], text: string, lastFields: readonly string[], isChunked: boolean): HttpResponse {
   const body = utf8Bytes(text);
@@ -156,7 +192,11 @@ function escapeHtml(text: string): string {
 }
 
 /** The whole answer as bytes. `connectionFields` are what keep-alive adds. */
-export function encodeResponse(machine: Machine, response: HttpResponse, options: { readonly connectionFields: readonly string[]; readonly isHead: boolean }): Uint8Array {
+export function encodeResponse(
+  machine: Machine,
+  response: HttpResponse,
+  options: { readonly connectionFields: readonly string[]; readonly isHead: boolean },
+): Uint8Array {
   const now = machine.epochSeconds + Math.floor(machine.host.loop.nowNs / NS_PER_SECOND);
   // A HEAD request for an error page is answered without a length.
   const fields = options.isHead && response.status >= 300 ? response.fields.filter((field) => !field.startsWith("Content-Length:")) : response.fields;
@@ -166,7 +206,9 @@ export function encodeResponse(machine: Machine, response: HttpResponse, options
   lines.push(...response.lastFields);
   const head = utf8Bytes(`${lines.join("\r\n")}\r\n\r\n`);
   if (options.isHead || response.body.length === 0) return head;
-  const parts = response.isChunked ? [head, utf8Bytes(`${response.body.length.toString(16)}\r\n`), response.body, utf8Bytes("\r\n0\r\n\r\n")] : [head, response.body];
+  const parts = response.isChunked
+    ? [head, utf8Bytes(`${response.body.length.toString(16)}\r\n`), response.body, utf8Bytes("\r\n0\r\n\r\n")]
+    : [head, response.body];
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;
   for (const part of parts) {

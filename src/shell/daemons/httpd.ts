@@ -4,7 +4,6 @@
  * It listens as Apache does, with a backlog of 511 and TCP_DEFER_ACCEPT: a connection without a request stays in SYN_RECV.
  */
 
-import { NS_PER_MS } from "../../base/time.ts";
 import type { TcpListener } from "../../host/host.ts";
 import type { EventTarget } from "../../kernel/event-loop.ts";
 import type { Command, CommandContext, Running, Wait } from "../command.ts";
@@ -18,7 +17,6 @@ const BACKLOG = 511;
 const DEFER_ACCEPT_SECONDS = 30;
 const WORKERS_MAX = 32;
 const CONNECTIONS_MAX = 4096;
-const STARTUP_NS = 100 * NS_PER_MS;
 const VERSION = "Server version: Apache/2.4.71 (Debian)\nServer built:   2026-11-05T12:00:00\n";
 
 export interface HttpdResult {
@@ -33,7 +31,8 @@ export function startHttpd(machine: Machine, ports: string): HttpdResult {
   const list = ports.split(/\s+/).filter((port) => port !== "");
   const wanted = list.length === 0 ? ["80"] : list;
   for (const port of wanted) {
-    if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65535) return { exit: 1, stderr: `AH00526: Syntax error on line ${wanted.indexOf(port) + 1} of /run/httpd.conf:\nInvalid address or port\n` };
+    if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65535)
+      return { exit: 1, stderr: `AH00526: Syntax error on line ${wanted.indexOf(port) + 1} of /run/httpd.conf:\nInvalid address or port\n` };
   }
   const server = new HttpServer(machine);
   let failedPort: string | undefined;
@@ -58,7 +57,10 @@ export function startHttpd(machine: Machine, ports: string): HttpdResult {
     return server.run();
   });
   if (failedPort === undefined) return { exit: 0, stderr: "" };
-  return { exit: 1, stderr: `(98)Address already in use: AH00072: make_sock: could not bind to address 0.0.0.0:${failedPort}\nno listening sockets available, shutting down\nAH00015: Unable to open logs\n` };
+  return {
+    exit: 1,
+    stderr: `(98)Address already in use: AH00072: make_sock: could not bind to address 0.0.0.0:${failedPort}\nno listening sockets available, shutting down\nAH00015: Unable to open logs\n`,
+  };
 }
 
 /** Ends the server as `kill $(cat /run/httpd.pid)` does; false when none runs. */
@@ -97,15 +99,18 @@ class HttpServer implements WorkerPool {
   }
 
   listen(port: number, process: Process): boolean {
-    const listener = this.#machine.host.tcp.listen({ address: 0, port, backlog: BACKLOG, owner: process.socketOwner(), deferAcceptSeconds: DEFER_ACCEPT_SECONDS }, (socket) => {
-      const connection = new HttpConnection(this.#machine, socket, this, (closed) => {
-        this.#connections.delete(closed);
+    const listener = this.#machine.host.tcp.listen(
+      { address: 0, port, backlog: BACKLOG, owner: process.socketOwner(), deferAcceptSeconds: DEFER_ACCEPT_SECONDS },
+      (socket) => {
+        const connection = new HttpConnection(this.#machine, socket, this, (closed) => {
+          this.#connections.delete(closed);
+          this.#mayAccept();
+        });
+        this.#connections.add(connection);
         this.#mayAccept();
-      });
-      this.#connections.add(connection);
-      this.#mayAccept();
-      return connection.events();
-    });
+        return connection.events();
+      },
+    );
     if (typeof listener === "string") return false;
     this.#listeners.push(listener);
     return true;
@@ -158,15 +163,14 @@ class HttpServer implements WorkerPool {
   }
 }
 
-function* httpd(context: CommandContext): Running<number> {
+function httpd(context: CommandContext): number {
   const result = startHttpd(context.machine, context.env.get("HTTPD_PORTS") ?? "");
   if (result.stderr !== "") context.stderr.write(result.stderr);
-  if (result.exit === 0) yield* context.sleep(STARTUP_NS);
   return result.exit;
 }
 
 /** apache2 itself, as far as people call it by hand: `-k start`, `-k stop`, `-v`, `-t`. */
-function* apache2(context: CommandContext): Running<number> {
+function apache2(context: CommandContext): number {
   const { args } = context;
   if (args[0] === "-v") {
     context.stdout.write(VERSION);
@@ -185,17 +189,19 @@ function* apache2(context: CommandContext): Running<number> {
         context.stdout.write(`httpd (pid ${running.pid}) already running\n`);
         return 0;
       }
-      return yield* httpd(context);
+      return httpd(context);
     }
     case "restart":
     case "graceful":
-      return runningHttpd(context.machine) === undefined ? yield* httpd(context) : 0;
+      return runningHttpd(context.machine) === undefined ? httpd(context) : 0;
     case "stop":
     case "graceful-stop":
       if (!stopHttpd(context.machine)) context.stdout.write("httpd (no pid file) not running\n");
       return 0;
     default:
-      context.stderr.write(`${context.name}: '${args.join(" ")}' is not supported by the simulated web server (known: -k start|stop|restart|graceful, -t, -v)\n`);
+      context.stderr.write(
+        `${context.name}: '${args.join(" ")}' is not supported by the simulated web server (known: -k start|stop|restart|graceful, -t, -v)\n`,
+      );
       return 1;
   }
 }
@@ -206,4 +212,3 @@ export const httpdCommands: readonly Command[] = [
   { path: "/usr/sbin/apachectl", run: apache2 },
   { path: "/usr/sbin/apache2ctl", run: apache2 },
 ];
-

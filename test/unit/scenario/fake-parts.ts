@@ -35,49 +35,91 @@ export function fakeParts(): { readonly parts: WorldParts; readonly log: FakeLog
           addEthernet(options: { readonly name: string; readonly mac: number; readonly port: LinkPort }) {
             const taps: NetDevice["taps"] = [];
             const device = {
-              hostName: name, name: options.name, deviceName: options.name, mac: options.mac, port: options.port, taps,
-              receiveFrame: (frame: EthernetFrame) => { for (const tap of taps) tap("in", loop.nowNs, frame); },
-              carrierChanged: (hasCarrier: boolean) => { log.carrier.push(`${name}.${options.name} ${hasCarrier ? "up" : "down"} at ${loop.nowNs / 1e9}`); },
+              hostName: name,
+              name: options.name,
+              deviceName: options.name,
+              mac: options.mac,
+              port: options.port,
+              taps,
+              receiveFrame: (frame: EthernetFrame) => {
+                for (const tap of taps) tap("in", loop.nowNs, frame);
+              },
+              carrierChanged: (hasCarrier: boolean) => {
+                log.carrier.push(`${name}.${options.name} ${hasCarrier ? "up" : "down"} at ${loop.nowNs / 1e9}`);
+              },
             };
             own.set(options.name, device as unknown as NetDevice & { readonly port: LinkPort; readonly mac: number });
             return device as unknown as NetDevice & FrameReceiver;
           },
           setUp: () => undefined,
         },
-        addresses: { add: (device: NetDevice, address: { readonly address: number; readonly prefixLength: number; readonly broadcast: number }) => { log.addresses.push(`${name}.${device.name} ${address.address.toString(16)}/${address.prefixLength} brd ${address.broadcast.toString(16)}`); return undefined; } },
-        fib: { add: (entry: { readonly gateway: number }) => { log.routes.push(`${name} ${entry.gateway.toString(16)}`); return undefined; } },
-        sysctl: { write: (key: string, text: string) => { log.sysctls.push(`${name} ${key}=${text}`); return undefined; } },
+        addresses: {
+          add: (device: NetDevice, address: { readonly address: number; readonly prefixLength: number; readonly broadcast: number }) => {
+            log.addresses.push(`${name}.${device.name} ${address.address.toString(16)}/${address.prefixLength} brd ${address.broadcast.toString(16)}`);
+            return undefined;
+          },
+        },
+        fib: {
+          add: (entry: { readonly gateway: number }) => {
+            log.routes.push(`${name} ${entry.gateway.toString(16)}`);
+            return undefined;
+          },
+        },
+        sysctl: {
+          write: (key: string, text: string) => {
+            log.sysctls.push(`${name} ${key}=${text}`);
+            return undefined;
+          },
+        },
       };
-      const files = { makeDirectory: () => undefined, write: (path: string, text: string) => { log.files.push(`${name} ${path} ${text}`); } };
+      const files = {
+        makeDirectory: () => undefined,
+        write: (path: string, text: string) => {
+          log.files.push(`${name} ${path} ${text}`);
+        },
+      };
       return { host, files } as unknown as Machine;
     },
     startScript(machine, script, { onEnd, outputCharsMax, onOutputLimit }): RunningScript {
       const { loop, name } = machine.host;
       const state = { stdout: "", stderr: "", exit: undefined as number | undefined, isBroken: false };
-      const commands = script.trim().split(/[;\n]/).map((command) => command.trim());
+      const commands = script
+        .trim()
+        .split(/[;\n]/)
+        .map((command) => command.trim());
       const next = (): void => {
         for (;;) {
           const command = commands.shift();
-          if (command === undefined) return finish(0);
+          if (command === undefined) {
+            finish(0);
+            return;
+          }
           const [word = "", ...rest] = command.split(" ");
           const text = rest.join(" ");
           if (word === "echo") state.stdout += `${text}\n`;
           else if (word === "err") state.stderr += `${text}\n`;
-          else if (word === "exit") return finish(Number(text));
-          else if (word === "sleep") return void loop.after(Math.round(Number(text) * 1e9), { onEvent: next });
-          else if (word === "hang") return undefined;
+          else if (word === "exit") {
+            finish(Number(text));
+            return;
+          } else if (word === "sleep") {
+            loop.after(Math.round(Number(text) * 1e9), { onEvent: next });
+            return;
+          } else if (word === "hang") return;
           else if (word === "forever") commands.unshift("sleep 1", "forever");
           else if (word === "spin") commands.unshift("sleep 0", "spin");
           else if (word === "endless") {
             limits.get(name)?.(new LimitError(name, 2, "stepsAtOneTimeMax", "the clock stands still"));
-            return finish(137);
-          }
-          else if (word === "print") {
+            finish(137);
+            return;
+          } else if (word === "print") {
             state.stdout = "x".repeat(Math.min(Number(text), outputCharsMax));
             if (Number(text) > outputCharsMax) onOutputLimit();
           } else if (word === "send") {
             const device = devices.get(name)?.get(text);
-            if (device === undefined) return finish(1);
+            if (device === undefined) {
+              finish(1);
+              return;
+            }
             const frame = new EthernetFrame(0xffffffffffff, device.mac, 0x88b5, new RawPayload(Uint8Array.from([1, 2, 3, 4])));
             for (const tap of device.taps) tap("out", loop.nowNs, frame);
             device.port.transmit(frame);
@@ -89,11 +131,21 @@ export function fakeParts(): { readonly parts: WorldParts; readonly log: FakeLog
         if (!state.isBroken) onEnd();
       };
       const running: RunningScript = {
-        get stdout() { return state.stdout; },
-        get stderr() { return state.stderr; },
-        get exit() { return state.exit; },
-        abandon: () => { state.isBroken = true; },
-        interrupt: () => { finish(130); },
+        get stdout() {
+          return state.stdout;
+        },
+        get stderr() {
+          return state.stderr;
+        },
+        get exit() {
+          return state.exit;
+        },
+        abandon: () => {
+          state.isBroken = true;
+        },
+        interrupt: () => {
+          finish(130);
+        },
       };
       next();
       return running;

@@ -4,7 +4,7 @@
 
 import { expect, test } from "vitest";
 import { LimitError, type RunLimits } from "../../../src/scenario/limits.ts";
-import { resultToJson, type RunResult, runScenario } from "../../../src/scenario/run-scenario.ts";
+import { type RunResult, resultToJson, runScenario } from "../../../src/scenario/run-scenario.ts";
 import { parseScenario } from "../../../src/scenario/scenario-file.ts";
 import { decodePcap } from "../../../src/wire/pcap.ts";
 import { type FakeLog, fakeParts } from "./fake-parts.ts";
@@ -24,9 +24,16 @@ ${run(options.runA)}  b:
 ${run(options.runB)}${timeline === "" ? "" : `timeline:\n${timeline}`}${options.more ?? ""}`;
 }
 
-function run(options: Parameters<typeof scenarioText>[0] & { readonly limits?: Partial<RunLimits>; readonly untilNs?: number }): RunResult & { readonly log: FakeLog } {
+function run(
+  options: Parameters<typeof scenarioText>[0] & { readonly limits?: Partial<RunLimits>; readonly untilNs?: number },
+): RunResult & { readonly log: FakeLog } {
   const { parts, log } = fakeParts();
-  const result = runScenario(parseScenario(scenarioText(options), "x.yaml"), { parts, capturesFrames: true, ...(options.limits === undefined ? {} : { limits: options.limits }), untilNs: options.untilNs });
+  const result = runScenario(parseScenario(scenarioText(options), "x.yaml"), {
+    parts,
+    capturesFrames: true,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    untilNs: options.untilNs,
+  });
   return { ...result, log };
 }
 
@@ -59,7 +66,10 @@ test("duration makes a run longer, never shorter", () => {
 
 test("a command that never ends is given up after its timeout, as the lab does", () => {
   const result = run({ timeline: ["{ host: a, run: 'echo begun; hang', timeout: 3s }", "{ host: b, run: 'forever' }"] });
-  expect(result.timeline).toEqual([{ exit: 124, stdout: "begun\n", stderr: "timed out", seconds: 3 }, { exit: 124, stdout: "", stderr: "timed out", seconds: 120 }]);
+  expect(result.timeline).toEqual([
+    { exit: 124, stdout: "begun\n", stderr: "timed out", seconds: 3 },
+    { exit: 124, stdout: "", stderr: "timed out", seconds: 120 },
+  ]);
 });
 
 test("a setup that never ends is given up after 60 s", () => {
@@ -100,17 +110,61 @@ test("captures count from the start of the timeline; what was before it is at 0"
     const file = decodePcap(capture.toBytes(result.originNs));
     return [`${capture.hostName}.${capture.deviceName}`, file.ok ? file.value.records.map(({ seconds, nanoseconds }) => [seconds, nanoseconds]) : file.reason];
   });
-  expect(sides).toEqual([["a.eth0", [[0, 0], [1, 0]]], ["b.eth0", [[0, 0], [1, 11_344]]], ["b.eth1", []]]);
+  expect(sides).toEqual([
+    [
+      "a.eth0",
+      [
+        [0, 0],
+        [1, 0],
+      ],
+    ],
+    [
+      "b.eth0",
+      [
+        [0, 0],
+        [1, 11_344],
+      ],
+    ],
+    ["b.eth1", []],
+  ]);
 });
 
 test.each([
-  { what: "10^9 events", options: { timeline: ["{ host: a, run: 'spin' }"], limits: { events: 10_000 } }, message: "x.yaml:11:5: limit `events` reached: 10000 events while the step at 0 s on a ran" },
-  { what: "events of a setup", options: { runB: "spin", limits: { events: 10_000 } }, message: "x.yaml:10:5: limit `events` reached: 10000 events while the setup of b ran" },
-  { what: "output", options: { timeline: ["{ host: a, run: 'print 101; hang' }"], limits: { outputChars: 100 } }, message: "x.yaml:11:5: limit `outputChars` reached: 100 characters of output while the step at 0 s on a ran" },
-  { what: "captured frames", options: { timeline: ["{ host: a, run: 'send eth0; send eth0; sleep 1' }"], limits: { capturedFrames: 2 } }, message: "x.yaml:11:5: limit `capturedFrames` reached: 2 captured frames while the step at 0 s on a ran" },
-  { what: "simulated time", options: { timeline: ["{ at: 5s, host: a, run: 'sleep 2' }"], limits: { simulatedNs: 6e9 } }, message: "x.yaml:11:5: limit `simulatedNs` reached: 6 s of simulated time" },
-  { what: "an endless loop in a script", options: { timeline: ["{ host: a, run: 'endless' }"] }, message: /^x\.yaml:12:1: limit `stepsAtOneTimeMax` reached: a, line 2: the clock stands still/ },
-  { what: "an endless loop in a setup", options: { runA: "echo x\nendless" }, message: /^x\.yaml:10:1: limit `stepsAtOneTimeMax` reached: a, line 2: .* while the setup of a ran$/ },
+  {
+    what: "10^9 events",
+    options: { timeline: ["{ host: a, run: 'spin' }"], limits: { events: 10_000 } },
+    message: "x.yaml:11:5: limit `events` reached: 10000 events while the step at 0 s on a ran",
+  },
+  {
+    what: "events of a setup",
+    options: { runB: "spin", limits: { events: 10_000 } },
+    message: "x.yaml:10:5: limit `events` reached: 10000 events while the setup of b ran",
+  },
+  {
+    what: "output",
+    options: { timeline: ["{ host: a, run: 'print 101; hang' }"], limits: { outputChars: 100 } },
+    message: "x.yaml:11:5: limit `outputChars` reached: 100 characters of output while the step at 0 s on a ran",
+  },
+  {
+    what: "captured frames",
+    options: { timeline: ["{ host: a, run: 'send eth0; send eth0; sleep 1' }"], limits: { capturedFrames: 2 } },
+    message: "x.yaml:11:5: limit `capturedFrames` reached: 2 captured frames while the step at 0 s on a ran",
+  },
+  {
+    what: "simulated time",
+    options: { timeline: ["{ at: 5s, host: a, run: 'sleep 2' }"], limits: { simulatedNs: 6e9 } },
+    message: "x.yaml:11:5: limit `simulatedNs` reached: 6 s of simulated time",
+  },
+  {
+    what: "an endless loop in a script",
+    options: { timeline: ["{ host: a, run: 'endless' }"] },
+    message: /^x\.yaml:12:1: limit `stepsAtOneTimeMax` reached: a, line 2: the clock stands still/,
+  },
+  {
+    what: "an endless loop in a setup",
+    options: { runA: "echo x\nendless" },
+    message: /^x\.yaml:10:1: limit `stepsAtOneTimeMax` reached: a, line 2: .* while the setup of a ran$/,
+  },
 ])("limit: $what", ({ options, message }) => {
   let text = "";
   try {

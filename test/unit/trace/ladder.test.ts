@@ -5,7 +5,7 @@
 import { expect, test } from "vitest";
 import type { TraceEvent } from "../../../src/trace/events.ts";
 import { formatLadder, LadderSink } from "../../../src/trace/ladder.ts";
-import { ArpPacket, EthernetFrame, ETHERTYPE_ARP, ETHERTYPE_IPV4, Ipv4Packet, PROTOCOL_IPIP, PROTOCOL_TCP, TcpSegment } from "../../../src/wire/packet.ts";
+import { ArpPacket, ETHERTYPE_ARP, ETHERTYPE_IPV4, EthernetFrame, Ipv4Packet, PROTOCOL_IPIP, PROTOCOL_TCP, TcpSegment } from "../../../src/wire/packet.ts";
 
 const CLIENT = 0x020000000001;
 const DIRECTOR = 0x020000000002;
@@ -79,7 +79,14 @@ test("many hosts get letters and a legend", () => {
 test("colours go around pieces and change nothing else", () => {
   const plain = formatLadder(story(), { hosts: HOSTS, width: 120 });
   const parts = new Set<string>();
-  const styled = formatLadder(story(), { hosts: HOSTS, width: 120, style: (part, text) => { parts.add(part); return `<${text}>`; } });
+  const styled = formatLadder(story(), {
+    hosts: HOSTS,
+    width: 120,
+    style: (part, text) => {
+      parts.add(part);
+      return `<${text}>`;
+    },
+  });
   expect(styled.map((line) => line.replace(/<(?=[^<]*>)|(?<=<[^>]*)>/g, "")).length).toBe(plain.length);
   expect([...parts].sort()).toEqual(["arp", "drop", "host", "lane", "note", "rewritten", "tcp", "time", "tunnel"]);
 });
@@ -94,7 +101,9 @@ test("nothing sent, nothing drawn", () => {
 
 test("the sink stops at its bound and says so once", () => {
   let fullCount = 0;
-  const sink = new LadderSink(2, () => { fullCount++; });
+  const sink = new LadderSink(2, () => {
+    fullCount++;
+  });
   for (const event of story()) sink.write(event);
   expect([sink.frameCount, sink.isFull, fullCount]).toEqual([2, true, 1]);
 });

@@ -6,7 +6,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodePcap, encodePcap, encodePcapHeader, LINKTYPE_ETHERNET, LINKTYPE_RAW } from "../../../src/wire/pcap.ts";
 
-const record = fc.record({ seconds: fc.integer({ min: 0, max: 0xffffffff }), nanoseconds: fc.integer({ min: 0, max: 999_999_999 }), bytes: fc.uint8Array({ maxLength: 60 }) });
+const record = fc.record({
+  seconds: fc.integer({ min: 0, max: 0xffffffff }),
+  nanoseconds: fc.integer({ min: 0, max: 999_999_999 }),
+  bytes: fc.uint8Array({ maxLength: 60 }),
+});
 
 test("what is written is read back", () => {
   fc.assert(
@@ -36,9 +40,27 @@ test("microseconds and big-endian files are read, too", () => {
 });
 
 test.each([
-  { what: "another magic number", change: (bytes: Uint8Array) => { bytes[0] = 9; }, reason: /magic/ },
-  { what: "another version", change: (bytes: Uint8Array) => { bytes[4] = 3; }, reason: /version 3/ },
-  { what: "a record longer than any snapshot", change: (bytes: Uint8Array) => { bytes[35] = 1; }, reason: /the most is/ },
+  {
+    what: "another magic number",
+    change: (bytes: Uint8Array) => {
+      bytes[0] = 9;
+    },
+    reason: /magic/,
+  },
+  {
+    what: "another version",
+    change: (bytes: Uint8Array) => {
+      bytes[4] = 3;
+    },
+    reason: /version 3/,
+  },
+  {
+    what: "a record longer than any snapshot",
+    change: (bytes: Uint8Array) => {
+      bytes[35] = 1;
+    },
+    reason: /the most is/,
+  },
 ])("$what is an error, not an exception", ({ change, reason }) => {
   const bytes = encodePcap(LINKTYPE_ETHERNET, [{ seconds: 1, nanoseconds: 2, bytes: new Uint8Array(5), lengthBytes: 5 }]);
   change(bytes);

@@ -11,8 +11,26 @@ import { decodeEthernet, encodeEthernet } from "../../../src/wire/ethernet.ts";
 import { decodeIgmp, encodeIgmp } from "../../../src/wire/igmp.ts";
 import { decodeIpv4, decodeIpv4Payload, encodeIpv4, encodeIpv4Payload } from "../../../src/wire/ipv4.ts";
 import {
-  ArpPacket, EthernetFrame, ETHERTYPE_ARP, ETHERTYPE_IPV4, GrePacket, GuePacket, IcmpMessage, Ipv4Packet, type Ipv4Payload, PROTOCOL_GRE, PROTOCOL_ICMP, PROTOCOL_IPIP,
-  PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_VRRP, RawPayload, type TcpOptions, TcpSegment, UdpDatagram, VrrpAdvert,
+  ArpPacket,
+  ETHERTYPE_ARP,
+  ETHERTYPE_IPV4,
+  EthernetFrame,
+  GrePacket,
+  GuePacket,
+  IcmpMessage,
+  Ipv4Packet,
+  type Ipv4Payload,
+  PROTOCOL_GRE,
+  PROTOCOL_ICMP,
+  PROTOCOL_IPIP,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  PROTOCOL_VRRP,
+  RawPayload,
+  type TcpOptions,
+  TcpSegment,
+  UdpDatagram,
+  VrrpAdvert,
 } from "../../../src/wire/packet.ts";
 import { encodeTcp, tcpOptionBytes } from "../../../src/wire/tcp.ts";
 import { RECORDED_FRAMES } from "./recorded-frames.ts";
@@ -76,31 +94,42 @@ const word = fc.integer({ min: 0, max: 65_535 });
 const long = fc.integer({ min: 0, max: 0xffffffff });
 const payloadBytes = fc.uint8Array({ maxLength: 120 });
 
-const tcpOptions: fc.Arbitrary<TcpOptions> = fc.record(
-  {
-    mss: word,
-    sackPermitted: fc.constant(true),
-    timestamps: fc.record({ value: long, echo: long }),
-    windowScale: fc.integer({ min: 0, max: 14 }),
-    sack: fc.array(fc.tuple(long, long), { minLength: 1, maxLength: 2 }),
-  },
-  { requiredKeys: [] },
-).filter((options) => tcpOptionBytes(options) <= 40);
+const tcpOptions: fc.Arbitrary<TcpOptions> = fc
+  .record(
+    {
+      mss: word,
+      sackPermitted: fc.constant(true),
+      timestamps: fc.record({ value: long, echo: long }),
+      windowScale: fc.integer({ min: 0, max: 14 }),
+      sack: fc.array(fc.tuple(long, long), { minLength: 1, maxLength: 2 }),
+    },
+    { requiredKeys: [] },
+  )
+  .filter((options) => tcpOptionBytes(options) <= 40);
 
-const tcp = fc.tuple(port, port, long, long, fc.integer({ min: 0, max: 255 }), word, word, tcpOptions, payloadBytes).map(([src, dst, seq, ack, flags, window, urgent, options, payload]) => {
-  const segment = new TcpSegment(src, dst, seq, ack, flags, window);
-  segment.urgentPointer = urgent;
-  segment.options = options;
-  segment.optionBytes = tcpOptionBytes(options);
-  segment.payload = payload;
-  return segment;
-});
+const tcp = fc
+  .tuple(port, port, long, long, fc.integer({ min: 0, max: 255 }), word, word, tcpOptions, payloadBytes)
+  .map(([src, dst, seq, ack, flags, window, urgent, options, payload]) => {
+    const segment = new TcpSegment(src, dst, seq, ack, flags, window);
+    segment.urgentPointer = urgent;
+    segment.options = options;
+    segment.optionBytes = tcpOptionBytes(options);
+    segment.payload = payload;
+    return segment;
+  });
 
-const udp = fc.tuple(port, port.filter((value) => !GUE_PORTS.has(value)), payloadBytes, fc.boolean()).map(([src, dst, payload, hasChecksum]) => {
-  const datagram = new UdpDatagram(src, dst, payload);
-  datagram.hasChecksum = hasChecksum;
-  return datagram;
-});
+const udp = fc
+  .tuple(
+    port,
+    port.filter((value) => !GUE_PORTS.has(value)),
+    payloadBytes,
+    fc.boolean(),
+  )
+  .map(([src, dst, payload, hasChecksum]) => {
+    const datagram = new UdpDatagram(src, dst, payload);
+    datagram.hasChecksum = hasChecksum;
+    return datagram;
+  });
 
 const echo = fc.tuple(fc.constantFrom(0, 8, 13), long, payloadBytes).map(([type, rest, payload]) => {
   const message = new IcmpMessage(type, 0, rest);
@@ -108,19 +137,25 @@ const echo = fc.tuple(fc.constantFrom(0, 8, 13), long, payloadBytes).map(([type,
   return message;
 });
 
-const vrrp = fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 255 }), fc.array(address, { maxLength: 20 }), fc.boolean()).map(([vrid, priority, addresses, isThree]) =>
-  isThree ? new VrrpAdvert(3, vrid, priority, 100, addresses, 0, new Uint8Array(0)) : new VrrpAdvert(2, vrid, priority, 1, addresses, 1, Uint8Array.from([112, 97, 115, 115, 0, 0, 0, 0])),
-);
+const vrrp = fc
+  .tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 255 }), fc.array(address, { maxLength: 20 }), fc.boolean())
+  .map(([vrid, priority, addresses, isThree]) =>
+    isThree
+      ? new VrrpAdvert(3, vrid, priority, 100, addresses, 0, new Uint8Array(0))
+      : new VrrpAdvert(2, vrid, priority, 1, addresses, 1, Uint8Array.from([112, 97, 115, 115, 0, 0, 0, 0])),
+  );
 
 function packetOf(protocol: number, payload: fc.Arbitrary<Ipv4Payload>): fc.Arbitrary<Ipv4Packet> {
-  return fc.tuple(address, address, fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 255 }), word, fc.boolean(), payload, fc.constantFrom(0, 4, 40)).map(([src, dst, ttl, tos, id, dontFragment, content, optionBytes]) => {
-    const packet = new Ipv4Packet(src, dst, protocol, ttl, content);
-    packet.tos = tos;
-    packet.id = id;
-    packet.dontFragment = dontFragment;
-    packet.options = new Uint8Array(optionBytes).fill(1);
-    return packet;
-  });
+  return fc
+    .tuple(address, address, fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 255 }), word, fc.boolean(), payload, fc.constantFrom(0, 4, 40))
+    .map(([src, dst, ttl, tos, id, dontFragment, content, optionBytes]) => {
+      const packet = new Ipv4Packet(src, dst, protocol, ttl, content);
+      packet.tos = tos;
+      packet.id = id;
+      packet.dontFragment = dontFragment;
+      packet.options = new Uint8Array(optionBytes).fill(1);
+      return packet;
+    });
 }
 
 const plainPacket = fc.oneof(
@@ -128,26 +163,38 @@ const plainPacket = fc.oneof(
   packetOf(PROTOCOL_UDP, udp),
   packetOf(PROTOCOL_ICMP, echo),
   packetOf(PROTOCOL_VRRP, vrrp),
-  packetOf(200, payloadBytes.map((bytes) => new RawPayload(bytes))),
+  packetOf(
+    200,
+    payloadBytes.map((bytes) => new RawPayload(bytes)),
+  ),
 );
 
 const tunnelled = fc.oneof(
   packetOf(PROTOCOL_IPIP, plainPacket),
-  packetOf(PROTOCOL_GRE, fc.tuple(plainPacket, fc.boolean(), fc.option(long, { nil: undefined })).map(([inner, hasChecksum, key]) => new GrePacket(0x0800, inner, hasChecksum, key))),
-  packetOf(PROTOCOL_UDP, fc.tuple(port, plainPacket, fc.boolean(), fc.constantFrom(0, 4, 8)).map(([src, inner, hasChecksum, fieldBytes]) => {
-    const datagram = new UdpDatagram(src, 6080, new GuePacket(PROTOCOL_IPIP, inner, 0, new Uint8Array(fieldBytes)));
-    datagram.hasChecksum = hasChecksum;
-    return datagram;
-  })),
+  packetOf(
+    PROTOCOL_GRE,
+    fc.tuple(plainPacket, fc.boolean(), fc.option(long, { nil: undefined })).map(([inner, hasChecksum, key]) => new GrePacket(0x0800, inner, hasChecksum, key)),
+  ),
+  packetOf(
+    PROTOCOL_UDP,
+    fc.tuple(port, plainPacket, fc.boolean(), fc.constantFrom(0, 4, 8)).map(([src, inner, hasChecksum, fieldBytes]) => {
+      const datagram = new UdpDatagram(src, 6080, new GuePacket(PROTOCOL_IPIP, inner, 0, new Uint8Array(fieldBytes)));
+      datagram.hasChecksum = hasChecksum;
+      return datagram;
+    }),
+  ),
 );
 
 /** ICMP errors about whole packets: cut ones are not the same object afterwards. */
-const icmpError = packetOf(PROTOCOL_ICMP, fc.tuple(fc.constantFrom(3, 5, 11, 12), fc.integer({ min: 0, max: 15 }), long, plainPacket).map(([type, code, rest, quoted]) => {
-  const message = new IcmpMessage(type, code, rest);
-  message.quoted = quoted;
-  message.quotedBytes = quoted.lengthBytes;
-  return message;
-}));
+const icmpError = packetOf(
+  PROTOCOL_ICMP,
+  fc.tuple(fc.constantFrom(3, 5, 11, 12), fc.integer({ min: 0, max: 15 }), long, plainPacket).map(([type, code, rest, quoted]) => {
+    const message = new IcmpMessage(type, code, rest);
+    message.quoted = quoted;
+    message.quotedBytes = quoted.lengthBytes;
+    return message;
+  }),
+);
 
 const anyPacket = fc.oneof(plainPacket, tunnelled, icmpError);
 
@@ -163,7 +210,11 @@ describe("generated packets", () => {
   });
 
   test("lengthBytes is the number of bytes", () => {
-    fc.assert(fc.property(anyPacket, (packet) => { expect(encodeIpv4(packet).length).toBe(packet.lengthBytes); }));
+    fc.assert(
+      fc.property(anyPacket, (packet) => {
+        expect(encodeIpv4(packet).length).toBe(packet.lengthBytes);
+      }),
+    );
   });
 
   test("every truncation is rejected", () => {
@@ -178,13 +229,44 @@ describe("generated packets", () => {
 
   test("arbitrary bytes never make a decoder throw, whatever is ignored", () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(0x0800, 0x0806, 0x86dd), fc.constantFrom(1, 2, 4, 6, 17, 47, 112), (bytes, etherType, protocol) => {
-        const frame = Uint8Array.from([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, etherType >> 8, etherType & 255, 0x45, 0, 0, Math.min(bytes.length + 20, 255), ...bytes.slice(0, 1), 0, 0, 0, 64, protocol, ...bytes]);
-        for (const ignoreChecksums of [true, false]) {
-          const result = decodeEthernet(frame, { ...DECODE, ignoreChecksums });
-          if (result.ok) expect(typeof formatCaptured(result.value)).toBe("string");
-        }
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.constantFrom(0x0800, 0x0806, 0x86dd),
+        fc.constantFrom(1, 2, 4, 6, 17, 47, 112),
+        (bytes, etherType, protocol) => {
+          const frame = Uint8Array.from([
+            2,
+            0,
+            0,
+            0,
+            0,
+            1,
+            2,
+            0,
+            0,
+            0,
+            0,
+            2,
+            etherType >> 8,
+            etherType & 255,
+            0x45,
+            0,
+            0,
+            Math.min(bytes.length + 20, 255),
+            ...bytes.slice(0, 1),
+            0,
+            0,
+            0,
+            64,
+            protocol,
+            ...bytes,
+          ]);
+          for (const ignoreChecksums of [true, false]) {
+            const result = decodeEthernet(frame, { ...DECODE, ignoreChecksums });
+            if (result.ok) expect(typeof formatCaptured(result.value)).toBe("string");
+          }
+        },
+      ),
       { numRuns: 2000 },
     );
   });
@@ -221,8 +303,18 @@ describe("cut quotes", () => {
 
   test.each([
     { what: "TCP, 8 bytes", protocol: PROTOCOL_TCP, make: () => new TcpSegment(1000, 80, 7, 0, 2, 64_240), quotedBytes: 28 },
-    { what: "UDP without checksum", protocol: PROTOCOL_UDP, make: () => Object.assign(new UdpDatagram(1000, 53, new Uint8Array(100)), { hasChecksum: false }), quotedBytes: 28 },
-    { what: "half of an echo", protocol: PROTOCOL_ICMP, make: () => Object.assign(new IcmpMessage(8, 0, 0x10002), { payload: new Uint8Array(56).fill(7) }), quotedBytes: 48 },
+    {
+      what: "UDP without checksum",
+      protocol: PROTOCOL_UDP,
+      make: () => Object.assign(new UdpDatagram(1000, 53, new Uint8Array(100)), { hasChecksum: false }),
+      quotedBytes: 28,
+    },
+    {
+      what: "half of an echo",
+      protocol: PROTOCOL_ICMP,
+      make: () => Object.assign(new IcmpMessage(8, 0, 0x10002), { payload: new Uint8Array(56).fill(7) }),
+      quotedBytes: 48,
+    },
     { what: "a tunnel", protocol: PROTOCOL_IPIP, make: () => new Ipv4Packet(1, 2, PROTOCOL_TCP, 64, new TcpSegment(1, 2, 3, 4, 16, 5)), quotedBytes: 50 },
   ])("$what: the same bytes come back", ({ protocol, make, quotedBytes }) => {
     const bytes = encodeIpv4(quote(protocol, make(), quotedBytes));
@@ -251,7 +343,16 @@ describe("TCP options", () => {
     { options: { mss: 1460, sackPermitted: true, timestamps: { value: 1, echo: 0 }, windowScale: 7 }, bytes: 20 },
     { options: { timestamps: { value: 1, echo: 0 } }, bytes: 12 },
     { options: { sackPermitted: true }, bytes: 4 },
-    { options: { timestamps: { value: 1, echo: 0 }, sack: [[1, 2], [3, 4]] as const }, bytes: 32 },
+    {
+      options: {
+        timestamps: { value: 1, echo: 0 },
+        sack: [
+          [1, 2],
+          [3, 4],
+        ] as const,
+      },
+      bytes: 32,
+    },
   ])("$options take $bytes bytes", ({ options, bytes }) => {
     expect(tcpOptionBytes(options)).toBe(bytes);
   });

@@ -11,13 +11,14 @@ import { latin1 } from "../../http-message.ts";
 import { type CurlOptions, parseCurl } from "./options.ts";
 import { type CurlConnection, CurlTransfer, type TransferResult, type TransferSinks } from "./transfer.ts";
 import { type CurlUrl, expandGlob, joinUrl, parseUrl } from "./urls.ts";
-import { type TransferReport, formatWriteOut } from "./write-out.ts";
+import { formatWriteOut, type TransferReport } from "./write-out.ts";
 
 const STARTUP_NS = 500 * NS_PER_US;
 const CLOSE_DELAY_NS = 500 * NS_PER_US;
 const RETRY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 
-const METER_HEAD = "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n                                 Dload  Upload   Total   Spent    Left  Speed\n";
+const METER_HEAD =
+  "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n                                 Dload  Upload   Total   Spent    Left  Speed\n";
 const METER_ZERO = "\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0";
 
 const VERSION = `curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1 OpenSSL/3.0.19 zlib/1.2.13 brotli/1.0.9 zstd/1.5.4 libidn2/2.3.3 libpsl/0.21.2 (+libidn2/2.3.3) libssh2/1.10.0 nghttp2/1.52.0 librtmp/2.3 OpenLDAP/2.5.13
@@ -117,7 +118,10 @@ class Curl {
       const result = yield* this.#one(text, output, urlNumber, left);
       const why = this.#retryReason(result);
       if (why === undefined || left === 0) return result.exit;
-      if (!this.#options.isSilent) this.#context.stderr.write(`Warning: Problem: ${why}. Will retry in ${delay} second${delay === 1 ? "" : "s"}. ${left} \nWarning: retr${left === 1 ? "y" : "ies"} left.\n`);
+      if (!this.#options.isSilent)
+        this.#context.stderr.write(
+          `Warning: Problem: ${why}. Will retry in ${delay} second${delay === 1 ? "" : "s"}. ${left} \nWarning: retr${left === 1 ? "y" : "ies"} left.\n`,
+        );
       left--;
       yield* this.#context.sleep(delay * NS_PER_SECOND);
       if (this.#options.retryDelaySeconds === undefined) delay = Math.min(delay * 2, 600);
@@ -138,7 +142,14 @@ class Curl {
     const parsed = parseUrl(text, this.#options.isPathAsIs);
     let result: TransferResult;
     if (!parsed.ok) result = { exit: parsed.exit, error: parsed.message, head: undefined, isReusable: false, isRefused: false };
-    else if (parsed.url.scheme !== "http") result = { exit: 1, error: `Protocol "${parsed.url.scheme}" is not supported by the simulated curl`, head: undefined, isReusable: false, isRefused: false };
+    else if (parsed.url.scheme !== "http")
+      result = {
+        exit: 1,
+        error: `Protocol "${parsed.url.scheme}" is not supported by the simulated curl`,
+        head: undefined,
+        isReusable: false,
+        isRefused: false,
+      };
     else result = yield* this.#transfer(parsed.url, output, report);
     report.totalNs = this.#context.machine.host.loop.nowNs - startNs;
     report.exit = result.exit;
@@ -165,7 +176,12 @@ class Curl {
       report.effectiveUrl = url.href;
       const transfer = new CurlTransfer(this.#context, options, this.#connections, this.#numbers);
       const follows = (status: number): boolean => options.follows && status >= 300 && status < 400 && status !== 304;
-      const result = yield* transfer.run(url, { method, hasBody, ignoresBody: (head) => follows(head.status) && head.field("location") !== undefined }, report, this.#sinks(path));
+      const result = yield* transfer.run(
+        url,
+        { method, hasBody, ignoresBody: (head) => follows(head.status) && head.field("location") !== undefined },
+        report,
+        this.#sinks(path),
+      );
       const location = result.head?.field("location");
       if (result.exit === 0 && location !== undefined && result.head !== undefined) {
         const next = joinUrl(url, location);
@@ -265,7 +281,8 @@ function meterRow(report: TransferReport, exit: number): string {
 function size5(bytes: number): string {
   if (bytes < 100_000) return String(bytes).padStart(5);
   if (bytes < 10_000 * 1024) return `${String(Math.trunc(bytes / 1024)).padStart(4)}k`;
-  if (bytes < 100 * 1024 * 1024) return `${String(Math.trunc(bytes / (1024 * 1024))).padStart(2)}.${Math.trunc((bytes % (1024 * 1024)) / (1024 * 1024 / 10))}M`;
+  if (bytes < 100 * 1024 * 1024)
+    return `${String(Math.trunc(bytes / (1024 * 1024))).padStart(2)}.${Math.trunc((bytes % (1024 * 1024)) / ((1024 * 1024) / 10))}M`;
   return `${String(Math.trunc(bytes / (1024 * 1024))).padStart(4)}M`;
 }
 

@@ -48,12 +48,20 @@ export interface CurlOptions {
 
 /** How an option is stored. `value`: it takes one. */
 type Rule =
-  | { readonly name: string; readonly short?: string; readonly value: (options: CurlOptions, value: string, read: (path: string) => string | undefined) => string | undefined }
+  | {
+      readonly name: string;
+      readonly short?: string;
+      readonly value: (options: CurlOptions, value: string, read: (path: string) => string | undefined) => string | undefined;
+    }
   | { readonly name: string; readonly short?: string; readonly flag: (options: CurlOptions, isOn: boolean) => void }
   | { readonly name: string; readonly short?: string; readonly unsupported: "flag" | "value" };
 
 /** An error that ends curl with exit status 2, in curl's words; `help` and `version` end it with 0. */
-export type ParseResult = { readonly kind: "run"; readonly options: CurlOptions } | { readonly kind: "error"; readonly text: string } | { readonly kind: "help" } | { readonly kind: "version" };
+export type ParseResult =
+  | { readonly kind: "run"; readonly options: CurlOptions }
+  | { readonly kind: "error"; readonly text: string }
+  | { readonly kind: "help" }
+  | { readonly kind: "version" };
 
 const TRY_HELP = "curl: try 'curl --help' or 'curl --manual' for more information\n";
 
@@ -274,7 +282,10 @@ export function parseCurl(args: readonly string[], read: (path: string) => strin
   }
   if (options.urls.length === 0) return { kind: "error", text: `curl: no URL specified!\n${TRY_HELP}` };
   if (options.isHead && options.data !== undefined && !options.isGet) {
-    return { kind: "error", text: 'Warning: You can only select one HTTP request method! You asked for both POST \nWarning: (-d, --data) and HEAD (-I, --head).\n' };
+    return {
+      kind: "error",
+      text: "Warning: You can only select one HTTP request method! You asked for both POST \nWarning: (-d, --data) and HEAD (-I, --head).\n",
+    };
   }
   return { kind: "run", options };
 }
@@ -315,7 +326,15 @@ function parseShort(options: CurlOptions, argument: string, next: string | undef
   return false;
 }
 
-function apply(options: CurlOptions, rule: Rule, shown: string, isOn: boolean, value: string | undefined, isNext: boolean, read: (path: string) => string | undefined): boolean | string {
+function apply(
+  options: CurlOptions,
+  rule: Rule,
+  shown: string,
+  isOn: boolean,
+  value: string | undefined,
+  isNext: boolean,
+  read: (path: string) => string | undefined,
+): boolean | string {
   if ("flag" in rule) {
     rule.flag(options, isOn);
     return false;

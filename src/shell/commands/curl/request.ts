@@ -18,7 +18,11 @@ export interface CurlRequest {
 }
 
 /** `method` and `hasBody` differ from the options' after a redirect. */
-export function buildRequest(options: CurlOptions, url: CurlUrl, how: { readonly method: string | undefined; readonly hasBody: boolean; readonly isFirst: boolean }): CurlRequest {
+export function buildRequest(
+  options: CurlOptions,
+  url: CurlUrl,
+  how: { readonly method: string | undefined; readonly hasBody: boolean; readonly isFirst: boolean },
+): CurlRequest {
   const custom = customFields(options.fields);
   const isPost = how.hasBody && options.data !== undefined && !options.isGet;
   const method = how.method ?? (options.isHead ? "HEAD" : isPost ? "POST" : "GET");

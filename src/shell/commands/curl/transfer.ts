@@ -4,7 +4,7 @@
  * curl 7.88.1 lib/multi.c, lib/connect.c, lib/http.c, lib/transfer.c. The small delays are those between a real curl's system calls.
  */
 
-import { type Ipv4Address, formatIpv4Address, parseIpv4Address } from "../../../base/ipv4-address.ts";
+import { formatIpv4Address, type Ipv4Address, parseIpv4Address } from "../../../base/ipv4-address.ts";
 import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { CommandContext, Running } from "../../command.ts";
 import { errorText } from "../../errno-text.ts";
@@ -12,7 +12,7 @@ import { type HttpHead, HttpResponseReader, latin1 } from "../../http-message.ts
 import { resolveHost } from "../../names.ts";
 import { NEVER_NS, TcpStream } from "../../tcp-stream.ts";
 import type { CurlOptions } from "./options.ts";
-import { type CurlRequest, buildRequest } from "./request.ts";
+import { buildRequest, type CurlRequest } from "./request.ts";
 import type { CurlUrl } from "./urls.ts";
 import type { TransferReport } from "./write-out.ts";
 
@@ -59,7 +59,12 @@ export class CurlTransfer {
     this.#deadlineNs = options.maxTimeNs === undefined || options.maxTimeNs === 0 ? NEVER_NS : this.#startNs + options.maxTimeNs;
   }
 
-  *run(url: CurlUrl, how: { readonly method: string | undefined; readonly hasBody: boolean; readonly ignoresBody: (head: HttpHead) => boolean }, report: TransferReport, sinks: TransferSinks): Running<TransferResult> {
+  *run(
+    url: CurlUrl,
+    how: { readonly method: string | undefined; readonly hasBody: boolean; readonly ignoresBody: (head: HttpHead) => boolean },
+    report: TransferReport,
+    sinks: TransferSinks,
+  ): Running<TransferResult> {
     const key = `${url.host}:${url.port}`;
     let connection = this.#connections.get(key);
     if (connection !== undefined && (connection.stream.isEnded || connection.stream.errno !== undefined)) {
@@ -73,7 +78,10 @@ export class CurlTransfer {
       if ("exit" in opened) return opened;
       connection = opened;
       this.#connections.set(key, connection);
-    } else sinks.log(`* Found bundle for host: 0x55d6a9c0f3a0 [serially]\n* Can not multiplex, even if we wanted to\n* Re-using existing connection #${connection.number} with host ${url.host}\n`);
+    } else
+      sinks.log(
+        `* Found bundle for host: 0x55d6a9c0f3a0 [serially]\n* Can not multiplex, even if we wanted to\n* Re-using existing connection #${connection.number} with host ${url.host}\n`,
+      );
     const socket = connection.stream.socket;
     report.localAddress = formatIpv4Address(socket?.localAddress ?? 0);
     report.localPort = socket?.localPort ?? 0;
@@ -107,10 +115,15 @@ export class CurlTransfer {
     const startNs = this.#now();
     const refused = this.#start(stream, address, url, sinks);
     if (refused !== undefined) {
-      sinks.log(`* Failed to connect to ${url.host} port ${url.port} after ${this.#msSince(startNs)} ms: ${refused.exit === 45 ? "Failed binding local connection end" : "Couldn't connect to server"}\n* Closing connection ${number}\n`);
+      sinks.log(
+        `* Failed to connect to ${url.host} port ${url.port} after ${this.#msSince(startNs)} ms: ${refused.exit === 45 ? "Failed binding local connection end" : "Couldn't connect to server"}\n* Closing connection ${number}\n`,
+      );
       return refused;
     }
-    const limitNs = Math.min(this.#deadlineNs, options.connectTimeoutNs === undefined || options.connectTimeoutNs === 0 ? startNs + 300 * NS_PER_SECOND : startNs + options.connectTimeoutNs);
+    const limitNs = Math.min(
+      this.#deadlineNs,
+      options.connectTimeoutNs === undefined || options.connectTimeoutNs === 0 ? startNs + 300 * NS_PER_SECOND : startNs + options.connectTimeoutNs,
+    );
     const errno = yield* stream.connected(limitNs);
     if (errno === "timeout") {
       stream.close();
@@ -172,10 +185,22 @@ export class CurlTransfer {
     return failure(45, "bind failed with errno 98: Address already in use");
   }
 
-  *#exchange(connection: CurlConnection, request: CurlRequest, ignoresBody: (head: HttpHead) => boolean, report: TransferReport, sinks: TransferSinks): Running<TransferResult> {
+  *#exchange(
+    connection: CurlConnection,
+    request: CurlRequest,
+    ignoresBody: (head: HttpHead) => boolean,
+    report: TransferReport,
+    sinks: TransferSinks,
+  ): Running<TransferResult> {
     const { stream } = connection;
     yield* this.#context.sleep(SEND_DELAY_NS);
-    sinks.log(request.head.slice(0, -2).split("\r\n").map((line) => `> ${line}\n`).join(""));
+    sinks.log(
+      request.head
+        .slice(0, -2)
+        .split("\r\n")
+        .map((line) => `> ${line}\n`)
+        .join(""),
+    );
     report.requestBytes += request.head.length;
     if (request.body === undefined || request.expectsContinue) stream.write(request.head);
     else {
@@ -237,7 +262,11 @@ export class CurlTransfer {
   #done(reader: HttpResponseReader, stream: TcpStream): TransferResult {
     const head = reader.head;
     const wish = head?.field("connection") ?? "";
-    const isKept = head !== undefined && (head.version === "1.1" ? !/\bclose\b/i.test(wish) : /\bkeep-alive\b/i.test(wish)) && !this.#options.isHttp10 && stream.errno === undefined;
+    const isKept =
+      head !== undefined &&
+      (head.version === "1.1" ? !/\bclose\b/i.test(wish) : /\bkeep-alive\b/i.test(wish)) &&
+      !this.#options.isHttp10 &&
+      stream.errno === undefined;
     return { exit: 0, error: undefined, head, isReusable: isKept, isRefused: false };
   }
 
@@ -266,7 +295,10 @@ export class CurlTransfer {
       return failure(52, "Empty reply from server");
     }
     if (reader.end()) return { exit: 0, error: undefined, head: reader.head, isReusable: false, isRefused: false };
-    const text = reader.contentLength === undefined ? "transfer closed with outstanding read data remaining" : `transfer closed with ${reader.contentLength - report.bodyBytes} bytes remaining to read`;
+    const text =
+      reader.contentLength === undefined
+        ? "transfer closed with outstanding read data remaining"
+        : `transfer closed with ${reader.contentLength - report.bodyBytes} bytes remaining to read`;
     sinks.log(`* ${text}\n`);
     return { ...failure(18, text), head: reader.head };
   }

@@ -30,7 +30,8 @@ export function parseUrl(text: string, keepsDots: boolean): UrlResult {
   if (DEFAULT_PORTS[scheme] === undefined) return { ok: false, exit: 1, message: `Protocol "${scheme}" not supported or disabled in libcurl` };
   const host = match[3] ?? "";
   const portText = match[4] ?? "";
-  if (host === "" || (portText !== "" && (!/^\d+$/.test(portText) || Number(portText) > 65535))) return { ok: false, exit: 3, message: host === "" ? "URL using bad/illegal format or missing URL" : "URL using bad/illegal format or missing URL" };
+  if (host === "" || (portText !== "" && (!/^\d+$/.test(portText) || Number(portText) > 65535)))
+    return { ok: false, exit: 3, message: host === "" ? "URL using bad/illegal format or missing URL" : "URL using bad/illegal format or missing URL" };
   const port = portText === "" ? (DEFAULT_PORTS[scheme] ?? 80) : Number(portText);
   let target = (match[5] ?? "/").replace(/#.*$/, "");
   if (!target.startsWith("/")) target = `/${target}`;

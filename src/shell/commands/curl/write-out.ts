@@ -95,15 +95,20 @@ const VARIABLES: Readonly<Record<string, (r: TransferReport) => Value>> = {
   urlnum: (r) => asNumber(r.urlNumber),
 };
 
-const JSON_VERSION = "libcurl/7.88.1 OpenSSL/3.0.19 zlib/1.2.13 brotli/1.0.9 zstd/1.5.4 libidn2/2.3.3 libpsl/0.21.2 (+libidn2/2.3.3) libssh2/1.10.0 nghttp2/1.52.0 librtmp/2.3 OpenLDAP/2.5.13";
+const JSON_VERSION =
+  "libcurl/7.88.1 OpenSSL/3.0.19 zlib/1.2.13 brotli/1.0.9 zstd/1.5.4 libidn2/2.3.3 libpsl/0.21.2 (+libidn2/2.3.3) libssh2/1.10.0 nghttp2/1.52.0 librtmp/2.3 OpenLDAP/2.5.13";
 
 /** Fills in a format; text meant for standard error comes apart. */
-export function formatWriteOut(format: string, report: TransferReport, field: (name: string) => string | undefined): { readonly stdout: string; readonly stderr: string } {
+export function formatWriteOut(
+  format: string,
+  report: TransferReport,
+  field: (name: string) => string | undefined,
+): { readonly stdout: string; readonly stderr: string } {
   const out = { stdout: "", stderr: "" };
   let stream: "stdout" | "stderr" = "stdout";
   const pattern = /%%|%header\{([^}]*)\}|%\{([^}]*)\}|\\([rnt])|\\(.)|[^%\\]+|[%\\]/gs;
   for (const match of format.matchAll(pattern)) {
-    const [whole, header, name, escape] = match;
+    const [whole, header, name, escaped] = match;
     if (whole === "%%") out[stream] += "%";
     else if (header !== undefined) out[stream] += field(header.toLowerCase()) ?? "";
     else if (name === "stderr" || name === "stdout") stream = name;
@@ -117,7 +122,7 @@ export function formatWriteOut(format: string, report: TransferReport, field: (n
         const text = variable(report).text;
         out[stream] += name === "http_code" || name === "response_code" || name === "http_connect" ? text.padStart(3, "0") : text;
       }
-    } else if (escape !== undefined) out[stream] += escape === "n" ? "\n" : escape === "t" ? "\t" : "\r";
+    } else if (escaped !== undefined) out[stream] += escaped === "n" ? "\n" : escaped === "t" ? "\t" : "\r";
     else out[stream] += whole;
   }
   return out;

@@ -102,7 +102,7 @@ function sessionOf(context: CommandContext, flags: IpFlags): IpSession {
   };
 }
 
-function* runObject(session: IpSession, words: readonly string[]): Running<number> {
+function runObject(session: IpSession, words: readonly string[]): number {
   const object = words[0] ?? "";
   const rest = words.slice(1);
   switch (chosenOf(object, OBJECTS)) {
@@ -115,10 +115,8 @@ function* runObject(session: IpSession, words: readonly string[]): Running<numbe
     case "rule":
       return runIpRule(session, rest);
     case "neighbor":
-    case "neighbour": {
-      const result = runIpNeigh(session.context, rest, session.flags);
-      return typeof result === "number" ? result : yield* result;
-    }
+    case "neighbour":
+      return runIpNeigh(session, rest);
     case "tunnel":
     case "tunl":
       return runIpTunnel(session, rest);
@@ -140,9 +138,9 @@ function* runObject(session: IpSession, words: readonly string[]): Running<numbe
 }
 
 /** Runs one command; its failure is its exit status, never an exception. */
-function* guarded(session: IpSession, words: readonly string[]): Running<number> {
+function guarded(session: IpSession, words: readonly string[]): number {
   try {
-    return yield* runObject(session, words);
+    return runObject(session, words);
   } catch (failure) {
     if (!(failure instanceof IpExit)) throw failure;
     session.err(failure.text);
@@ -165,7 +163,7 @@ function* runBatch(session: IpSession, options: Options): Running<number> {
   for (let at = 0; at < lines.length; at++) {
     const words = (lines[at] as string).replace(/#.*$/, "").trim().split(/\s+/).filter((word) => word !== "");
     if (words.length === 0) continue;
-    const status = yield* guarded(session, words);
+    const status = guarded(session, words);
     if (status === 0) continue;
     session.err(`Command failed ${name}:${at + 1}\n`);
     exit = 1;
@@ -198,7 +196,7 @@ function* run(context: CommandContext): Running<number> {
     context.stderr.write(IP_HELP);
     return 255;
   }
-  return yield* guarded(session, rest);
+  return guarded(session, rest);
 }
 
 export const ipCommand: Command = { path: "/usr/sbin/ip", run };

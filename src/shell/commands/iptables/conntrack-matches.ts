@@ -162,7 +162,7 @@ const connmark: MatchExtension = {
   },
   print: (match) => {
     const { mark, mask, isInverted } = match as Spec<"connmark">;
-    return ` connmark match ${isInverted ? " !" : ""} ${hex(mark)}${mask === 0xffffffff ? "" : `/${hex(mask)}`}`;
+    return ` connmark match ${isInverted ? "!" : ""} ${hex(mark)}${mask === 0xffffffff ? "" : `/${hex(mask)}`}`;
   },
 };
 

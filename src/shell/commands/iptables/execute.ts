@@ -129,9 +129,8 @@ function settleTarget(command: ParsedCommand, table: Table, context: ExecuteCont
 function changeRules(letter: string, command: ParsedCommand, table: Table, context: ExecuteContext): void {
   const target = settleTarget(command, table, context);
   const chainName = command.chain ?? "";
-  let rules = rulesOf(command.draft, target);
+  const rules = rulesOf(command.draft, target);
   if (command.verbosity > 0) for (const rule of rules) context.write(announcedRule(rule, context.names));
-  if (letter === "I") rules = [...rules].reverse();
   for (const rule of rules) changeRule(letter, chainName, rule, command, table);
 }
 
@@ -153,11 +152,10 @@ function changeRule(letter: string, chainName: string, rule: RuleSpec, command: 
   }
 }
 
-/** -C and -D: the library says "bad rule" when the chain is there and the rule is not, unless the rule jumps to a chain. */
+/** -C and -D: the library says "bad rule" when there is no such rule or no such chain, unless the rule jumps to a chain. */
 function findRule(letter: string, chainName: string, rule: RuleSpec, table: Table): void {
   const chain = table.chain(chainName);
-  if (chain === undefined) throw new TableError("ENOENT", wordsOf("ENOENT"));
-  if (table.indexOf(chain, rule) < 0) throw new TableError("ENOENT", rule.target.kind === "chain" ? wordsOf("ENOENT") : "Bad rule (does a matching rule exist in that chain?)");
+  if (chain === undefined || table.indexOf(chain, rule) < 0) throw new TableError("ENOENT", rule.target.kind === "chain" ? wordsOf("ENOENT") : "Bad rule (does a matching rule exist in that chain?)");
   if (letter === "D") must(table.deleteRule(chainName, rule));
 }
 

@@ -31,12 +31,12 @@ function parsePorts(text: string, context: ReadContext): { readonly ports: Range
   const [firstText = "", lastText] = span.split("-");
   const one = (word: string): number => {
     const port = parseInteger(word, 65535) ?? context.names.port(word, 0);
-    if (port === undefined || port === 0) throw new XtablesError(`Port \`${word}' not valid\n`);
+    if (port === undefined || port === 0) throw new XtablesError(`Port \`${word}' not valid`);
     return port;
   };
   const min = one(firstText);
   const max = lastText === undefined ? min : one(lastText);
-  if (min > max) throw new XtablesError(`Port range \`${span}' funky\n`);
+  if (min > max) throw new XtablesError(`Port range \`${span}' funky`);
   return base === undefined ? { ports: { min, max } } : { ports: { min, max }, offsetBase: one(base) };
 }
 
@@ -52,9 +52,9 @@ function readDestination(text: string, context: ReadContext): NatValue {
   }
   const [firstText = "", lastText] = addressText.split("-");
   const min = parseIpv4Address(firstText);
-  if (min === undefined) throw new XtablesError(`Bad IP address "${firstText}"\n`);
+  if (min === undefined) throw new XtablesError(`Bad IP address "${firstText}"`);
   const max = lastText === undefined ? min : parseIpv4Address(lastText);
-  if (max === undefined) throw new XtablesError(`Bad IP address "${lastText}"\n`);
+  if (max === undefined) throw new XtablesError(`Bad IP address "${lastText}"`);
   return { addresses: { min, max }, ports: ports?.ports, ...(ports?.offsetBase === undefined ? {} : { offsetBase: ports.offsetBase }) };
 }
 

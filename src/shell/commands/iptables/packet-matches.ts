@@ -99,19 +99,20 @@ function readRate(text: string): number {
   }
   const count = Number.parseInt(text, 10);
   if (!(count > 0)) throw new XtablesError(`bad rate "${text}"'`);
-  if (count / factor > LIMIT_SCALE) throw new XtablesError(`Rate too fast "${text}"\n`);
+  if (count / factor > LIMIT_SCALE) throw new XtablesError(`Rate too fast "${text}"`);
   return Math.trunc((LIMIT_SCALE * factor) / count);
 }
 
-/** The largest unit of which the rate is at least one, or that it fits without rest. */
+/** The largest unit in which the rate is a whole number or nearly one (libxt_limit.c:print_rate). */
 function formatRate(averageUnits: number): string {
   if (averageUnits === 0) return " inf";
-  let index = RATE_UNITS.length - 1;
-  for (let i = RATE_UNITS.length - 2; i >= 0; i--) {
-    if (averageUnits > (RATE_UNITS[i + 1]?.[1] ?? 0)) index = i;
+  let index = 1;
+  while (index < RATE_UNITS.length) {
+    const units = RATE_UNITS[index]?.[1] ?? 0;
+    if (averageUnits > units || Math.trunc(units / averageUnits) < units % averageUnits) break;
+    index++;
   }
-  while (index > 0 && averageUnits > (RATE_UNITS[index]?.[1] ?? 0)) index--;
-  const [name, units] = RATE_UNITS[index] ?? ["sec", LIMIT_SCALE];
+  const [name, units] = RATE_UNITS[index - 1] ?? ["sec", LIMIT_SCALE];
   return ` ${Math.trunc(units / averageUnits)}/${name}`;
 }
 
@@ -257,7 +258,7 @@ const iprange: MatchExtension = {
 
 /* ----------------------------------------------------------------------------------------------------- ttl, length, tcpmss */
 
-const TTL_NAMES = ["ttl-eq", "ttl-lt", "ttl-gt"] as const;
+const TTL_NAMES = ["ttl-lt", "ttl-gt", "ttl-eq"] as const;
 const TTL_SIGNS = { eq: "==", ne: "!=", lt: "<", gt: ">" } as const;
 
 const ttl: MatchExtension = {
@@ -325,7 +326,6 @@ const statistic: MatchExtension = {
     {
       name: "mode",
       hasArgument: true,
-      isMandatory: true,
       read: (text) => {
         if (text !== "random" && text !== "nth") throw new XtablesError(`Bad mode "${text}"`);
         return text;

@@ -376,10 +376,13 @@ class CommandParser {
   }
 
   #finish(): ParsedCommand {
-    for (const use of this.#matchUses) use.check();
-    const matches = this.#matchUses.map((use) => use.extension.build(use.values, this.#packet));
-    this.#targetUse?.check();
+    const matches = this.#matchUses.map((use) => {
+      const match = use.extension.build(use.values, this.#packet);
+      use.check();
+      return match;
+    });
     const target = this.#verdict ?? this.#targetUse?.extension.build(this.#targetUse.values, this.#packet);
+    this.#targetUse?.check();
     if (this.#hasWaitInterval && !this.#hasWait) throw new XtablesError("--wait-interval only makes sense with --wait\n");
     if (this.#scanner.remaining.length > 0) throw new XtablesError("unknown arguments found on commandline");
     const [command] = this.#letters;

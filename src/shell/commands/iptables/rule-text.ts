@@ -39,7 +39,7 @@ function savedAddress(option: string, address: number, mask: number, isInverted:
 }
 
 function savedDevice(option: string, name: string, isInverted: boolean): string {
-  if (name === "" || (name === "+" && !isInverted)) return "";
+  if (name === "" || name === "+") return "";
   return `${isInverted ? " !" : ""} ${option} ${name}`;
 }
 
@@ -102,7 +102,7 @@ export function formatHeader(format: ListFormat): string {
   let text = format.hasLineNumbers ? "num  " : "";
   if (format.isVerbose) text += format.isExact ? "    pkts      bytes " : " pkts bytes ";
   text += "target     prot opt";
-  if (format.isVerbose) text += " in     out   ";
+  if (format.isVerbose) text += " in     out    ";
   return `${text} source               destination         \n`;
 }
 

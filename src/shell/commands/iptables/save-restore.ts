@@ -93,7 +93,7 @@ function runSave(context: CommandContext): number {
   for (const name of options.table === undefined ? iptables.tableNames : [options.table]) {
     const table = iptables.open(name);
     if (!(table instanceof Table)) {
-      context.stderr.write("iptables-save v1.8.9 (legacy): Cannot initialize: Table does not exist (do you need to insmod?)\n\n");
+      context.stderr.write("iptables-save v1.8.9 (legacy): Cannot initialize: Table does not exist (do you need to insmod?)\n");
       return 1;
     }
     saveTable(context, table, options.hasCounters);
@@ -262,7 +262,7 @@ class Restore {
       this.#isSkipping = true;
       return true;
     }
-    if (!isTableName(name)) throw new XtablesError(`iptables-restore: unable to initialize table '${name}'\n`);
+    if (!isTableName(name)) throw new XtablesError(`iptables-restore: unable to initialize table '${name}'`);
     const table = this.#context.machine.iptables.open(name);
     if (!(table instanceof Table)) return false;
     this.#table = table;
@@ -286,24 +286,24 @@ class Restore {
 
   #chain(table: Table, line: string, number: number): boolean {
     const [name = "", policy, counterText] = line.split(/[ \t]+/);
-    if (name === "") throw new XtablesError(`iptables-restore: line ${number} chain name invalid\n`);
+    if (name === "") throw new XtablesError(`iptables-restore: line ${number} chain name invalid`);
     const known = table.chain(name);
     if (known?.policy === undefined) {
       if (known === undefined) table.createChain(name);
       else table.flush(name);
     }
-    if (policy === undefined) throw new XtablesError(`iptables-restore: line ${number} policy invalid\n`);
+    if (policy === undefined) throw new XtablesError(`iptables-restore: line ${number} policy invalid`);
     if (policy === "-") return true;
     let counters = { packets: 0, bytes: 0 };
     if (this.#options.hasCounters && counterText !== undefined) {
       const match = /^\[(\d+):(\d+)\]$/.exec(counterText);
-      if (match === null) throw new XtablesError(`invalid policy counters for chain '${name}'\n`);
+      if (match === null) throw new XtablesError(`invalid policy counters for chain '${name}'`);
       counters = { packets: Number(match[1]), bytes: Number(match[2]) };
     }
     const errno = table.setPolicy(name, policy, counters);
     if (errno === undefined) return true;
     const words = errno === "EINVAL" ? "Bad policy name" : "Bad built-in chain name";
-    throw new XtablesError(`Can't set policy \`${policy}' on \`${name}' line ${number}: ${words}\n`, { status: 1, hasHint: false });
+    throw new XtablesError(`Can't set policy \`${policy}' on \`${name}' line ${number}: ${words}`, { status: 1, hasHint: false });
   }
 
   #rule(table: Table, line: string): boolean {

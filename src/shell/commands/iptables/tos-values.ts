@@ -58,7 +58,7 @@ const DSCP_CLASSES: ReadonlyMap<string, number> = new Map([
 
 export function parseDscpClass(text: string): number {
   const value = DSCP_CLASSES.get(text.toUpperCase());
-  if (value === undefined) throw new XtablesError(`Invalid DSCP value \`${text}'\n`);
+  if (value === undefined) throw new XtablesError(`Invalid DSCP value \`${text}'`);
   return value;
 }
 

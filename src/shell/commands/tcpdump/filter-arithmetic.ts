@@ -22,14 +22,43 @@ const RELATIONS: ReadonlyMap<string, (a: number, b: number) => boolean> = new Ma
 ]);
 
 /** Binding strength, as in C. */
-const OPERATORS: ReadonlyMap<string, number> = new Map([["|", 1], ["^", 2], ["&", 3], ["<<", 4], [">>", 4], ["+", 5], ["-", 5], ["*", 6], ["/", 6], ["%", 6]]);
+const OPERATORS: ReadonlyMap<string, number> = new Map([
+  ["|", 1],
+  ["^", 2],
+  ["&", 3],
+  ["<<", 4],
+  [">>", 4],
+  ["+", 5],
+  ["-", 5],
+  ["*", 6],
+  ["/", 6],
+  ["%", 6],
+]);
 
-const PROTOCOL_NUMBERS: ReadonlyMap<string, number> = new Map([["tcp", 6], ["udp", 17], ["icmp", 1], ["igmp", 2], ["sctp", 132], ["vrrp", 112], ["carp", 112], ["igrp", 9], ["pim", 103]]);
-const ETHER_TYPES: ReadonlyMap<string, number> = new Map([["ip", 0x0800], ["arp", 0x0806], ["rarp", 0x8035], ["ip6", 0x86dd]]);
+const PROTOCOL_NUMBERS: ReadonlyMap<string, number> = new Map([
+  ["tcp", 6],
+  ["udp", 17],
+  ["icmp", 1],
+  ["igmp", 2],
+  ["sctp", 132],
+  ["vrrp", 112],
+  ["carp", 112],
+  ["igrp", 9],
+  ["pim", 103],
+]);
+const ETHER_TYPES: ReadonlyMap<string, number> = new Map([
+  ["ip", 0x0800],
+  ["arp", 0x0806],
+  ["rarp", 0x8035],
+  ["ip6", 0x86dd],
+]);
 const DEPTH_MAX = 100;
 
 /** Tries to read a comparison from `start` on; undefined when there is none. */
-export function parseArithmetic(tokens: readonly Token[], start: number): { readonly predicate: (view: PacketView) => boolean; readonly next: number } | undefined {
+export function parseArithmetic(
+  tokens: readonly Token[],
+  start: number,
+): { readonly predicate: (view: PacketView) => boolean; readonly next: number } | undefined {
   if (!startsArithmetic(tokens, start)) return undefined;
   const reader = new ArithmeticReader(tokens, start);
   const left = reader.read(0, 0);
@@ -158,16 +187,26 @@ function combine(operator: string, left: Value, right: Value): Value {
     const b = right(view);
     if (a === undefined || b === undefined) return undefined;
     switch (operator) {
-      case "+": return (a + b) >>> 0;
-      case "-": return (a - b) >>> 0;
-      case "*": return Math.imul(a, b) >>> 0;
-      case "/": return b === 0 ? undefined : Math.trunc(a / b);
-      case "%": return b === 0 ? undefined : a % b;
-      case "&": return (a & b) >>> 0;
-      case "|": return (a | b) >>> 0;
-      case "^": return (a ^ b) >>> 0;
-      case "<<": return b > 31 ? 0 : (a << b) >>> 0;
-      default: return b > 31 ? 0 : a >>> b;
+      case "+":
+        return (a + b) >>> 0;
+      case "-":
+        return (a - b) >>> 0;
+      case "*":
+        return Math.imul(a, b) >>> 0;
+      case "/":
+        return b === 0 ? undefined : Math.trunc(a / b);
+      case "%":
+        return b === 0 ? undefined : a % b;
+      case "&":
+        return (a & b) >>> 0;
+      case "|":
+        return (a | b) >>> 0;
+      case "^":
+        return (a ^ b) >>> 0;
+      case "<<":
+        return b > 31 ? 0 : (a << b) >>> 0;
+      default:
+        return b > 31 ? 0 : a >>> b;
     }
   };
 }

@@ -8,7 +8,7 @@ export class FilterError extends Error {
 }
 
 export type Token =
-  | { readonly kind: "word"; readonly text: string; /** After a backslash: no keyword. */ readonly isEscaped: boolean }
+  | { readonly kind: "word"; readonly text: string /** After a backslash: no keyword. */; readonly isEscaped: boolean }
   | { readonly kind: "number"; readonly text: string; readonly value: number }
   | { readonly kind: "symbol"; readonly text: string };
 
@@ -19,10 +19,32 @@ const TOKENS_MAX = 4096;
 const SYMBOLS = ["&&", "||", "<<", ">>", "<=", ">=", "!=", "==", "(", ")", "[", "]", "<", ">", "=", "!", "&", "|", "^", "+", "-", "*", "/", "%", ":"];
 /** Numbers that have names. */
 const CONSTANTS: ReadonlyMap<string, number> = new Map([
-  ["tcpflags", 13], ["tcp-fin", 1], ["tcp-syn", 2], ["tcp-rst", 4], ["tcp-push", 8], ["tcp-ack", 16], ["tcp-urg", 32], ["tcp-ece", 64], ["tcp-cwr", 128],
-  ["icmptype", 0], ["icmpcode", 1], ["icmp-echoreply", 0], ["icmp-unreach", 3], ["icmp-sourcequench", 4], ["icmp-redirect", 5], ["icmp-echo", 8],
-  ["icmp-routeradvert", 9], ["icmp-routersolicit", 10], ["icmp-timxceed", 11], ["icmp-paramprob", 12], ["icmp-tstamp", 13], ["icmp-tstampreply", 14],
-  ["icmp-ireq", 15], ["icmp-ireqreply", 16], ["icmp-maskreq", 17], ["icmp-maskreply", 18],
+  ["tcpflags", 13],
+  ["tcp-fin", 1],
+  ["tcp-syn", 2],
+  ["tcp-rst", 4],
+  ["tcp-push", 8],
+  ["tcp-ack", 16],
+  ["tcp-urg", 32],
+  ["tcp-ece", 64],
+  ["tcp-cwr", 128],
+  ["icmptype", 0],
+  ["icmpcode", 1],
+  ["icmp-echoreply", 0],
+  ["icmp-unreach", 3],
+  ["icmp-sourcequench", 4],
+  ["icmp-redirect", 5],
+  ["icmp-echo", 8],
+  ["icmp-routeradvert", 9],
+  ["icmp-routersolicit", 10],
+  ["icmp-timxceed", 11],
+  ["icmp-paramprob", 12],
+  ["icmp-tstamp", 13],
+  ["icmp-tstampreply", 14],
+  ["icmp-ireq", 15],
+  ["icmp-ireqreply", 16],
+  ["icmp-maskreq", 17],
+  ["icmp-maskreply", 18],
 ]);
 
 export function tokenizeFilter(text: string): Token[] {

@@ -9,8 +9,8 @@ import type { Ipv4Address } from "../../../base/ipv4-address.ts";
 import { parseMacAddress } from "../../../base/mac-address.ts";
 import { get16, get32, get48 } from "../../../wire/byte-order.ts";
 import { servicePort } from "../../../wire/service-names.ts";
-import { FilterError, SYNTAX_ERROR, type Token, tokenizeFilter } from "./filter-lexer.ts";
 import { parseArithmetic } from "./filter-arithmetic.ts";
+import { FilterError, SYNTAX_ERROR, type Token, tokenizeFilter } from "./filter-lexer.ts";
 import { ipProtocol, isIpv4, isLaterFragment, type PacketView, transportAt } from "./packet-view.ts";
 
 export type Predicate = (view: PacketView) => boolean;
@@ -33,14 +33,73 @@ interface Qualifiers {
   readonly kind: Kind | undefined;
 }
 
-const ETHER_TYPES: ReadonlyMap<string, number> = new Map([["ip", 0x0800], ["arp", 0x0806], ["rarp", 0x8035], ["ip6", 0x86dd]]);
-const IP_PROTOCOLS: ReadonlyMap<string, number> = new Map([
-  ["icmp", 1], ["igmp", 2], ["ipencap", 4], ["tcp", 6], ["egp", 8], ["igrp", 9], ["udp", 17], ["ipv6", 41], ["gre", 47], ["esp", 50], ["ah", 51], ["icmp6", 58], ["ospf", 89], ["pim", 103],
-  ["vrrp", 112], ["carp", 112], ["sctp", 132],
+const ETHER_TYPES: ReadonlyMap<string, number> = new Map([
+  ["ip", 0x0800],
+  ["arp", 0x0806],
+  ["rarp", 0x8035],
+  ["ip6", 0x86dd],
 ]);
-const PROTOCOL_WORDS: ReadonlySet<string> = new Set(["ether", "link", "ip", "arp", "rarp", "ip6", "tcp", "udp", "icmp", "icmp6", "igmp", "igrp", "pim", "vrrp", "carp", "ah", "esp", "sctp"]);
+const IP_PROTOCOLS: ReadonlyMap<string, number> = new Map([
+  ["icmp", 1],
+  ["igmp", 2],
+  ["ipencap", 4],
+  ["tcp", 6],
+  ["egp", 8],
+  ["igrp", 9],
+  ["udp", 17],
+  ["ipv6", 41],
+  ["gre", 47],
+  ["esp", 50],
+  ["ah", 51],
+  ["icmp6", 58],
+  ["ospf", 89],
+  ["pim", 103],
+  ["vrrp", 112],
+  ["carp", 112],
+  ["sctp", 132],
+]);
+const PROTOCOL_WORDS: ReadonlySet<string> = new Set([
+  "ether",
+  "link",
+  "ip",
+  "arp",
+  "rarp",
+  "ip6",
+  "tcp",
+  "udp",
+  "icmp",
+  "icmp6",
+  "igmp",
+  "igrp",
+  "pim",
+  "vrrp",
+  "carp",
+  "ah",
+  "esp",
+  "sctp",
+]);
 const KINDS: ReadonlySet<string> = new Set(["host", "net", "port", "portrange", "proto", "gateway"]);
-const UNSUPPORTED: ReadonlySet<string> = new Set(["mpls", "pppoed", "pppoes", "geneve", "wlan", "protochain", "aarp", "atalk", "decnet", "iso", "stp", "ipx", "netbeui", "lat", "moprc", "mopdl", "llc", "type", "subtype"]);
+const UNSUPPORTED: ReadonlySet<string> = new Set([
+  "mpls",
+  "pppoed",
+  "pppoes",
+  "geneve",
+  "wlan",
+  "protochain",
+  "aarp",
+  "atalk",
+  "decnet",
+  "iso",
+  "stp",
+  "ipx",
+  "netbeui",
+  "lat",
+  "moprc",
+  "mopdl",
+  "llc",
+  "type",
+  "subtype",
+]);
 const DEPTH_MAX = 200;
 
 /** Throws a FilterError with libpcap's words. An empty expression passes everything. */
@@ -110,7 +169,8 @@ class FilterParser {
       if (this.#last === undefined) throw new FilterError(SYNTAX_ERROR);
       return this.#parseId(this.#last);
     }
-    if (qualifiers.protocol !== undefined && qualifiers.kind === undefined && qualifiers.direction === "any" && !this.#isIdNext()) return protocolPredicate(qualifiers.protocol);
+    if (qualifiers.protocol !== undefined && qualifiers.kind === undefined && qualifiers.direction === "any" && !this.#isIdNext())
+      return protocolPredicate(qualifiers.protocol);
     this.#last = qualifiers;
     return this.#parseId(qualifiers);
   }
@@ -199,16 +259,23 @@ class FilterParser {
       return inner;
     }
     const token = this.#tokens[this.#at];
-    if (token === undefined || token.kind === "symbol" || (token.kind === "word" && !token.isEscaped && ["and", "or", "not"].includes(token.text))) throw new FilterError(SYNTAX_ERROR);
+    if (token === undefined || token.kind === "symbol" || (token.kind === "word" && !token.isEscaped && ["and", "or", "not"].includes(token.text)))
+      throw new FilterError(SYNTAX_ERROR);
     this.#at++;
     this.#last = qualifiers;
     switch (qualifiers.kind ?? "host") {
-      case "port": return portPredicate(qualifiers, this.#port(token, qualifiers.protocol));
-      case "portrange": return this.#parsePortRange(qualifiers, token);
-      case "proto": return this.#protoPredicate(qualifiers, token);
-      case "net": return this.#parseNet(qualifiers, token.text);
-      case "gateway": throw new FilterError("'gateway' not supported in this configuration");
-      case "host": return this.#hostPredicate(qualifiers, token.text);
+      case "port":
+        return portPredicate(qualifiers, this.#port(token, qualifiers.protocol));
+      case "portrange":
+        return this.#parsePortRange(qualifiers, token);
+      case "proto":
+        return this.#protoPredicate(qualifiers, token);
+      case "net":
+        return this.#parseNet(qualifiers, token.text);
+      case "gateway":
+        throw new FilterError("'gateway' not supported in this configuration");
+      case "host":
+        return this.#hostPredicate(qualifiers, token.text);
     }
   }
 
@@ -226,7 +293,11 @@ class FilterParser {
     if (short !== undefined) return addressPredicate(protocol, direction, [short]);
     const addresses = this.#context.resolve(text);
     if (addresses.length === 0) throw new FilterError(`unknown host '${text}'`);
-    return addressPredicate(protocol, direction, addresses.map((network) => ({ network, mask: 0xffffffff })));
+    return addressPredicate(
+      protocol,
+      direction,
+      addresses.map((network) => ({ network, mask: 0xffffffff })),
+    );
   }
 
   #parseNet(qualifiers: Qualifiers, text: string): Predicate {
@@ -250,7 +321,7 @@ class FilterParser {
       mask = value.network;
       shown = `${text} mask ${this.#tokens[this.#at - 1]?.text}`;
     }
-    if (((short.network & ~mask) >>> 0) !== 0) throw new FilterError(`non-network bits set in "${shown}"`);
+    if ((short.network & ~mask) >>> 0 !== 0) throw new FilterError(`non-network bits set in "${shown}"`);
     return addressPredicate(protocol, direction, [{ network: short.network, mask }]);
   }
 
@@ -321,10 +392,14 @@ function protocolPredicate(protocol: string): Predicate {
 
 function matchPair(direction: Direction, isSrc: boolean, isDst: boolean): boolean {
   switch (direction) {
-    case "src": return isSrc;
-    case "dst": return isDst;
-    case "both": return isSrc && isDst;
-    case "any": return isSrc || isDst;
+    case "src":
+      return isSrc;
+    case "dst":
+      return isDst;
+    case "both":
+      return isSrc && isDst;
+    case "any":
+      return isSrc || isDst;
   }
 }
 
@@ -338,9 +413,11 @@ function addressPredicate(protocol: string | undefined, direction: Direction, ne
   const isIn = (address: number) => networks.some(({ network, mask }) => ((address ^ network) & mask) === 0);
   return (view) => {
     const { bytes, networkAt } = view;
-    if (isIpv4(view)) return (protocol === undefined || protocol === "ip") && matchPair(direction, isIn(get32(bytes, networkAt + 12)), isIn(get32(bytes, networkAt + 16)));
+    if (isIpv4(view))
+      return (protocol === undefined || protocol === "ip") && matchPair(direction, isIn(get32(bytes, networkAt + 12)), isIn(get32(bytes, networkAt + 16)));
     const isArp = view.etherType === 0x0806;
-    if ((!isArp && view.etherType !== 0x8035) || bytes.length < networkAt + 28 || !(protocol === undefined || protocol === (isArp ? "arp" : "rarp"))) return false;
+    if ((!isArp && view.etherType !== 0x8035) || bytes.length < networkAt + 28 || !(protocol === undefined || protocol === (isArp ? "arp" : "rarp")))
+      return false;
     return matchPair(direction, isIn(get32(bytes, networkAt + 14)), isIn(get32(bytes, networkAt + 24)));
   };
 }
@@ -350,7 +427,16 @@ function portPredicate(qualifiers: Qualifiers, { port, protocol }: { readonly po
 }
 
 function rangePredicate({ protocol, direction }: Qualifiers, from: number, to: number): Predicate {
-  const wanted = protocol === undefined || protocol === "ip" ? [6, 17, 132] : [["tcp", 6], ["udp", 17], ["sctp", 132]].filter(([name]) => name === protocol).map(([, number]) => number);
+  const wanted =
+    protocol === undefined || protocol === "ip"
+      ? [6, 17, 132]
+      : [
+          ["tcp", 6],
+          ["udp", 17],
+          ["sctp", 132],
+        ]
+          .filter(([name]) => name === protocol)
+          .map(([, number]) => number);
   if (wanted.length === 0) throw new FilterError("illegal qualifier of 'port'");
   const [low, high] = from <= to ? [from, to] : [to, from];
   return (view) => {
@@ -371,5 +457,3 @@ function shortAddress(text: string): Network | undefined {
   for (let i = 0; i < 4; i++) network = network * 256 + Number(parts[i] ?? 0);
   return { network, mask: parts.length === 4 ? 0xffffffff : (0xffffffff << (32 - 8 * parts.length)) >>> 0 };
 }
-
-

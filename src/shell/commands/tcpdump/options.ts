@@ -169,47 +169,105 @@ function applyLong(options: TcpdumpOptions, text: string, next: string | undefin
 
 function apply(options: TcpdumpOptions, option: string, value: string): ParsedOptions | undefined {
   switch (option) {
-    case "A": options.asciiCount++; return undefined;
+    case "A":
+      options.asciiCount++;
+      return undefined;
     case "c": {
       const count = Number(value);
       if (!/^\d+$/.test(value) || count < 1) return failure(`invalid packet count ${value}`);
       options.count = count;
       return undefined;
     }
-    case "COUNT": options.onlyCounts = true; return undefined;
-    case "D": options.action = "list-interfaces"; return undefined;
-    case "e": options.isLinkShown = true; return undefined;
-    case "F": options.filterFile = value; return undefined;
-    case "h": return { exit: 0, stdout: VERSION_TEXT + USAGE_TEXT, stderr: "" };
-    case "VERSION": return { exit: 0, stdout: VERSION_TEXT, stderr: "" };
-    case "IMMEDIATE": options.isImmediate = true; return undefined;
-    case "i": options.interface = value; return undefined;
-    case "l": options.isLineBuffered = true; return undefined;
-    case "L": options.action = "list-link-types"; return undefined;
-    case "n": options.numericCount++; return undefined;
-    case "p": options.isPromiscuous = false; return undefined;
-    case "PRINT": options.isPrinting = true; return undefined;
-    case "q": options.isQuick = true; return undefined;
+    case "COUNT":
+      options.onlyCounts = true;
+      return undefined;
+    case "D":
+      options.action = "list-interfaces";
+      return undefined;
+    case "e":
+      options.isLinkShown = true;
+      return undefined;
+    case "F":
+      options.filterFile = value;
+      return undefined;
+    case "h":
+      return { exit: 0, stdout: VERSION_TEXT + USAGE_TEXT, stderr: "" };
+    case "VERSION":
+      return { exit: 0, stdout: VERSION_TEXT, stderr: "" };
+    case "IMMEDIATE":
+      options.isImmediate = true;
+      return undefined;
+    case "i":
+      options.interface = value;
+      return undefined;
+    case "l":
+      options.isLineBuffered = true;
+      return undefined;
+    case "L":
+      options.action = "list-link-types";
+      return undefined;
+    case "n":
+      options.numericCount++;
+      return undefined;
+    case "p":
+      options.isPromiscuous = false;
+      return undefined;
+    case "PRINT":
+      options.isPrinting = true;
+      return undefined;
+    case "q":
+      options.isQuick = true;
+      return undefined;
     case "Q":
       if (value !== "in" && value !== "out" && value !== "inout") return failure(`unknown capture direction \`${value}'`);
       options.direction = value;
       return undefined;
-    case "r": options.readFile = value; return undefined;
+    case "r":
+      options.readFile = value;
+      return undefined;
     case "s": {
       if (!/^\d+$/.test(value) || Number(value) > SNAPSHOT_BYTES_MAX) return failure(`invalid snaplen ${value} (must be >= 0 and <= ${SNAPSHOT_BYTES_MAX})`);
       options.snapshotBytes = Number(value) || SNAPSHOT_BYTES_MAX;
       return undefined;
     }
-    case "S": options.isAbsoluteSequence = true; return undefined;
-    case "t": options.timeCount++; return options.timeCount > 5 ? failure("only -t, -tt, -ttt, -tttt, and -ttttt are supported") : undefined;
-    case "U": options.isPacketBuffered = true; return undefined;
-    case "v": options.verbosity++; return undefined;
-    case "w": options.writeFile = value; return undefined;
-    case "x": options.hexCount++; return undefined;
-    case "X": options.hexAsciiCount++; return undefined;
-    case "#": options.isNumbered = true; return undefined;
+    case "S":
+      options.isAbsoluteSequence = true;
+      return undefined;
+    case "t":
+      options.timeCount++;
+      return options.timeCount > 5 ? failure("only -t, -tt, -ttt, -tttt and -ttttt are supported") : undefined;
+    case "U":
+      options.isPacketBuffered = true;
+      return undefined;
+    case "v":
+      options.verbosity++;
+      return undefined;
+    case "w":
+      options.writeFile = value;
+      return undefined;
+    case "x":
+      options.hexCount++;
+      return undefined;
+    case "X":
+      options.hexAsciiCount++;
+      return undefined;
+    case "#":
+      options.isNumbered = true;
+      return undefined;
     // What makes no difference on a simulated machine: buffers, checksums, users, names, the optimiser.
-    case "B": case "b": case "f": case "H": case "j": case "K": case "MICRO": case "N": case "O": case "u": case "Z": return undefined;
-    default: return failure(`option ${option.length === 1 ? `-${option}` : `--${option.toLowerCase()}`} is not supported by this simulator`);
+    case "B":
+    case "b":
+    case "f":
+    case "H":
+    case "j":
+    case "K":
+    case "MICRO":
+    case "N":
+    case "O":
+    case "u":
+    case "Z":
+      return undefined;
+    default:
+      return failure(`option ${option.length === 1 ? `-${option}` : `--${option.toLowerCase()}`} is not supported by this simulator`);
   }
 }

@@ -10,7 +10,7 @@ import { decodeArp, formatArp } from "../../../wire/arp.ts";
 import { get16, get32, get48, put16, put32, put48 } from "../../../wire/byte-order.ts";
 import { decodeEthernet } from "../../../wire/ethernet.ts";
 import { decodeIpv4, formatIpv4 } from "../../../wire/ipv4.ts";
-import { ETHERTYPE_ARP, EthernetFrame, ETHERTYPE_IPV4, type Ipv4Packet } from "../../../wire/packet.ts";
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4, EthernetFrame, type Ipv4Packet } from "../../../wire/packet.ts";
 import { LINKTYPE_LINUX_SLL2, LINKTYPE_RAW, type PcapRecord } from "../../../wire/pcap.ts";
 import { type PrintOptions, SequenceTable } from "../../../wire/print.ts";
 import { asciiDump, hexDump } from "./dump.ts";
@@ -41,7 +41,13 @@ export class CapturePrinter {
   readonly #print: PrintOptions;
   readonly #interfaceName: (index: number) => string | undefined;
 
-  constructor(init: { readonly options: TcpdumpOptions; readonly times: TimeColumn; readonly linkType: number; readonly nameOf: (address: Ipv4Address) => string | undefined; readonly interfaceName: (index: number) => string | undefined }) {
+  constructor(init: {
+    readonly options: TcpdumpOptions;
+    readonly times: TimeColumn;
+    readonly linkType: number;
+    readonly nameOf: (address: Ipv4Address) => string | undefined;
+    readonly interfaceName: (index: number) => string | undefined;
+  }) {
     const { options } = init;
     this.#options = options;
     this.#times = init.times;
@@ -92,7 +98,8 @@ export class CapturePrinter {
     const start = `${(device?.name ?? this.#interfaceName(index) ?? "?").padEnd(5)} ${type.padEnd(3)} `;
     const packet = what instanceof EthernetFrame ? what.payload : what;
     const isArp = packet.kind === "arp";
-    const content = packet.kind === "ipv4" ? formatIpv4(packet, this.#print) : packet.kind === "arp" ? formatArp(packet, this.#print) : `${packet.lengthBytes} bytes`;
+    const content =
+      packet.kind === "ipv4" ? formatIpv4(packet, this.#print) : packet.kind === "arp" ? formatArp(packet, this.#print) : `${packet.lengthBytes} bytes`;
     if (!this.#options.isLinkShown) return `${start}${isArp ? "ARP, " : ""}${content}`;
     const mac = what instanceof EthernetFrame ? `${formatMacAddress(what.src)} ` : "";
     const etherType = captured.view.etherType;
@@ -104,7 +111,12 @@ export class CapturePrinter {
     const { hexCount, hexAsciiCount, asciiCount } = this.#options;
     const count = hexAsciiCount > 0 ? hexAsciiCount : hexCount > 0 ? hexCount : asciiCount;
     if (count === 0) return "";
-    const bytes = count === 1 ? captured.bytes.subarray(captured.view.networkAt) : captured.device !== undefined && this.#linkType === LINKTYPE_LINUX_SLL2 ? cookedBytes(captured) : captured.bytes;
+    const bytes =
+      count === 1
+        ? captured.bytes.subarray(captured.view.networkAt)
+        : captured.device !== undefined && this.#linkType === LINKTYPE_LINUX_SLL2
+          ? cookedBytes(captured)
+          : captured.bytes;
     if (hexAsciiCount > 0) return hexDump(bytes, true);
     return hexCount > 0 ? hexDump(bytes, false) : asciiDump(bytes);
   }

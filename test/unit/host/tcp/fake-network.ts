@@ -3,8 +3,8 @@
  */
 
 import { ANY_ADDRESS, type Ipv4Address } from "../../../../src/base/ipv4-address.ts";
-import { Ipv4Conf } from "../../../../src/host/ipv4-conf.ts";
 import type { Host, ProtocolHandler, SendOptions, Sysctl } from "../../../../src/host/host.ts";
+import { Ipv4Conf } from "../../../../src/host/ipv4-conf.ts";
 import { KERNEL_6_1_176 } from "../../../../src/host/kernel-options.ts";
 import { SkBuff } from "../../../../src/host/skb.ts";
 import { Tcp } from "../../../../src/host/tcp/tcp.ts";
@@ -12,7 +12,7 @@ import { Udp } from "../../../../src/host/udp.ts";
 import { SimulationLoop } from "../../../../src/kernel/loop.ts";
 import { RandomStreams } from "../../../../src/kernel/random.ts";
 import { Tracer } from "../../../../src/trace/tracer.ts";
-import { type IcmpMessage, type Ipv4Packet, TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, TcpSegment } from "../../../../src/wire/packet.ts";
+import { type IcmpMessage, type Ipv4Packet, TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, type TcpSegment } from "../../../../src/wire/packet.ts";
 
 export const A = 0x0a000001;
 export const B = 0x0a000002;
@@ -53,7 +53,17 @@ export class FakeNetwork {
       routing: {
         output: ({ dst }: { readonly dst: Ipv4Address }) =>
           dst >>> 24 === 10
-            ? { type: "unicast", device, gateway: ANY_ADDRESS, source: address, mtu: this.mtu, mtuLocked: false, table: 254, entry: undefined, doRedirect: false }
+            ? {
+                type: "unicast",
+                device,
+                gateway: ANY_ADDRESS,
+                source: address,
+                mtu: this.mtu,
+                mtuLocked: false,
+                table: 254,
+                entry: undefined,
+                doRedirect: false,
+              }
             : { errno: "ENETUNREACH", detail: "no route" },
         learnMtu: (_: Ipv4Address, mtu: number) => {
           this.mtu = mtu;
@@ -111,7 +121,10 @@ export function flagText(flags: number): string {
     [TCP_PSH, "P"],
     [TCP_ACK, "."],
   ];
-  return names.filter(([bit]) => (flags & bit) !== 0).map(([, text]) => text).join("");
+  return names
+    .filter(([bit]) => (flags & bit) !== 0)
+    .map(([, text]) => text)
+    .join("");
 }
 
 function fakeSysctl(): Sysctl {

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { concatBytes } from "../../../../src/base/bytes.ts";
 import type { TcpEvents, TcpSocket } from "../../../../src/host/host.ts";
 import { ICMP_DEST_UNREACH, IcmpMessage, Ipv4Packet, PROTOCOL_TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TcpSegment } from "../../../../src/wire/packet.ts";
-import { A, B, type Fate, FakeNetwork, MS, SECOND, flagText } from "./fake-network.ts";
+import { A, B, FakeNetwork, type Fate, flagText, MS, SECOND } from "./fake-network.ts";
 
 interface Peer {
   socket: TcpSocket | undefined;
@@ -40,7 +40,9 @@ function newPeer(): Peer {
   return { socket: undefined, received: [], events: [] };
 }
 
-function pair(options: { readonly fate?: Fate; readonly clientExtra?: TcpEvents; readonly serverExtra?: (socket: TcpSocket) => TcpEvents; readonly defer?: number } = {}) {
+function pair(
+  options: { readonly fate?: Fate; readonly clientExtra?: TcpEvents; readonly serverExtra?: (socket: TcpSocket) => TcpEvents; readonly defer?: number } = {},
+) {
   const net = new FakeNetwork();
   if (options.fate !== undefined) net.fate = options.fate;
   const a = net.host(A, "a");
@@ -65,13 +67,32 @@ function bytes(count: number, seed = 1): Uint8Array {
   return out;
 }
 
+function same(chunks: readonly Uint8Array[], wanted: Uint8Array): boolean {
+  const found = concatBytes(chunks);
+  return found.length === wanted.length && found.every((byte, i) => byte === wanted[i]);
+}
+
 describe("a short connection", () => {
   test("has the kernel's segments, sizes, windows and options", () => {
-    const { net, client, server } = pair({ serverExtra: (socket) => ({ onData: () => void net.loop.after(MS, { onEvent: () => void socket.send(bytes(213)) }), onEnd: () => socket.close() }), clientExtra: { onData: () => void net.loop.after(MS, { onEvent: () => client.socket?.close() }) } });
+    const { net, client, server } = pair({
+      serverExtra: (socket) => ({ onData: () => void net.loop.after(MS, { onEvent: () => void socket.send(bytes(213)) }), onEnd: () => socket.close() }),
+      clientExtra: { onData: () => void net.loop.after(MS, { onEvent: () => client.socket?.close() }) },
+    });
     net.runFor(MS);
     client.socket?.send(bytes(79));
     net.runFor(SECOND);
-    expect(net.story()).toEqual(["A>B S 60", "B>A S. 60", "A>B . 52", "A>B P. 131", "B>A . 52", "B>A P. 265", "A>B . 52", "A>B F. 52", "B>A F. 52", "A>B . 52"]);
+    expect(net.story()).toEqual([
+      "A>B S 60",
+      "B>A S. 60",
+      "A>B . 52",
+      "A>B P. 131",
+      "B>A . 52",
+      "B>A P. 265",
+      "A>B . 52",
+      "A>B F. 52",
+      "B>A F. 52",
+      "A>B . 52",
+    ]);
     const windows = net.sent.map(({ packet }) => (packet.payload as TcpSegment).window);
     expect(windows).toEqual([64240, 65160, 502, 502, 509, 509, 501, 501, 509, 501]);
     expect((net.sent[0]?.packet.payload as TcpSegment).options).toMatchObject({ mss: 1460, sackPermitted: true, windowScale: 7 });
@@ -106,7 +127,12 @@ describe("a short connection", () => {
     client.socket?.send(bytes(bytesSent));
     client.socket?.shutdownWrite();
     net.runFor(10 * MS);
-    expect(net.story(since).filter((line) => line.startsWith("A>B")).slice(-last.length)).toEqual(last);
+    expect(
+      net
+        .story(since)
+        .filter((line) => line.startsWith("A>B"))
+        .slice(-last.length),
+    ).toEqual(last);
   });
 });
 
@@ -407,37 +433,46 @@ describe("unusual openings and endings", () => {
 describe("any network", () => {
   test("delivers both streams whole and in order, or says that it cannot; nothing is left over", () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ loss: fc.boolean(), copies: fc.integer({ min: 1, max: 2 }), delayUs: fc.integer({ min: 10, max: 3000 }) }), { minLength: 1, maxLength: 60 }), fc.integer({ min: 0, max: 60_000 }), fc.integer({ min: 0, max: 60_000 }), fc.boolean(), (fates, up, down, clientClosesFirst) => {
-        const { net, a, b, client, server } = pair({
-          fate: (_, index) => {
-            // The network is bad for a while, and never loses five packets in a row: nobody has reason to give up.
-            const fate = fates[index];
-            if (fate === undefined) return [100_000];
-            if (fate.loss && index % 5 !== 4) return [];
-            return fate.copies === 2 ? [fate.delayUs * 1000, fate.delayUs * 2500] : [fate.delayUs * 1000];
-          },
-          serverExtra: (socket) => {
-            socket.send(bytes(down, 2));
-            if (!clientClosesFirst) socket.shutdownWrite();
-            return { onEnd: () => socket.close() };
-          },
-          clientExtra: {
-            onConnected: () => {
-              client.socket?.send(bytes(up, 3));
-              if (clientClosesFirst) client.socket?.shutdownWrite();
+      fc.property(
+        fc.array(fc.record({ loss: fc.boolean(), copies: fc.integer({ min: 1, max: 2 }), delayUs: fc.integer({ min: 10, max: 3000 }) }), {
+          minLength: 1,
+          maxLength: 60,
+        }),
+        fc.integer({ min: 0, max: 60_000 }),
+        fc.integer({ min: 0, max: 60_000 }),
+        fc.boolean(),
+        (fates, up, down, clientClosesFirst) => {
+          const { net, a, b, client, server } = pair({
+            fate: (_, index) => {
+              // The network is bad for a while, and never loses five packets in a row: nobody has reason to give up.
+              const fate = fates[index];
+              if (fate === undefined) return [100_000];
+              if (fate.loss && index % 5 !== 4) return [];
+              return fate.copies === 2 ? [fate.delayUs * 1000, fate.delayUs * 2500] : [fate.delayUs * 1000];
             },
-            onEnd: () => client.socket?.close(),
-          },
-        });
-        for (let events = 0; net.loop.nowNs < 3000 * SECOND && net.loop.step(); events++) if (events > 200_000) throw new Error(`no end: ${net.story(net.sent.length - 20).join("; ")}`);
-        const failed = client.events.concat(server.events).some((event) => event.startsWith("E"));
-        // Who has heard of an error has gone; the other end, with nothing to send, may wait for ever, as without keepalive it does.
-        if (failed) return;
-        expect(concatBytes(server.received)).toEqual(bytes(up, 3));
-        expect(concatBytes(client.received)).toEqual(bytes(down, 2));
-        expect([...a.tcp.sockets, ...b.tcp.sockets].map((s) => s.state)).toEqual([]);
-        expect(net.loop.pendingCount).toBe(0);
-      }),
+            serverExtra: (socket) => {
+              socket.send(bytes(down, 2));
+              if (!clientClosesFirst) socket.shutdownWrite();
+              return { onEnd: () => socket.close() };
+            },
+            clientExtra: {
+              onConnected: () => {
+                client.socket?.send(bytes(up, 3));
+                if (clientClosesFirst) client.socket?.shutdownWrite();
+              },
+              onEnd: () => client.socket?.close(),
+            },
+          });
+          for (let events = 0; net.loop.nowNs < 3000 * SECOND && net.loop.step(); events++)
+            if (events > 200_000) throw new Error(`no end: ${net.story(net.sent.length - 20).join("; ")}`);
+          const failed = client.events.concat(server.events).some((event) => event.startsWith("E"));
+          // Who has heard of an error has gone; the other end, with nothing to send, may wait for ever, as without keepalive it does.
+          if (failed) return;
+          expect([same(server.received, bytes(up, 3)), same(client.received, bytes(down, 2))]).toEqual([true, true]);
+          expect([...a.tcp.sockets, ...b.tcp.sockets].map((s) => s.state)).toEqual([]);
+          expect(net.loop.pendingCount).toBe(0);
+        },
+      ),
       { numRuns: 150, seed: 7, endOnFailure: true },
     );
   });

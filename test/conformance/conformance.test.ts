@@ -1,0 +1,90 @@
+/**
+ * Every scenario of this folder, run here and compared with what the real kernel did: conversation by conversation at each interface, output by
+ * output, exit status by exit status.
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { formatMacAddress } from "../../src/base/mac-address.ts";
+import { LINUX_PARTS } from "../../src/scenario/linux-parts.ts";
+import { type RunResult, runScenario } from "../../src/scenario/run-scenario.ts";
+import { parseScenario, type Scenario } from "../../src/scenario/scenario-file.ts";
+import { normalOutput, storyDifferences, storyOf } from "../helpers/story.ts";
+
+const FOLDER = import.meta.dirname;
+/** Without a duration frames of the first six seconds are compared. */
+const DEFAULT_SECONDS = 6;
+
+interface KernelScript {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface KernelResult {
+  readonly t0: number;
+  readonly setup: Readonly<Record<string, KernelScript>>;
+  readonly timeline: readonly (KernelScript | Record<string, never>)[];
+}
+
+const names = readdirSync(FOLDER)
+  .filter((name) => name.endsWith(".yaml"))
+  .map((name) => name.slice(0, -".yaml".length))
+  .sort();
+
+function load(name: string): { readonly scenario: Scenario; readonly kernel: KernelResult } {
+  const file = join(FOLDER, `${name}.yaml`);
+  return { scenario: parseScenario(readFileSync(file, "utf8"), file), kernel: JSON.parse(readFileSync(join(FOLDER, "kernel", name, "result.json"), "utf8")) as KernelResult };
+}
+
+function frameDifferences(name: string, scenario: Scenario, kernel: KernelResult, result: RunResult): string[] {
+  const macs = new Map(scenario.hosts.flatMap((host) => host.interfaces.map((one) => [formatMacAddress(one.mac), `${host.name}.${one.name}`] as const)));
+  const seconds = scenario.durationNs > 0 ? scenario.durationNs / 1e9 : DEFAULT_SECONDS;
+  return scenario.hosts.flatMap((host) =>
+    host.interfaces.flatMap((one) => {
+      const point = `${host.name}.${one.name}`;
+      const capture = result.captures.captures.find(({ hostName, deviceName }) => hostName === host.name && deviceName === one.name);
+      if (capture === undefined) return [`${point}: no capture`];
+      const theirs = storyOf(readFileSync(join(FOLDER, "kernel", name, `${point}.pcap`)), macs, kernel.t0, seconds);
+      const ours = storyOf(capture.toBytes(result.originNs), macs, 0, seconds);
+      return storyDifferences(theirs, ours).map((difference) => `${point}: ${difference}`);
+    }),
+  );
+}
+
+function outputDifferences(scenario: Scenario, kernel: KernelResult, result: RunResult): string[] {
+  const wrong: string[] = [];
+  const check = (where: string, command: string, theirs: KernelScript, ours: { readonly exit: number | null; readonly stdout: string; readonly stderr: string } | undefined) => {
+    if (ours === undefined) {
+      wrong.push(`${where}: no result`);
+      return;
+    }
+    if (theirs.exit !== ours.exit) wrong.push(`${where}: exit ${ours.exit}, the kernel's ${theirs.exit}`);
+    for (const field of ["stdout", "stderr"] as const) {
+      const expected = normalOutput(theirs[field], command);
+      const actual = normalOutput(ours[field], command);
+      if (expected !== actual) wrong.push(`${where}: ${command.trim().slice(0, 100)}: ${field}\n--- kernel\n${expected}\n--- ours\n${actual}`);
+    }
+  };
+  for (const [host, theirs] of Object.entries(kernel.setup)) check(`setup ${host}`, scenario.hosts.find(({ name }) => name === host)?.run ?? "", theirs, result.setup[host]);
+  scenario.timeline.forEach((step, i) => {
+    const theirs = kernel.timeline[i];
+    if (step.verb === "run" && theirs !== undefined && "exit" in theirs) check(`at ${step.atNs / 1e9} s on ${step.host}`, step.script, theirs as KernelScript, result.timeline[i] as KernelScript);
+  });
+  return wrong;
+}
+
+test("there are scenarios, and each has its recording", () => {
+  expect(names.length).toBeGreaterThan(100);
+  expect(readdirSync(join(FOLDER, "kernel")).sort()).toEqual(names);
+});
+
+describe("as the kernel", () => {
+  test.each(names)("%s", (name) => {
+    const { scenario, kernel } = load(name);
+    const result = runScenario(scenario, { parts: LINUX_PARTS, capturesFrames: true });
+    expect(result.unmet).toEqual([]);
+    expect([...frameDifferences(name, scenario, kernel, result), ...outputDifferences(scenario, kernel, result)].join("\n\n")).toBe("");
+  });
+});
