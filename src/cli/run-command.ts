@@ -4,8 +4,7 @@
 
 import { join } from "node:path";
 import { formatSeconds } from "../base/time.ts";
-import { LINUX_PARTS } from "../scenario/linux-parts.ts";
-import { type RunResult, resultToJson, runScenario, type ScriptResult, type StepResult, type Unmet } from "../scenario/run-scenario.ts";
+import { type RunResult, resultToJson, ScenarioRun, type ScriptResult, type StepResult, type Unmet } from "../scenario/run-scenario.ts";
 import { formatPlace } from "../scenario/scenario-error.ts";
 import type { Scenario, Step } from "../scenario/scenario-file.ts";
 import { formatLadder, LadderSink } from "../trace/ladder.ts";
@@ -28,10 +27,12 @@ export interface RunCommandOptions {
 const LADDER_FRAMES_MAX = 1000;
 const COMMAND_CHARS_MAX = 160;
 
-export function runCommand(file: string, options: RunCommandOptions): void {
+export async function runCommand(file: string, options: RunCommandOptions): Promise<void> {
   const scenario = readScenario(file);
+  // The machines are most of the program: a file with a mistake need not wait for them.
+  const { LINUX_PARTS } = await import("../scenario/linux-parts.ts");
   const isQuiet = options.quiet === true || options.json === "-";
-  const ladder = options.ladder && !isQuiet ? new LadderSink(LADDER_FRAMES_MAX) : undefined;
+  const ladder = options.ladder && !isQuiet ? new LadderSink(LADDER_FRAMES_MAX, () => run.world.trace.setLevel("frames")) : undefined;
   const progress = new ProgressLine();
   const say = (text: string) => {
     if (isQuiet) return;
@@ -39,7 +40,7 @@ export function runCommand(file: string, options: RunCommandOptions): void {
     process.stdout.write(text);
   };
   say(`${scenario.title}\n`);
-  const result = runScenario(scenario, {
+  const run = new ScenarioRun(scenario, {
     parts: LINUX_PARTS,
     seed: options.seed,
     untilNs: options.until,
@@ -55,6 +56,7 @@ export function runCommand(file: string, options: RunCommandOptions): void {
       progress.update(timeNs, events);
     },
   });
+  const result = run.run();
   progress.clear();
   writeFiles(result, options);
   if (ladder !== undefined) say(formatPackets(ladder, scenario, result, options));

@@ -7,11 +7,10 @@
 
 import { createInterface, type Interface } from "node:readline";
 import { formatSeconds, NS_PER_MS, NS_PER_SECOND, parseDuration } from "../base/time.ts";
-import { LINUX_PARTS } from "../scenario/linux-parts.ts";
 import { ScenarioRun, type ScriptResult } from "../scenario/run-scenario.ts";
 import type { Scenario, Step } from "../scenario/scenario-file.ts";
 import { nearestWord } from "../scenario/suggest.ts";
-import type { RunningScript } from "../scenario/world.ts";
+import type { RunningScript, WorldParts } from "../scenario/world.ts";
 import { UsageError } from "./failure.ts";
 import { readScenario } from "./files.ts";
 
@@ -42,9 +41,10 @@ const OUTPUT_CHARS_MAX = 16_777_216;
 export async function shellCommand(file: string, options: ShellCommandOptions): Promise<void> {
   const scenario = readScenario(file);
   if (options.host !== undefined) hostNamed(scenario, options.host);
+  const { LINUX_PARTS } = await import("../scenario/linux-parts.ts");
   const run = new ScenarioRun(scenario, { parts: LINUX_PARTS, seed: options.seed, onSetupEnd: printSetup });
   run.runSetup();
-  const session = new ShellSession(scenario, run, options);
+  const session = new ShellSession(scenario, run, LINUX_PARTS, options);
   await session.serve();
 }
 
@@ -62,6 +62,7 @@ function hostNamed(scenario: Scenario, name: string): string {
 class ShellSession {
   readonly #scenario: Scenario;
   readonly #run: ScenarioRun;
+  readonly #parts: WorldParts;
   readonly #isPaced: boolean;
   readonly #input: Interface;
   readonly #isTerminal: boolean;
@@ -71,7 +72,8 @@ class ShellSession {
   /** Ctrl-C while time passes without a command. */
   #isStopped = false;
 
-  constructor(scenario: Scenario, run: ScenarioRun, options: ShellCommandOptions) {
+  constructor(scenario: Scenario, run: ScenarioRun, parts: WorldParts, options: ShellCommandOptions) {
+    this.#parts = parts;
     this.#scenario = scenario;
     this.#run = run;
     this.#isTerminal = process.stdin.isTTY === true;
@@ -209,7 +211,7 @@ class ShellSession {
     let isDone = false;
     const { loop } = this.#run.world;
     const startNs = loop.nowNs;
-    const script = LINUX_PARTS.startScript(this.#run.world.machine(host), line, {
+    const script = this.#parts.startScript(this.#run.world.machine(host), line, {
       outputCharsMax: OUTPUT_CHARS_MAX,
       onEnd: () => {
         isDone = true;

@@ -168,7 +168,17 @@ export class Arp implements ArpProtocol {
 
   #decide(device: NetDevice, frame: EthernetFrame, arp: ArpPacket, detail: string, isAnswered: boolean): void {
     const { trace, name } = this.#host;
-    if (trace.isFull) trace.emit({ kind: "arp-decision", host: name, device: device.name, target: arp.targetIp, sender: arp.senderIp, isAnswered, detail, cause: frame.traceId });
+    if (trace.isFull)
+      trace.emit({
+        kind: "arp-decision",
+        host: name,
+        device: device.name,
+        target: arp.targetIp,
+        sender: arp.senderIp,
+        isAnswered,
+        detail,
+        cause: frame.traceId,
+      });
   }
 
   /* --------------------------------------------------------------------------------------------------------------- sending */
@@ -187,7 +197,10 @@ export class Arp implements ArpProtocol {
     this.sendRequest(device, { senderIp, targetIp: target, destinationMac, cause: skb?.cause ?? 0 });
   }
 
-  sendRequest(device: NetDevice, options: { readonly senderIp: Ipv4Address; readonly targetIp: Ipv4Address; readonly destinationMac: MacAddress; readonly cause: number }): void {
+  sendRequest(
+    device: NetDevice,
+    options: { readonly senderIp: Ipv4Address; readonly targetIp: Ipv4Address; readonly destinationMac: MacAddress; readonly cause: number },
+  ): void {
     this.#send(device, new ArpPacket(ARP_REQUEST, device.mac, options.senderIp, ZERO_MAC, options.targetIp), options.destinationMac, options.cause);
   }
 

@@ -191,7 +191,7 @@ export class NetDeviceTable implements DeviceTable {
 
   addTunnel(name: string, parameters: TunnelParameters): NetDevice | Errno {
     const kind = parameters.mode === "ipip" ? "tunnel" : "gre";
-    const chosen = name === "" ? this.#freeName(parameters.mode === "ipip" ? "tunl%d" : "gre%d") : name;
+    const chosen = name === "" ? this.#freeName(parameters.mode === "ipip" ? "ipip%d" : "gre%d") : name;
     const errno = this.#checkName(chosen);
     if (errno !== undefined) return errno;
     const isTwin = (device: HostDevice): boolean =>
@@ -259,6 +259,7 @@ export class NetDeviceTable implements DeviceTable {
     const host = this.#host;
     for (const address of [...device.addresses].reverse()) host.addresses.remove(device, address);
     host.fib.deviceDown(device, "gone");
+    host.multicast.deviceRemoved(device);
     host.sysctl.removeDevice(device);
     own.isRemoved = true;
     this.#byName.delete(device.name);
@@ -278,6 +279,7 @@ export class NetDeviceTable implements DeviceTable {
     device.hasBeenUp = true;
     this.#traceChange("change", device);
     host.addresses.deviceUp(device);
+    host.multicast.deviceUp(device);
     if (device.kind === "ether") this.#announce(device);
     return undefined;
   }
@@ -288,6 +290,7 @@ export class NetDeviceTable implements DeviceTable {
     const host = this.#host;
     device.isUp = false;
     this.#traceChange("change", device);
+    host.multicast.deviceDown(device);
     host.fib.deviceDown(device, "down");
     host.neighbours.deviceDown(device, false);
   }
@@ -297,6 +300,8 @@ export class NetDeviceTable implements DeviceTable {
     const isBounded = device.kind === "ether" || device.kind === "gretap" || device.kind === "erspan";
     if (isBounded && mtu < ETHERNET_MTU_MIN) return this.#refuse("EINVAL", "mtu less than device minimum");
     if (device.kind === "ether" && mtu > ETHERNET_MTU_MAX) return this.#refuse("EINVAL", "mtu greater than device maximum");
+    const isTunnel = device.kind === "tunnel" || device.kind === "gre";
+    if (isTunnel && mtu < ETHERNET_MTU_MIN) return "EINVAL";
     if (mtu < 0) return this.#refuse("EINVAL", "mtu less than device minimum");
     device.mtu = mtu;
     this.#traceChange("change", device);
@@ -306,7 +311,7 @@ export class NetDeviceTable implements DeviceTable {
 
   setMac(device: NetDevice, mac: MacAddress): Errno | undefined {
     this.message = "";
-    if (device.kind === "tunnel" || device.kind === "gre" || device.kind === "loopback") return "EOPNOTSUPP";
+    if (device.kind === "tunnel" || device.kind === "gre") return "EOPNOTSUPP";
     if (isGroupMac(mac) || mac === ZERO_MAC) return "EADDRNOTAVAIL";
     device.mac = mac;
     this.#traceChange("change", device);

@@ -95,7 +95,15 @@ export class Fou implements FouPorts {
 
   #drop(skb: SkBuff): void {
     const { trace, name } = this.#host;
-    if (trace.isFull) trace.emit({ kind: "packet-dropped", host: name, reason: "TUNNEL_NO_DEVICE", packet: skb.ip, detail: "nothing that a tunnel port can use", cause: skb.cause });
+    if (trace.isFull)
+      trace.emit({
+        kind: "packet-dropped",
+        host: name,
+        reason: "TUNNEL_NO_DEVICE",
+        packet: skb.ip,
+        detail: "nothing that a tunnel port can use",
+        cause: skb.cause,
+      });
   }
 }
 

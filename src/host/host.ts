@@ -20,7 +20,7 @@ import type { Ipv4Conf, Ipv4ConfKey } from "./ipv4-conf.ts";
 import type { KernelOptions } from "./kernel-options.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
 import type { NetfilterHooks } from "./netfilter/hooks.ts";
-import type { FibEntry, Route, RouteError, RouteType } from "./route.ts";
+import type { FibEntry, FibFlow, FibResult, FibRule, Route, RouteError, RouteType } from "./route.ts";
 import type { SkBuff } from "./skb.ts";
 
 export type Errno = string;
@@ -39,6 +39,7 @@ export interface Host {
   readonly arp: ArpProtocol;
   readonly hooks: NetfilterHooks;
   readonly ip: IpProtocol;
+  readonly multicast: MulticastGroups;
   readonly icmp: IcmpProtocol;
   readonly udp: UdpProtocol;
   readonly tcp: TcpProtocol;
@@ -76,8 +77,8 @@ export interface Sysctl {
   read(key: string): string | undefined;
   /** ENOENT when there is no such key. Traces the change. */
   write(key: string, text: string): Errno | undefined;
-  /** All keys, sorted as `sysctl -a` sorts them. */
-  keys(): readonly string[];
+  /** All keys, sorted as `sysctl -a` sorts them; those with outdated units only when asked for. */
+  keys(includesDeprecated?: boolean): readonly string[];
   /** In force for a device: conf.all and conf.DEVICE combined by the kernel's rule for that key (max, or, and, own). */
   inForce(device: NetDevice, key: Ipv4ConfKey): number;
   /** Counts every write: caches of routing decisions compare it. */
@@ -157,55 +158,7 @@ export interface AddressTable {
 
 /* ---------------------------------------------------------------------------------------------------------------- routes */
 
-/** One policy rule, as `ip rule` shows it. */
-export interface FibRule {
-  readonly priority: number;
-  readonly from: { readonly network: Ipv4Address; readonly prefixLength: number };
-  readonly to: { readonly network: Ipv4Address; readonly prefixLength: number };
-  readonly tos: number;
-  readonly mark: number;
-  readonly markMask: number;
-  readonly inputDevice: string;
-  readonly outputDevice: string;
-  readonly isInverted: boolean;
-  readonly action: "lookup" | "unreachable" | "prohibit" | "blackhole" | "goto" | "nop";
-  readonly table: number;
-  /** Routes with a prefix length of at most this are not taken; undefined: all are. */
-  readonly suppressPrefixLength?: number | undefined;
-  /** Priority that a goto rule jumps to. */
-  readonly target?: number | undefined;
-}
-
-/** What a lookup in the forwarding tables asks for (struct flowi4). */
-export interface FibFlow {
-  readonly dst: Ipv4Address;
-  readonly src: Ipv4Address;
-  readonly mark: number;
-  readonly tos: number;
-  /** Only routes of this scope or a narrower one. */
-  readonly scope: Scope;
-  /** Only next hops through this device. */
-  readonly output: NetDevice | undefined;
-  /** Where the packet came in; undefined for packets of this host. */
-  readonly input: NetDevice | undefined;
-  /** Take routes whose device has no carrier whatever ignore_routes_with_linkdown says. */
-  readonly ignoresLinkState?: boolean;
-  /** Next hops need not go through `output` (FLOWI_FLAG_SKIP_NH_OIF). */
-  readonly skipsOutputMatch?: boolean;
-  /** Look here first, and by the rules only when this table has nothing. */
-  readonly table?: number | undefined;
-}
-
-/** A route and the one of its next hops that was chosen. */
-export interface FibResult {
-  readonly route: FibEntry;
-  /** The table that was asked; main as long as local and main are one. */
-  readonly table: number;
-  readonly device: NetDevice | undefined;
-  readonly gateway: Ipv4Address;
-  /** Scope of the next hop: link and wider when it is a gateway, host when the destination is on link. */
-  readonly hopScope: Scope;
-}
+export type { FibFlow, FibResult, FibRule } from "./route.ts";
 
 export interface Fib {
   /** Entries of a table in `ip route` order (table 0: of all tables, as `ip route show table all` orders them). */
@@ -364,6 +317,8 @@ export interface SendOptions {
   readonly cause?: number;
   /** Keep the packet's id as it is instead of choosing one. */
   readonly keepId?: boolean;
+  /** False: members of the group on this host get no copy (IP_MULTICAST_LOOP off). */
+  readonly multicastLoop?: boolean;
 }
 
 /** IpStats of /proc/net/snmp; names are the kernel's. */
@@ -417,6 +372,23 @@ export interface IpProtocol {
   defragment(skb: SkBuff, user: "local-deliver" | "conntrack-in" | "conntrack-out" | "ipvs"): SkBuff | undefined;
   /** An id for a packet without DF (__ip_select_ident). */
   nextId(packet: Ipv4Packet): number;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- multicast */
+
+/** The multicast groups that this host hears: packets to others die at the door. Sockets join through this, and raw protocols such as VRRP. */
+export interface MulticastGroups {
+  /** One more user of a group on a device; the first makes the host a member and reports it by IGMP. EINVAL when it is no group. */
+  join(group: Ipv4Address, device: NetDevice): Errno | undefined;
+  /** One user less. EADDRNOTAVAIL when there was none. */
+  leave(group: Ipv4Address, device: NetDevice): Errno | undefined;
+  isMember(group: Ipv4Address, device: NetDevice): boolean;
+  /** What /proc/net/igmp lists: the latest first. */
+  groups(device: NetDevice): readonly { readonly group: Ipv4Address; readonly users: number }[];
+  /** The device came up, went down, is gone. */
+  deviceUp(device: NetDevice): void;
+  deviceDown(device: NetDevice): void;
+  deviceRemoved(device: NetDevice): void;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ ICMP */
@@ -481,14 +453,25 @@ export interface UdpSocket {
   readonly remotePort: number;
   readonly owner: SocketOwner | undefined;
   connect(address: Ipv4Address, port: number): Errno | undefined;
-  send(payload: Uint8Array, to?: { readonly address: Ipv4Address; readonly port: number }, options?: { readonly ttl?: number; readonly dontFragment?: boolean }): Errno | undefined;
+  /** What SO_BINDTODEVICE says. */
+  readonly device: NetDevice | undefined;
+  /** IP_MULTICAST_IF (undefined: the route decides), IP_MULTICAST_TTL, IP_MULTICAST_LOOP. */
+  readonly multicast: { device: NetDevice | undefined; ttl: number; loops: boolean };
+  /**
+   * IP_ADD_MEMBERSHIP; without a device the one that the route to the group names. EADDRINUSE when this socket has joined already, ENOBUFS
+   * beyond igmp_max_memberships, ENODEV, EINVAL. Closing the socket leaves. Whoever joined, every socket on the port hears the group.
+   */
+  join(group: Ipv4Address, device?: NetDevice): Errno | undefined;
+  leave(group: Ipv4Address, device?: NetDevice): Errno | undefined;
+  /** `mayFragment`: never DF (IP_PMTUDISC_DONT). */
+  send(payload: Uint8Array, to?: { readonly address: Ipv4Address; readonly port: number }, options?: { readonly ttl?: number; readonly dontFragment?: boolean; readonly mayFragment?: boolean }): Errno | undefined;
   close(): void;
 }
 
 export interface UdpProtocol {
   readonly sockets: readonly UdpSocket[];
   /** port 0: an ephemeral one. EADDRINUSE, EADDRNOTAVAIL. */
-  bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean; readonly reuseAddress?: boolean }, events: UdpSocketEvents): UdpSocket | Errno;
+  bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean; readonly reuseAddress?: boolean; readonly device?: NetDevice }, events: UdpSocketEvents): UdpSocket | Errno;
   readonly counters: Record<string, number>;
 }
 

@@ -24,7 +24,7 @@ import {
   PROTOCOL_ICMP,
 } from "../wire/packet.ts";
 import { SCOPE_GLOBAL, SCOPE_LINK } from "./device.ts";
-import { type EchoSocketOptions, PingSocket, PingSockets } from "./echo-socket.ts";
+import { type EchoSocketOptions, type PingSocket, PingSockets } from "./echo-socket.ts";
 import { type EchoSocket, type Host, type IcmpProtocol, isRouteError, type ProtocolHandler, type SysctlCell } from "./host.ts";
 import { IcmpLimits } from "./icmp-limits.ts";
 import type { Route } from "./route.ts";
@@ -106,7 +106,6 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     skb.isWritable = false;
     this.#push({ message, tos, mark, cause: skb.cause }, packet.src, source, route);
   }
-
 
   /** Where the packet was addressed, if that is here; else routing chooses (0). */
   #errorSource(skb: SkBuff): Ipv4Address {

@@ -46,7 +46,8 @@ export class IpForward {
       return;
     }
     skb.copyHeader().ttl--;
-    if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "forward", before: packet, after: skb.ip, cause: skb.cause });
+    if (host.trace.isFull)
+      skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "forward", before: packet, after: skb.ip, cause: skb.cause });
     if (route.doRedirect) this.#redirect(skb, route);
     if (!host.hooks.run(NF_FORWARD, skb, skb.device, route.device)) return;
     ip.counters.ForwDatagrams++;
@@ -67,7 +68,9 @@ export class IpForward {
     if (!host.icmp.limits.mayRedirect(skb.ip.src)) return;
     host.icmp.sendError(skb, ICMP_REDIRECT, ICMP_REDIRECT_HOST, gateway);
     if (host.icmp.limits.isRedirectLimitReached(skb.ip.src) && host.sysctl.inForce(route.device, "log_martians") !== 0) {
-      host.log.write(`host ${formatIpv4Address(skb.ip.src)}/if${skb.device?.index ?? 0} ignores redirects for ${formatIpv4Address(skb.ip.dst)} to ${formatIpv4Address(gateway)}`);
+      host.log.write(
+        `host ${formatIpv4Address(skb.ip.src)}/if${skb.device?.index ?? 0} ignores redirects for ${formatIpv4Address(skb.ip.dst)} to ${formatIpv4Address(gateway)}`,
+      );
     }
   }
 }

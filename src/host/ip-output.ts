@@ -37,7 +37,8 @@ export class IpOutput implements EventTarget {
       if (isRouteError(found)) {
         counters.OutNoRoutes++;
         const { trace } = host;
-        if (trace.isFull) trace.emit({ kind: "packet-dropped", host: host.name, reason: "IP_OUTNOROUTES", packet, detail: found.detail, cause: options.cause ?? 0 });
+        if (trace.isFull)
+          trace.emit({ kind: "packet-dropped", host: host.name, reason: "IP_OUTNOROUTES", packet, detail: found.detail, cause: options.cause ?? 0 });
         return found.errno;
       }
       route = found;
@@ -48,6 +49,7 @@ export class IpOutput implements EventTarget {
     skb.route = route;
     skb.mark = options.mark ?? 0;
     skb.cause = options.cause ?? 0;
+    if (options.multicastLoop === false) skb.skipsLoopback = true;
     return this.localOut(skb);
   }
 
@@ -64,20 +66,28 @@ export class IpOutput implements EventTarget {
     return "EPERM";
   }
 
-  /** ip_output, and ip_mc_output for broadcasts, of which this host gets a copy itself. */
+  /** ip_output, and ip_mc_output for broadcasts and joined groups, of which this host gets a copy itself. */
   output(skb: SkBuff): void {
     const { route } = skb;
     assert(route !== undefined, "a packet needs a route before POSTROUTING");
     this.#ip.counters.OutRequests++;
-    if (route.type === "broadcast" && route.device.kind !== "loopback" && !skb.isForwarded) this.#loopBack(skb, route);
+    if (route.type === "broadcast" || route.type === "multicast") {
+      if (this.#isHeardHere(skb, route)) this.#loopBack(skb, route);
+      if (route.type === "multicast" && skb.ip.ttl === 0) return;
+    }
     if (!skb.isRerouted && !this.#ip.host.hooks.run(NF_POSTROUTING, skb, skb.device, route.device)) return;
     this.#finish(skb);
+  }
+
+  #isHeardHere(skb: SkBuff, route: Route): boolean {
+    if (route.device.kind === "loopback" || skb.isForwarded) return false;
+    return route.type === "broadcast" || (!skb.skipsLoopback && this.#ip.host.multicast.isMember(skb.ip.dst, route.device));
   }
 
   #loopBack(skb: SkBuff, route: Route): void {
     const copy = new SkBuff(skb.ip, route.device);
     skb.isWritable = false;
-    copy.packetType = "broadcast";
+    copy.packetType = route.type === "multicast" ? "multicast" : "broadcast";
     copy.route = route;
     copy.mark = skb.mark;
     copy.conntrack = skb.conntrack;
@@ -86,7 +96,7 @@ export class IpOutput implements EventTarget {
     this.#ip.host.loop.after(0, this, copy);
   }
 
-  /** The copy of a broadcast that comes back (dev_loopback_xmit). */
+  /** The copy of a broadcast or multicast that comes back (dev_loopback_xmit). */
   onEvent(argument: unknown): void {
     const skb = argument as SkBuff;
     if (skb.device?.isUp === true) this.#ip.receive(skb);

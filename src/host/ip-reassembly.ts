@@ -9,7 +9,7 @@ import { concatBytes } from "../base/bytes.ts";
 import { NS_PER_SECOND } from "../base/time.ts";
 import type { EventTarget } from "../kernel/event-loop.ts";
 import { Timer } from "../kernel/timer.ts";
-import { encodeIpv4Payload, decodeIpv4Payload } from "../wire/ipv4.ts";
+import { decodeIpv4Payload, encodeIpv4Payload } from "../wire/ipv4.ts";
 import { ICMP_TIME_EXCEEDED, RawPayload } from "../wire/packet.ts";
 import type { NetDevice } from "./device.ts";
 import { isRouteError, type SysctlCell } from "./host.ts";

@@ -13,8 +13,9 @@ import { Fou } from "./fou.ts";
 import type { Host } from "./host.ts";
 import { Icmp } from "./icmp.ts";
 import { Ip } from "./ip.ts";
-import { KERNEL_6_1_176, type KernelOptions } from "./kernel-options.ts";
 import { BoundedKernelLog } from "./kernel-log.ts";
+import { KERNEL_6_1_176, type KernelOptions } from "./kernel-options.ts";
+import { Multicast } from "./multicast.ts";
 import { NeighbourCache } from "./neighbour.ts";
 import { Conntrack } from "./netfilter/conntrack.ts";
 import { NetfilterHooks } from "./netfilter/hooks.ts";
@@ -47,6 +48,7 @@ export class LinuxHost implements Host {
   readonly neighbours: NeighbourCache;
   readonly arp: Arp;
   readonly ip: Ip;
+  readonly multicast: Multicast;
   readonly icmp: Icmp;
   readonly conntrack: Conntrack;
   readonly udp: Udp;
@@ -69,6 +71,7 @@ export class LinuxHost implements Host {
     this.neighbours = new NeighbourCache(this);
     this.arp = new Arp(this);
     this.ip = new Ip(this);
+    this.multicast = new Multicast(this);
     this.icmp = new Icmp(this);
     this.devices = new NetDeviceTable(this);
     this.tunnels = new Tunnels(this);

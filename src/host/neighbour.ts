@@ -17,6 +17,7 @@ import type { Errno, Host, Neighbour, NeighbourLearning, NeighbourState, Neighbo
 import { NeighbourEntry } from "./neighbour-entry.ts";
 import { ReachableTimes } from "./neighbour-reachable-time.ts";
 import type { SkBuff } from "./skb.ts";
+import { timerWheelDelay } from "./timer-wheel.ts";
 
 const GC_THRESH_1 = 128;
 const GC_THRESH_2 = 512;
@@ -97,7 +98,7 @@ export class NeighbourCache implements NeighbourTable {
       case "STALE":
         this.#setState(entry, "DELAY", skb?.cause ?? 0);
         entry.updatedAtNs = nowNs;
-        entry.timer.arm(entry.device.neigh.delayFirstProbeNs);
+        this.#arm(entry, entry.device.neigh.delayFirstProbeNs);
         return true;
       case "INCOMPLETE":
         if (skb !== undefined) this.#enqueue(entry, skb);
@@ -121,7 +122,7 @@ export class NeighbourCache implements NeighbourTable {
     entry.probes = parameters.ucast_solicit;
     this.#setState(entry, "INCOMPLETE", skb?.cause ?? 0);
     entry.updatedAtNs = this.#host.loop.nowNs;
-    entry.timer.arm(this.#retransTimeNs(entry));
+    this.#arm(entry, this.#retransTimeNs(entry));
     if (skb !== undefined) this.#enqueue(entry, skb);
     this.#probe(entry);
     return false;
@@ -154,7 +155,7 @@ export class NeighbourCache implements NeighbourTable {
       this.#invalidate(entry);
       return;
     }
-    if (isProbing || state === "REACHABLE" || state === "DELAY") entry.timer.arm(Math.max(nextNs - nowNs, TICK_NS));
+    if (isProbing || state === "REACHABLE" || state === "DELAY") this.#arm(entry, Math.max(nextNs - nowNs, TICK_NS));
     if (isProbing) this.#probe(entry);
   }
 
@@ -183,6 +184,11 @@ export class NeighbourCache implements NeighbourTable {
     this.#setState(entry, "PROBE", 0);
     entry.probes = 0;
     return nowNs + this.#retransTimeNs(entry);
+  }
+
+  #arm(entry: NeighbourEntry, delayNs: number): void {
+    const { loop, options } = this.#host;
+    entry.timer.arm(timerWheelDelay(loop.nowNs, delayNs, options.hz));
   }
 
   #retransTimeNs(entry: NeighbourEntry): number {
@@ -266,7 +272,8 @@ export class NeighbourCache implements NeighbourTable {
     if (state !== old || isNewMac) entry.updatedAtNs = nowNs;
     if (isNewMac) {
       entry.mac = newMac;
-      if (state !== "REACHABLE" && state !== "PERMANENT" && state !== "NOARP") entry.confirmedAtNs = nowNs - entry.device.neigh.base_reachable_time_ms * 2 * NS_PER_MS;
+      if (state !== "REACHABLE" && state !== "PERMANENT" && state !== "NOARP")
+        entry.confirmedAtNs = nowNs - entry.device.neigh.base_reachable_time_ms * 2 * NS_PER_MS;
     }
     if (state === old) {
       if (isNewMac) this.#trace(entry, old, cause);
@@ -281,8 +288,8 @@ export class NeighbourCache implements NeighbourTable {
     entry.timer.disarm();
     if (state === "PROBE") entry.probes = 0;
     this.#setState(entry, state, cause);
-    if (state === "REACHABLE") entry.timer.arm(this.#reachableTimes.of(entry.device));
-    else if (state === "DELAY" || state === "PROBE") entry.timer.arm(0);
+    if (state === "REACHABLE") this.#arm(entry, this.#reachableTimes.of(entry.device));
+    else if (state === "DELAY" || state === "PROBE") this.#arm(entry, 0);
   }
 
   #sendQueue(entry: NeighbourEntry): void {
@@ -301,7 +308,16 @@ export class NeighbourCache implements NeighbourTable {
   #trace(entry: NeighbourEntry, before: string, cause: number): void {
     const { trace } = this.#host;
     if (!trace.isFull) return;
-    trace.emit({ kind: "neighbour", host: this.#host.name, device: entry.device.name, address: entry.address, mac: entry.mac, before, after: entry.state, cause });
+    trace.emit({
+      kind: "neighbour",
+      host: this.#host.name,
+      device: entry.device.name,
+      address: entry.address,
+      mac: entry.mac,
+      before,
+      after: entry.state,
+      cause,
+    });
   }
 
   /* --------------------------------------------------------------------------------------------------------------- proxies */
@@ -425,4 +441,3 @@ function occupiedBytes(skb: SkBuff): number {
   while (size < skb.ip.lengthBytes + headroom + 320) size *= 2;
   return size + 256;
 }
-

@@ -71,3 +71,53 @@ export interface RouteError {
   readonly reason?: DropReason;
   readonly detail: string;
 }
+
+/** One policy rule, as `ip rule` shows it. */
+export interface FibRule {
+  readonly priority: number;
+  readonly from: { readonly network: Ipv4Address; readonly prefixLength: number };
+  readonly to: { readonly network: Ipv4Address; readonly prefixLength: number };
+  readonly tos: number;
+  readonly mark: number;
+  readonly markMask: number;
+  readonly inputDevice: string;
+  readonly outputDevice: string;
+  readonly isInverted: boolean;
+  readonly action: "lookup" | "unreachable" | "prohibit" | "blackhole" | "goto" | "nop";
+  readonly table: number;
+  /** Routes with a prefix length of at most this are not taken; undefined: all are. */
+  readonly suppressPrefixLength?: number | undefined;
+  /** Priority that a goto rule jumps to. */
+  readonly target?: number | undefined;
+}
+
+/** What a lookup in the forwarding tables asks for (struct flowi4). */
+export interface FibFlow {
+  readonly dst: Ipv4Address;
+  readonly src: Ipv4Address;
+  readonly mark: number;
+  readonly tos: number;
+  /** Only routes of this scope or a narrower one. */
+  readonly scope: Scope;
+  /** Only next hops through this device. */
+  readonly output: NetDevice | undefined;
+  /** Where the packet came in; undefined for packets of this host. */
+  readonly input: NetDevice | undefined;
+  /** Take routes whose device has no carrier whatever ignore_routes_with_linkdown says. */
+  readonly ignoresLinkState?: boolean;
+  /** Next hops need not go through `output` (FLOWI_FLAG_SKIP_NH_OIF). */
+  readonly skipsOutputMatch?: boolean;
+  /** Look here first, and by the rules only when this table has nothing. */
+  readonly table?: number | undefined;
+}
+
+/** A route and the one of its next hops that was chosen. */
+export interface FibResult {
+  readonly route: FibEntry;
+  /** The table that was asked; main as long as local and main are one. */
+  readonly table: number;
+  readonly device: NetDevice | undefined;
+  readonly gateway: Ipv4Address;
+  /** Scope of the next hop: link and wider when it is a gateway, host when the destination is on link. */
+  readonly hopScope: Scope;
+}

@@ -250,9 +250,9 @@ export class Ipv4Routing implements Routing {
   #lookupInput(key: InputKey, tos: number): Route | RouteError {
     const { dst, src, device, mark } = key;
     const host = this.#host;
+    if (isMulticast(dst)) return this.#deliverMulticast(key, tos);
     if (isMulticast(src) || src === LIMITED_BROADCAST) return this.#martianSource(key, `source ${formatIpv4Address(src)} is no unicast address`);
     if (dst === LIMITED_BROADCAST || (src === 0 && dst === 0)) return this.#deliverBroadcast(key, tos, "broadcast");
-    if (isMulticast(dst)) return this.#deliverMulticast(key, tos);
     if (isZeroNet(src)) return this.#martianSource(key, "source is in 0.0.0.0/8");
     if (isZeroNet(dst)) return this.#martianDestination(key, "IP_INVALID_DEST");
     const mayBeLoopback = !isLoopback(dst) && !isLoopback(src) ? true : host.sysctl.inForce(device, "route_localnet") !== 0;
@@ -301,9 +301,15 @@ export class Ipv4Routing implements Routing {
     return this.#finish({ type, device: this.#host.devices.loopback, dst: key.dst, src: 0, result, doRedirect: false, isForwarded: false });
   }
 
-  /** Linux differs: a host takes only the groups that it has joined; here every group is delivered, and unread datagrams die silently. */
+  /** net/ipv4/route.c:ip_route_input_rcu, ip_mc_validate_source: only groups that were joined on the device; nobody is told of the others. */
   #deliverMulticast(key: InputKey, tos: number): Route | RouteError {
-    if (isLoopback(key.src) && this.#host.sysctl.inForce(key.device, "route_localnet") === 0) return this.#martianSource(key, "loopback source", "IP_LOCALNET");
+    const { dst, src, device } = key;
+    const host = this.#host;
+    if (!host.multicast.isMember(dst, device)) return { errno: "EINVAL", reason: "IP_INVALID_DEST", detail: `nobody has joined ${formatIpv4Address(dst)} on ${device.name}` };
+    const isLoopbackSource = isLoopback(src) && host.sysctl.inForce(device, "route_localnet") === 0;
+    if (isMulticast(src) || src === LIMITED_BROADCAST || isLoopbackSource || (isZeroNet(src) && !isLocalMulticast(dst))) {
+      return { errno: "EINVAL", reason: "IP_INVALID_SOURCE", detail: `source ${formatIpv4Address(src)} is no unicast address` };
+    }
     return this.#deliverBroadcast(key, tos, "multicast");
   }
 

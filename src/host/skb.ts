@@ -38,6 +38,8 @@ export class SkBuff {
   isRerouted = false;
   /** Fragment it when it does not fit even if DF is set (skb->ignore_df). */
   ignoresDontFragment = false;
+  /** Members of its group on this host get no copy (IP_MULTICAST_LOOP off). */
+  skipsLoopback = false;
   /** Size of the largest fragment that it was put together from, 0: none (IPCB(skb)->frag_max_size): on its way out it is cut no larger. */
   fragmentMaxBytes = 0;
   /** Trace record that this packet's latest fate follows from. */

@@ -46,7 +46,7 @@ const COMBINATIONS: Readonly<Record<Ipv4ConfKey, Combination | "redirects">> = {
   force_igmp_version: "own",
   igmpv2_unsolicited_report_interval: "own",
   igmpv3_unsolicited_report_interval: "own",
-  ignore_routes_with_linkdown: "own",
+  ignore_routes_with_linkdown: "or",
   promote_secondaries: "or",
   drop_gratuitous_arp: "or",
   drop_unicast_in_l2_multicast: "or",
@@ -118,7 +118,8 @@ export class SysctlTree implements Sysctl {
     return errno;
   }
 
-  keys(): readonly string[] {
+  keys(includesDeprecated = false): readonly string[] {
+    if (includesDeprecated) return [...this.#leaves.keys()].sort(compareKeys);
     this.#sortedKeys ??= [...this.#leaves.keys()].filter((key) => !DEPRECATED.has(key.slice(key.lastIndexOf(".") + 1))).sort(compareKeys);
     return this.#sortedKeys;
   }
@@ -169,7 +170,9 @@ export class SysctlTree implements Sysctl {
     const name = device.name.replaceAll(".", "/");
     const directory = this.#registerConf(name, device.conf, device);
     this.#registerNeighbour(name, device.neigh, directory);
-    for (const [key, value] of pairs(IPV6_CONF_VALUES)) {
+    // Point-to-point tunnels over IPv4 have no IPv6 settings.
+    const hasIpv6 = device.kind !== "tunnel" && device.kind !== "gre";
+    for (const [key, value] of hasIpv6 ? pairs(IPV6_CONF_VALUES) : []) {
       directory.undo.push(this.register(`net.ipv6.conf.${name}.${key}`, integerLeaf({ value }, {})));
     }
     this.#devices.set(device, directory);

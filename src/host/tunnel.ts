@@ -19,8 +19,8 @@ import {
   ICMP_REDIRECT,
   ICMP_TIME_EXCEEDED,
   type IcmpMessage,
-  Ipv4Packet,
   IPV4_HEADER_BYTES,
+  Ipv4Packet,
   PROTOCOL_GRE,
   PROTOCOL_IPIP,
 } from "../wire/packet.ts";
@@ -97,7 +97,8 @@ export class Tunnels implements DeviceDriver {
     const inner = skb.ip;
     const overhead = IPV4_HEADER_BYTES + greBytes(device.tunnel as TunnelParameters);
     const mtu = dontFragment ? route.mtu - overhead : (skb.route?.mtu ?? device.mtu);
-    if (skb.route !== undefined && skb.route.type === "unicast" && mtu < skb.route.mtu) this.#host.routing.learnMtu(inner.dst, mtu, { src: inner.src, mark: skb.mark });
+    if (skb.route !== undefined && skb.route.type === "unicast" && mtu < skb.route.mtu)
+      this.#host.routing.learnMtu(inner.dst, mtu, { src: inner.src, mark: skb.mark });
     if (!inner.dontFragment || inner.lengthBytes <= mtu) return true;
     this.#host.icmp.sendError(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
     this.#fail(device, skb, `${inner.lengthBytes} bytes with DF do not fit into the tunnel's ${mtu}`);
@@ -115,7 +116,12 @@ export class Tunnels implements DeviceDriver {
     this.#host.icmp.sendError(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
   }
 
-  #send(device: NetDevice, skb: SkBuff, route: Route, header: { readonly destination: Ipv4Address; readonly tos: number; readonly dontFragment: boolean }): void {
+  #send(
+    device: NetDevice,
+    skb: SkBuff,
+    route: Route,
+    header: { readonly destination: Ipv4Address; readonly tos: number; readonly dontFragment: boolean },
+  ): void {
     const { trace, name, ip } = this.#host;
     const parameters = device.tunnel as TunnelParameters;
     const inner = skb.ip;
@@ -204,7 +210,16 @@ export class Tunnels implements DeviceDriver {
     innerSkb.mark = skb.mark;
     innerSkb.isIpvsHandled = skb.isIpvsHandled;
     innerSkb.cause = skb.cause;
-    if (trace.isFull) innerSkb.cause = trace.emit({ kind: "packet-decapsulated", host: name, by: device.tunnel?.mode ?? "ipip", device: device.name, outer, inner, cause: skb.cause });
+    if (trace.isFull)
+      innerSkb.cause = trace.emit({
+        kind: "packet-decapsulated",
+        host: name,
+        by: device.tunnel?.mode ?? "ipip",
+        device: device.name,
+        outer,
+        inner,
+        cause: skb.cause,
+      });
     receiveBare(this.#host, device, innerSkb);
   }
 

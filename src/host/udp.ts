@@ -1,11 +1,11 @@
 /**
  * The UDP protocol of one host.
  *
- * Linux v6.1 net/ipv4/udp.c:__udp4_lib_lookup, udp_rcv, __udp4_lib_err, udp_lib_get_port; RFC 768, RFC 1122 section 4.1.
- * Not modelled: multicast groups, corking, encapsulation sockets (tunnels take their packets before).
+ * Linux v6.1 net/ipv4/udp.c:__udp4_lib_lookup, __udp4_lib_mcast_deliver, udp_rcv, __udp4_lib_err, udp_lib_get_port; RFC 768, RFC 1122
+ * section 4.1. Not modelled: multicast source filters, corking, encapsulation sockets (tunnels take their packets before).
  */
 
-import type { Ipv4Address } from "../base/ipv4-address.ts";
+import { type Ipv4Address, isMulticast } from "../base/ipv4-address.ts";
 import {
   ICMP_DEST_UNREACH,
   ICMP_FRAG_NEEDED,
@@ -20,6 +20,7 @@ import {
   RawPayload,
   UdpDatagram,
 } from "../wire/packet.ts";
+import type { NetDevice } from "./device.ts";
 import {
   type Errno,
   type Host,
@@ -31,7 +32,9 @@ import {
   type UdpSocket,
   type UdpSocketEvents,
 } from "./host.ts";
+import type { Route, RouteError } from "./route.ts";
 import type { SkBuff } from "./skb.ts";
+import { SocketMemberships } from "./socket-memberships.ts";
 import { ICMP_UNREACH_ERRNO } from "./tcp/tcp-icmp.ts";
 import { PortTable } from "./tcp/tcp-ports.ts";
 import { integerCell, LocalPortRange } from "./tcp/tcp-settings.ts";
@@ -71,20 +74,24 @@ export class Udp implements UdpProtocol, ProtocolHandler {
       readonly owner?: SocketOwner;
       readonly receiveErrors?: boolean;
       readonly reuseAddress?: boolean;
+      readonly device?: NetDevice;
     },
     events: UdpSocketEvents,
   ): UdpSocket | Errno {
-    const { address } = options;
-    const isSpecial = address === 0 || address === 0xffffffff || address >>> 28 === 14 || address >>> 24 === 127;
+    const { address, device } = options;
+    const isSpecial = address === 0 || address === 0xffffffff || isMulticast(address) || address >>> 24 === 127;
     if (!isSpecial && !this.host.addresses.isOwn(address) && this.#nonlocalBind.value === 0) return "EADDRNOTAVAIL";
     if (this.#count >= SOCKETS_MAX) return "ENOBUFS";
     const port = options.port === 0 ? this.#ports.chooseForBind(this.#range) : options.port;
     if (port === undefined) return "EAGAIN";
     const others = this.#byPort.get(port) ?? [];
     const isReusable = options.reuseAddress === true;
-    if (others.some((other) => (other.localAddress === address || other.localAddress === 0 || address === 0) && !(isReusable && other.isReusable)))
-      return "EADDRINUSE";
-    const socket = new UdpEndpoint(this, { address, port, isReusable }, options.owner, options.receiveErrors === true, events);
+    const isTaken = (other: UdpEndpoint) => {
+      const haveOneDevice = other.device === undefined || device === undefined || other.device === device;
+      return haveOneDevice && (other.localAddress === address || other.localAddress === 0 || address === 0) && !(isReusable && other.isReusable);
+    };
+    if (others.some(isTaken)) return "EADDRINUSE";
+    const socket = new UdpEndpoint(this, { address, port, isReusable, device }, options.owner, options.receiveErrors === true, events);
     // The newest of several that share a port is found first.
     this.#byPort.set(port, [socket, ...others]);
     this.#ports.take(port, { isBound: true, isReusable: false });
@@ -114,13 +121,16 @@ export class Udp implements UdpProtocol, ProtocolHandler {
       this.#unwanted(skb, datagram);
       return;
     }
-    if (skb.packetType !== "host") {
+    const type = skb.route?.type;
+    if (type === "broadcast" || type === "multicast") {
       for (const socket of this.#byPort.get(datagram.dstPort) ?? []) {
-        if (socket.localAddress === 0 || socket.localAddress === dst) socket.receive(payload, src, datagram.srcPort, skb.ip);
+        if (!socket.isFor(dst, src, datagram.srcPort, skb.device)) continue;
+        this.count("InDatagrams");
+        socket.receive(payload, src, datagram.srcPort, skb.ip);
       }
       return;
     }
-    const socket = this.#find(dst, datagram.dstPort, src, datagram.srcPort);
+    const socket = this.#find(dst, datagram.dstPort, src, datagram.srcPort, skb.device);
     if (socket === undefined) this.#unwanted(skb, datagram);
     else {
       this.count("InDatagrams");
@@ -143,15 +153,14 @@ export class Udp implements UdpProtocol, ProtocolHandler {
   }
 
   /** The socket that says most about both ends (compute_score). */
-  #find(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): UdpEndpoint | undefined {
+  #find(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number, device: NetDevice | undefined): UdpEndpoint | undefined {
     const sockets = this.#byPort.get(localPort);
     if (sockets === undefined) return undefined;
     let best: UdpEndpoint | undefined;
     let bestScore = -1;
     for (const socket of sockets) {
-      if (socket.localAddress !== 0 && socket.localAddress !== localAddress) continue;
-      if (socket.remotePort !== 0 && (socket.remotePort !== remotePort || socket.remoteAddress !== remoteAddress)) continue;
-      const score = (socket.localAddress !== 0 ? 4 : 0) + (socket.remotePort !== 0 ? 8 : 0);
+      if (!socket.isFor(localAddress, remoteAddress, remotePort, device)) continue;
+      const score = (socket.localAddress !== 0 ? 4 : 0) + (socket.remotePort !== 0 ? 8 : 0) + (socket.device !== undefined ? 4 : 0);
       if (score > bestScore) {
         best = socket;
         bestScore = score;
@@ -164,7 +173,7 @@ export class Udp implements UdpProtocol, ProtocolHandler {
   error(skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void {
     const ends = quotedPorts(quoted);
     if (ends === undefined || icmp.type === ICMP_REDIRECT || icmp.type === ICMP_SOURCE_QUENCH) return;
-    const socket = this.#find(quoted.src, ends.src, quoted.dst, ends.dst);
+    const socket = this.#find(quoted.src, ends.src, quoted.dst, ends.dst, skb.device);
     if (socket === undefined) return;
     let errno: Errno | undefined;
     let isFatal = false;
@@ -208,6 +217,9 @@ class UdpEndpoint implements UdpSocket {
   readonly receivesErrors: boolean;
   readonly isReusable: boolean;
   isDontFragment = false;
+  readonly device: NetDevice | undefined;
+  readonly multicast: UdpSocket["multicast"];
+  #memberships: SocketMemberships | undefined = undefined;
   readonly #udp: Udp;
   readonly #events: UdpSocketEvents;
   #id: number;
@@ -215,7 +227,7 @@ class UdpEndpoint implements UdpSocket {
 
   constructor(
     udp: Udp,
-    bound: { readonly address: Ipv4Address; readonly port: number; readonly isReusable: boolean },
+    bound: { readonly address: Ipv4Address; readonly port: number; readonly isReusable: boolean; readonly device: NetDevice | undefined },
     owner: SocketOwner | undefined,
     receivesErrors: boolean,
     events: UdpSocketEvents,
@@ -224,18 +236,45 @@ class UdpEndpoint implements UdpSocket {
     this.localAddress = bound.address;
     this.localPort = bound.port;
     this.isReusable = bound.isReusable;
+    this.device = bound.device;
+    this.multicast = { device: undefined, ttl: 1, loops: true };
     this.owner = owner;
     this.receivesErrors = receivesErrors;
     this.#events = events;
     this.#id = udp.host.random("udp-id").next32() & 0xffff;
   }
 
+  /** net/ipv4/udp.c:__udp_is_mcast_sock. */
+  isFor(localAddress: Ipv4Address, remoteAddress: Ipv4Address, remotePort: number, device: NetDevice | undefined): boolean {
+    if (this.localAddress !== 0 && this.localAddress !== localAddress) return false;
+    if (this.remotePort !== 0 && (this.remotePort !== remotePort || this.remoteAddress !== remoteAddress)) return false;
+    return this.device === undefined || this.device === device;
+  }
+
+  join(group: Ipv4Address, device?: NetDevice): Errno | undefined {
+    if (this.#isClosed) return "EBADF";
+    if (this.device !== undefined && device !== undefined && device !== this.device) return "EINVAL";
+    this.#memberships ??= new SocketMemberships(this.#udp.host);
+    return this.#memberships.join(group, device ?? this.device);
+  }
+
+  leave(group: Ipv4Address, device?: NetDevice): Errno | undefined {
+    return this.#memberships === undefined ? "EADDRNOTAVAIL" : this.#memberships.leave(group, device ?? this.device);
+  }
+
+  /** Where a datagram goes, and from which address. A socket that is bound to a group sends from an address of the device. */
+  #route(address: Ipv4Address): Route | RouteError {
+    const src = isMulticast(this.localAddress) ? 0 : this.localAddress;
+    const device = this.device ?? (isMulticast(address) ? this.multicast.device : undefined);
+    return this.#udp.host.routing.output({ dst: address, src, device });
+  }
+
   /** net/ipv4/datagram.c:__ip4_datagram_connect: chooses the source once. */
   connect(address: Ipv4Address, port: number): Errno | undefined {
-    const route = this.#udp.host.routing.output({ dst: address, src: this.localAddress });
+    const route = this.#route(address);
     if (isRouteError(route)) return route.errno;
     if (route.type === "broadcast") return "EACCES";
-    if (this.localAddress === 0) this.localAddress = route.source;
+    if (this.localAddress === 0 || isMulticast(this.localAddress)) this.localAddress = route.source;
     this.remoteAddress = address;
     this.remotePort = port;
     return undefined;
@@ -244,7 +283,7 @@ class UdpEndpoint implements UdpSocket {
   send(
     payload: Uint8Array,
     to?: { readonly address: Ipv4Address; readonly port: number },
-    options?: { readonly ttl?: number; readonly dontFragment?: boolean },
+    options?: { readonly ttl?: number; readonly dontFragment?: boolean; readonly mayFragment?: boolean },
   ): Errno | undefined {
     if (this.#isClosed) return "EBADF";
     if (payload.length > DATAGRAM_MAX_BYTES) return "EMSGSIZE";
@@ -252,11 +291,11 @@ class UdpEndpoint implements UdpSocket {
     const port = to?.port ?? this.remotePort;
     if (port === 0) return to === undefined ? "EDESTADDRREQ" : "EINVAL";
     const host = this.#udp.host;
-    const route = host.routing.output({ dst: address, src: this.localAddress });
+    const route = this.#route(address);
     if (isRouteError(route)) return route.errno;
-    const ttl = options?.ttl ?? this.#udp.defaultTtl.value;
+    const ttl = options?.ttl ?? (route.type === "multicast" ? this.multicast.ttl : this.#udp.defaultTtl.value);
     const packet = new Ipv4Packet(
-      this.localAddress !== 0 ? this.localAddress : route.source,
+      this.localAddress !== 0 && !isMulticast(this.localAddress) ? this.localAddress : route.source,
       address,
       PROTOCOL_UDP,
       ttl,
@@ -264,8 +303,9 @@ class UdpEndpoint implements UdpSocket {
     );
     const length = packet.lengthBytes;
     this.isDontFragment = options?.dontFragment === true;
-    // Path MTU discovery is on (IP_PMTUDISC_WANT): a datagram that fits goes with DF, a bigger one is fragmented here.
-    packet.dontFragment = this.isDontFragment || (length <= route.mtu && !route.mtuLocked);
+    // Path MTU discovery is on (IP_PMTUDISC_WANT) unless the sender says otherwise: a datagram that fits goes with DF, a bigger one is
+    // fragmented here.
+    packet.dontFragment = this.isDontFragment || (options?.mayFragment !== true && length <= route.mtu && !route.mtuLocked);
     if (this.isDontFragment && length > route.mtu) return "EMSGSIZE";
     let keepId = false;
     if (packet.dontFragment) {
@@ -276,7 +316,7 @@ class UdpEndpoint implements UdpSocket {
       }
     }
     this.#udp.count("OutDatagrams");
-    return host.ip.send(packet, { route, keepId });
+    return host.ip.send(packet, { route, keepId, multicastLoop: this.multicast.loops });
   }
 
   receive(payload: Uint8Array, address: Ipv4Address, port: number, packet: Ipv4Packet): void {
@@ -290,6 +330,7 @@ class UdpEndpoint implements UdpSocket {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#memberships?.leaveAll();
     this.#udp.remove(this);
   }
 }

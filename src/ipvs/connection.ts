@@ -46,7 +46,7 @@ export class Connection implements EventTarget {
   virtualPort: number;
   readonly destAddress: Ipv4Address;
   destPort: number;
-  readonly method: ForwardingMethod;
+  method: ForwardingMethod;
   flags: number;
   state = 0;
   /** What the timer restarts with. */
@@ -55,6 +55,9 @@ export class Connection implements EventTarget {
   dest: Dest | undefined;
   mark: number;
   inPackets = 0;
+  /** The state that other directors were told of last (old_state), and how long the entry will live there (sync_endtime, see sync-master.ts). */
+  syncedState = 0;
+  syncedUntil = 0;
   /** The template or connection that this one belongs to. */
   control: Connection | undefined = undefined;
   /** How many belong to this one. */

@@ -8,6 +8,7 @@
 import { NS_PER_SECOND } from "../base/time.ts";
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/packet.ts";
 import {
+  CONN_BYPASS,
   CONN_CONNTRACK,
   CONN_INACTIVE,
   CONN_NO_OUTPUT,
@@ -55,13 +56,10 @@ export class Connections implements ConnectionOwner {
   create(key: ConnectionKey, to: { address: number; port: number; method: ForwardingMethod }, flags: number, dest: Dest | undefined, mark: number): Connection | undefined {
     const director = this.#director;
     if (director.table.size >= CONNECTIONS_MAX) return undefined;
-    const { loop } = director.host;
     let all = flags;
-    if (director.settings.conntrack.value !== 0) all |= CONN_CONNTRACK;
     if (dest !== undefined) all |= CONN_INACTIVE;
     if (to.method !== "masq") all |= CONN_NO_OUTPUT;
-    const connection = new Connection(this, loop, director.connectionSequence++, key, to, all, FRESH_TIMEOUT_NS);
-    connection.mark = mark;
+    const connection = this.#make(key, to, all, mark);
     if (dest !== undefined) this.#bind(connection, dest);
     if ((flags & CONN_ONE_PACKET) === 0) {
       director.table.add(connection);
@@ -70,6 +68,62 @@ export class Connections implements ConnectionOwner {
     this.#trace(connection, "", stateName(connection));
     return connection;
   }
+
+  #make(key: ConnectionKey, to: { address: number; port: number; method: ForwardingMethod }, flags: number, mark: number): Connection {
+    const director = this.#director;
+    const { loop, options } = director.host;
+    const all = director.settings.conntrack.value !== 0 ? flags | CONN_CONNTRACK : flags;
+    const connection = new Connection(this, loop, director.connectionSequence++, key, to, all, FRESH_TIMEOUT_NS);
+    connection.mark = mark;
+    connection.syncedUntil = Math.floor((loop.nowNs * options.hz) / NS_PER_SECOND) & ~3;
+    return connection;
+  }
+
+  /* ---------------------------------------------------------------------------------------------------------- learnt by sync */
+
+  /** A new entry that another director told of, in the table; `dest` is its server here, if there is one. `flags` holds CONN_SYNC. */
+  createSynced(key: ConnectionKey, to: { address: number; port: number; method: ForwardingMethod }, flags: number, dest: Dest | undefined, mark: number): Connection | undefined {
+    const { table } = this.#director;
+    if (table.size >= CONNECTIONS_MAX) return undefined;
+    const connection = this.#make(key, to, flags, mark);
+    if (dest !== undefined) this.bindSynced(connection, dest);
+    table.add(connection);
+    connection.timer.arm(FRESH_TIMEOUT_NS);
+    return connection;
+  }
+
+  /** Gives an entry without a server one, with the server's method; whether it is active stays as the other director said. */
+  bindSynced(connection: Connection, dest: Dest): void {
+    connection.method = dest.method;
+    connection.flags &= ~(CONN_NO_OUTPUT | CONN_BYPASS);
+    if (dest.method !== "masq") connection.flags |= CONN_NO_OUTPUT;
+    if (connection.isTemplate) connection.flags |= CONN_INACTIVE;
+    this.#bind(connection, dest);
+  }
+
+  /** Whether the entry counts as active, as the other director said. */
+  applySyncedActivity(connection: Connection, isInactive: boolean): void {
+    if (isInactive === ((connection.flags & CONN_INACTIVE) !== 0)) return;
+    const { dest } = connection;
+    if (dest !== undefined && !connection.isTemplate) {
+      dest.activeConns += isInactive ? -1 : 1;
+      dest.inactConns += isInactive ? 1 : -1;
+    }
+    connection.flags ^= CONN_INACTIVE;
+  }
+
+  /** The state as the other director said, and the timeout, which starts now. */
+  applySyncedState(connection: Connection, state: number, timeoutNs: number): void {
+    const before = stateName(connection);
+    if (connection.isTemplate) connection.isAssured = (state & 1) !== 0;
+    else connection.state = state;
+    connection.syncedState = connection.state;
+    connection.timeoutNs = timeoutNs;
+    this.#trace(connection, before, stateName(connection));
+    this.put(connection);
+  }
+
+  /* ----------------------------------------------------------------------------------------------------------------- life */
 
   /** Makes `connection` one of those that `controller` (a template) keeps alive. */
   control(connection: Connection, controller: Connection): void {
@@ -98,7 +152,7 @@ export class Connections implements ConnectionOwner {
   connectionExpired(connection: Connection): void {
     if (connection.controlledCount > 0) {
       connection.timeoutNs = CONTROLLER_TIMEOUT_NS;
-      this.#director.syncConnection?.(connection, connection.inPackets);
+      this.#director.syncConnection?.(connection, this.#director.settings.sync_threshold.counter);
       connection.timer.arm(CONTROLLER_TIMEOUT_NS);
       return;
     }

@@ -19,8 +19,9 @@ import { registerSettings } from "./ipvs-sysctl.ts";
 import { PacketPath } from "./packet-path.ts";
 import { SCHEDULERS } from "./schedulers/registry.ts";
 import { type Scheduler, type SchedulerContext, schedulerContext } from "./schedulers/scheduler.ts";
-import { formatServiceKey, Service, serviceKeyId } from "./service.ts";
+import { findDest, formatServiceKey, Service, serviceKeyId } from "./service.ts";
 import { Statistics } from "./statistics.ts";
+import { SyncDaemons } from "./sync.ts";
 import { TCP_S_ESTABLISHED, TCP_S_FIN_WAIT } from "./tcp-states.ts";
 import { Trash } from "./trash.ts";
 
@@ -36,6 +37,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
   readonly #path: PacketPath;
   readonly #trash: Trash;
   readonly #defence: Defence;
+  readonly #sync: SyncDaemons;
   readonly #schedulers = new Map<string, Scheduler>();
 
   constructor(host: Host) {
@@ -44,6 +46,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     this.#path = new PacketPath(this.#director, this.#connections);
     this.#trash = new Trash(this.#director);
     this.#defence = new Defence(this.#director, this.#connections);
+    this.#sync = new SyncDaemons(this.#director, this.#connections);
     for (const scheduler of SCHEDULERS) if (scheduler.name !== "twos" || host.options.ipvsHasTwos) this.#schedulers.set(scheduler.name, scheduler);
   }
 
@@ -292,18 +295,12 @@ export class IpVirtualServer implements Ipvs, EventTarget {
 
   startDaemon(role: "master" | "backup", spec: SyncDaemonSpec): Errno | undefined {
     this.load();
-    if (this.#director[role] !== undefined) return "EEXIST";
-    const device = this.#director.host.devices.byName(spec.device);
-    if (device === undefined) return "ENODEV";
-    this.#director[role] = { ...spec, maxLength: spec.maxLength === 0 ? device.mtu - 28 : spec.maxLength };
-    return undefined;
+    return this.#sync.start(role, spec);
   }
 
   stopDaemon(role: "master" | "backup"): Errno | undefined {
     this.load();
-    if (this.#director[role] === undefined) return "ESRCH";
-    this.#director[role] = undefined;
-    return undefined;
+    return this.#sync.stop(role);
   }
 
   /* -------------------------------------------------------------------------------------------------------- helpers */
@@ -343,10 +340,6 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     const { host } = this.#director;
     if (host.trace.isFull) host.trace.emit({ kind: "table", host: host.name, table, change, entry, cause: 0 });
   }
-}
-
-function findDest(service: Service, address: number, port: number): Dest | undefined {
-  return service.dests.find((dest) => dest.address === address && dest.port === port);
 }
 
 function checkDest(spec: DestSpec): Errno | undefined {

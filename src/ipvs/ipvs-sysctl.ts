@@ -30,10 +30,10 @@ const SETTINGS = {
   sloppy_tcp: [0, undefined, undefined],
   snat_reroute: [1, undefined, undefined],
   sync_persist_mode: [0, undefined, undefined],
-  sync_ports: [1, 1, 16],
-  sync_qlen_max: [16384, undefined, undefined],
+  sync_ports: [1, 1, undefined],
+  sync_qlen_max: [16384, 0, undefined],
   sync_refresh_period: [0, undefined, undefined],
-  sync_retries: [0, 0, 8],
+  sync_retries: [0, 0, 3],
   sync_sock_size: [0, undefined, undefined],
   sync_version: [1, 0, 1],
 } as const satisfies Record<string, readonly [number, number | undefined, number | undefined]>;
@@ -58,6 +58,8 @@ export function registerSettings(sysctl: Sysctl, settings: IpvsSettings, changed
         if (match === null) return "EINVAL";
         const value = Number(match[1]);
         if (value < (min ?? -2147483648) || value > (max ?? 2147483647)) return "EINVAL";
+        // The threads of the sync daemon are chosen by a mask.
+        if (name === "sync_ports" && (value & (value - 1)) !== 0) return "EINVAL";
         cell.value = value;
         changed();
         return undefined;
@@ -67,10 +69,14 @@ export function registerSettings(sysctl: Sysctl, settings: IpvsSettings, changed
   sysctl.register("net.ipv4.vs.sync_threshold", {
     read: () => `${settings.sync_threshold.counter}\t${settings.sync_threshold.period}`,
     write: (text) => {
-      const match = /^\s*(\d+)\s+(\d+)\s*$/.exec(text);
-      if (match === null || (Number(match[2]) !== 0 && Number(match[1]) >= Number(match[2]))) return "EINVAL";
-      settings.sync_threshold.counter = Number(match[1]);
-      settings.sync_threshold.period = Number(match[2]);
+      // The second number may be left out, and keeps its value then.
+      const match = /^\s*(\d+)(?:\s+(\d+))?\s*$/.exec(text);
+      if (match === null) return "EINVAL";
+      const counter = Number(match[1]);
+      const period = match[2] === undefined ? settings.sync_threshold.period : Number(match[2]);
+      if (period !== 0 && counter >= period) return "EINVAL";
+      settings.sync_threshold.counter = counter;
+      settings.sync_threshold.period = period;
       return undefined;
     },
   });

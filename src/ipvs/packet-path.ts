@@ -78,7 +78,7 @@ export class PacketPath {
     if (skb.isIpvsHandled) return "ACCEPT";
     const director = this.#director;
     if (skb.packetType !== "host" && state.hook !== NF_LOCAL_OUT) return "ACCEPT";
-    if (director.backup !== undefined && director.settings.backup_only.value !== 0) return "ACCEPT";
+    if (this.#isBackupOnly()) return "ACCEPT";
     if (skb.ip.protocol === PROTOCOL_ICMP) return this.#errorAboutReply(skb) ?? "ACCEPT";
     if (!isSupportedProtocol(skb.ip.protocol)) {
       if (director.settings.ignore_tunneled.value !== 0) skb.isIpvsHandled = true;
@@ -109,13 +109,20 @@ export class PacketPath {
     return this.#request(connection, skb, key);
   }
 
+  /** A backup that is a real server itself leaves packets to the local stack (sysctl_backup_only). */
+  #isBackupOnly(): boolean {
+    const director = this.#director;
+    return director.backup !== undefined && director.settings.backup_only.value !== 0;
+  }
+
   #request(connection: Connection, skb: SkBuff, key: PacketKey): Verdict {
     const director = this.#director;
     this.#countIn(connection, key.lengthBytes);
     this.#connections.setState(connection, false, key.protocol === PROTOCOL_SCTP ? (sctpEvent((skb.ip.payload as RawPayload).bytes) ?? 0) : key.tcpFlags);
     const verdict = transmit(director, connection, skb);
     const packets = (connection.flags & CONN_ONE_PACKET) !== 0 ? director.settings.sync_threshold.counter : ++connection.inPackets;
-    director.syncConnection?.(connection, packets);
+    if (director.syncConnection !== undefined) director.syncConnection(connection, packets);
+    else if ((connection.flags & CONN_ONE_PACKET) !== 0 && connection.control !== undefined) connection.control.inPackets++;
     this.#connections.put(connection);
     return verdict;
   }
@@ -209,7 +216,7 @@ export class PacketPath {
   /* ---------------------------------------------------------------------------------------------------- ICMP errors */
 
   #forwardIcmpHook(skb: SkBuff): Verdict {
-    if (skb.ip.protocol !== PROTOCOL_ICMP) return "ACCEPT";
+    if (skb.ip.protocol !== PROTOCOL_ICMP || this.#isBackupOnly()) return "ACCEPT";
     return this.#errorAboutReply(skb) ?? "ACCEPT";
   }
 

@@ -43,7 +43,7 @@ function isOpening(director: Director, skb: SkBuff, key: PacketKey): boolean {
 }
 
 /** ip_vs_ctl.c:ip_vs_service_find: mark, then address and port, then FTP's other ports, then port 0. */
-export function findService(director: Director, mark: number, key: PacketKey): Service | undefined {
+export function findService(director: Director, mark: number, key: Pick<PacketKey, "protocol" | "destinationAddress" | "destinationPort">): Service | undefined {
   if (mark !== 0) {
     const service = director.servicesByMark.get(mark);
     if (service !== undefined) return service;

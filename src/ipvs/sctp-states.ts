@@ -9,6 +9,9 @@ import type { StateDirection } from "./tcp-states.ts";
 
 export const SCTP_STATE_NAMES = ["NONE", "INIT1", "INIT", "C-SENT", "C-REPLIED", "C-WAIT", "COOKIE", "C-ECHOED", "ESTABLISHED", "S-SENT", "S-RECEIVED", "S-ACK-SENT", "REJECTED", "CLOSED"] as const;
 export const SCTP_S_ESTABLISHED = 8;
+export const SCTP_S_SHUTDOWN_SENT = 9;
+export const SCTP_S_SHUTDOWN_RECEIVED = 10;
+export const SCTP_S_SHUTDOWN_ACK_SENT = 11;
 export const SCTP_S_CLOSED = 13;
 
 export const SCTP_TIMEOUTS_NS: readonly number[] = [2, 4, 61, 61, 61, 61, 61, 61, 900, 61, 61, 61, 4, 61].map((seconds) => seconds * NS_PER_SECOND);

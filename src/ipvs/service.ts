@@ -34,6 +34,10 @@ export class Service implements SchedulerService<Dest> {
   }
 }
 
+export function findDest(service: Service, address: number, port: number): Dest | undefined {
+  return service.dests.find((dest) => dest.address === address && dest.port === port);
+}
+
 /** `TCP 10.0.0.100:80` or `FWM 1`: the name in the kernel's log and in traces. */
 export function formatServiceKey(key: ServiceKey): string {
   if (key.kind === "fwmark") return `FWM ${key.mark}`;

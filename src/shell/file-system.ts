@@ -46,6 +46,8 @@ export interface FileSystem {
   /** realpath(3): every symbolic link resolved; undefined when a part is missing. */
   realPath(path: string): string | undefined;
   exists(path: string): boolean;
+  /** What opening for writing would meet: EROFS, EISDIR, ENOENT (no such directory), EACCES. Nothing is changed. */
+  writeError(path: string): string | undefined;
   read(path: string): string;
   write(path: string, text: string): void;
   append(path: string, text: string): void;

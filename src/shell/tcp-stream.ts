@@ -36,6 +36,8 @@ export class TcpStream {
 
   constructor(context: CommandContext) {
     this.#context = context;
+    // Whatever ends the command closes its sockets: a connection that is still being made must not go on without it.
+    context.onExit(() => this.close());
   }
 
   get hasData(): boolean {

@@ -94,3 +94,35 @@ export class WaitQueue {
     };
   }
 }
+
+/** Runs a computation until a time; undefined when it had to be given up. */
+export function* withDeadline<T>(loop: EventLoop, running: Running<T>, deadlineNs: number): Running<T | undefined> {
+  let isLate = false;
+  for (;;) {
+    const step = running.next();
+    if (step.done === true) return step.value;
+    const wait = step.value;
+    yield {
+      begin: (resume) => {
+        let giveUpWait = (): void => {};
+        const giveUpTime = delay(loop, deadlineNs - loop.nowNs).begin(() => {
+          isLate = true;
+          giveUpWait();
+          resume();
+        });
+        giveUpWait = wait.begin(() => {
+          giveUpTime();
+          resume();
+        });
+        return () => {
+          giveUpTime();
+          giveUpWait();
+        };
+      },
+    };
+    if (isLate) {
+      running.return(undefined as never);
+      return undefined;
+    }
+  }
+}

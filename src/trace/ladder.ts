@@ -61,6 +61,7 @@ const IDENTITIES_MAX = 10_000;
 export class LadderSink implements TraceSink {
   readonly events: TraceEvent[] = [];
   frameCount = 0;
+  #lastSentId = 0;
   readonly #framesMax: number;
   readonly #onFull: () => void;
 
@@ -74,9 +75,15 @@ export class LadderSink implements TraceSink {
   }
 
   write(event: TraceEvent): void {
-    if (!LADDER_KINDS.has(event.kind) || this.isFull) return;
+    if (!LADDER_KINDS.has(event.kind)) return;
+    if (this.isFull) {
+      // The last frames are still on their way.
+      if ((event.kind === "frame-received" || event.kind === "frame-dropped") && event.cause <= this.#lastSentId) this.events.push(event);
+      return;
+    }
     this.events.push(event);
     if (event.kind !== "frame-sent") return;
+    this.#lastSentId = event.id;
     this.frameCount++;
     if (this.isFull) this.#onFull();
   }

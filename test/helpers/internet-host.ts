@@ -9,6 +9,7 @@ import { NetDeviceTable } from "../../src/host/device-table.ts";
 import type { NetDevice } from "../../src/host/device.ts";
 import { FibTables } from "../../src/host/fib.ts";
 import type { Host } from "../../src/host/host.ts";
+import { Multicast } from "../../src/host/multicast.ts";
 import { KERNEL_6_1_176 } from "../../src/host/kernel-options.ts";
 import { Ipv4Routing } from "../../src/host/routing.ts";
 import type { SkBuff } from "../../src/host/skb.ts";
@@ -46,6 +47,7 @@ export interface TestInterface {
   readonly link?: string;
   readonly addresses?: readonly string[];
   readonly mtu?: number;
+  readonly linkPosition?: number;
 }
 
 /** Builds the host as the laboratory does: interfaces in order, addresses with broadcast, then up. */
@@ -76,7 +78,7 @@ export function internetHost(interfaces: Readonly<Record<string, TestInterface>>
     announced,
     log: { lines, write: (text: string) => void lines.push({ timeNs: loop.nowNs, text }) },
     random: (name: string) => streams.stream(name),
-    ip: { receive: (skb: SkBuff) => void received.push(skb) },
+    ip: { receive: (skb: SkBuff) => void received.push(skb), registerProtocol: () => {}, localOut: () => undefined },
     arp: { receive: (_: NetDevice, frame: EthernetFrame) => void arpReceived.push(frame), sendGratuitous: (_: NetDevice, address: number) => void announced.push(address) },
     neighbours: {
       list: [],
@@ -96,13 +98,14 @@ export function internetHost(interfaces: Readonly<Record<string, TestInterface>>
   host.addresses = new InterfaceAddressTable(host);
   host.devices = new NetDeviceTable(host);
   host.routing = new Ipv4Routing(host);
+  host.multicast = new Multicast(host);
   host.devices.boot();
   let number = 0;
   for (const [name, spec] of Object.entries(interfaces)) {
     const port = new RecordingPort();
     ports.set(name, port);
     number++;
-    const device = host.devices.addEthernet({ name, mac: 0x020000000000 + number, mtu: spec.mtu ?? 1500, port, link: spec.link ?? name, linkPosition: 0 });
+    const device = host.devices.addEthernet({ name, mac: 0x020000000000 + number, mtu: spec.mtu ?? 1500, port, link: spec.link ?? name, linkPosition: spec.linkPosition ?? 0 });
     for (const cidr of spec.addresses ?? []) addAddress(host, device, cidr, { hasBroadcast: true });
     host.devices.setUp(device);
   }

@@ -7,7 +7,18 @@
 
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
 
-export const TCP_STATE_NAMES = ["NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"] as const;
+export const TCP_STATE_NAMES = [
+  "NONE",
+  "SYN_SENT",
+  "SYN_RECV",
+  "ESTABLISHED",
+  "FIN_WAIT",
+  "CLOSE_WAIT",
+  "LAST_ACK",
+  "TIME_WAIT",
+  "CLOSE",
+  "SYN_SENT2",
+] as const;
 
 const NO = 0;
 const SS = 1;
@@ -196,10 +207,12 @@ export function trackTcp(track: TcpTrack, tcp: TcpSegment, direction: 0 | 1, con
   switch (next) {
     case SS:
       if (old < TW) break;
-      if (((track.ends[0].flags | track.ends[1].flags) & FLAG_CLOSE_INIT) !== 0 || (track.lastDirection === direction && track.lastIndex === RST_SET)) return REPEAT;
+      if (((track.ends[0].flags | track.ends[1].flags) & FLAG_CLOSE_INIT) !== 0 || (track.lastDirection === direction && track.lastIndex === RST_SET))
+        return REPEAT;
       return ignore(track, tcp, kind, direction, old);
     case IG:
-      if (kind !== SYNACK_SET || track.lastIndex !== SYN_SET || track.lastDirection === direction || tcp.ack !== track.lastEnd) return ignore(track, tcp, kind, direction, old);
+      if (kind !== SYNACK_SET || track.lastIndex !== SYN_SET || track.lastDirection === direction || tcp.ack !== track.lastEnd)
+        return ignore(track, tcp, kind, direction, old);
       resynchronise(track, direction);
       old = SS;
       next = SR;
@@ -266,7 +279,15 @@ function resynchronise(track: TcpTrack, direction: 0 | 1): void {
   Object.assign(track.ends[direction], new TcpEnd());
 }
 
-function judgeReset(track: TcpTrack, tcp: TcpSegment, direction: 0 | 1, old: number, other: TcpEnd, context: TcpContext, timeouts: TcpTimeouts): "close" | "keep" | "invalid" | "in-window" {
+function judgeReset(
+  track: TcpTrack,
+  tcp: TcpSegment,
+  direction: 0 | 1,
+  old: number,
+  other: TcpEnd,
+  context: TcpContext,
+  timeouts: TcpTimeouts,
+): "close" | "keep" | "invalid" | "in-window" {
   let result: "close" | "keep" = "close";
   const isEstablished = old >= ES && old < TW;
   if ((other.flags & FLAG_MAXACK_SET) !== 0) {
@@ -379,7 +400,13 @@ function believe(track: TcpTrack, sender: TcpEnd, receiver: TcpEnd, tcp: TcpSegm
   if (isBefore(receiver.maxEnd - 1, right)) receiver.maxEnd = window === 0 ? (right + 1) >>> 0 : right;
   if (seen.ack === receiver.end) receiver.flags &= ~FLAG_UNACKNOWLEDGED;
   if (seen.kind !== ACK_SET) return;
-  if (track.lastDirection === seen.direction && track.lastSeq === seen.seq && track.lastAck === seen.ack && track.lastEnd === seen.end && track.lastWindow === window) {
+  if (
+    track.lastDirection === seen.direction &&
+    track.lastSeq === seen.seq &&
+    track.lastAck === seen.ack &&
+    track.lastEnd === seen.end &&
+    track.lastWindow === window
+  ) {
     track.retransmits++;
     return;
   }
@@ -391,7 +418,16 @@ function believe(track: TcpTrack, sender: TcpEnd, receiver: TcpEnd, tcp: TcpSegm
   track.retransmits = 0;
 }
 
-function settle(track: TcpTrack, tcp: TcpSegment, direction: 0 | 1, kind: number, old: number, next: number, context: TcpContext, timeouts: TcpTimeouts): TcpVerdict {
+function settle(
+  track: TcpTrack,
+  tcp: TcpSegment,
+  direction: 0 | 1,
+  kind: number,
+  old: number,
+  next: number,
+  context: TcpContext,
+  timeouts: TcpTimeouts,
+): TcpVerdict {
   track.lastIndex = kind;
   track.lastDirection = direction;
   track.state = next;

@@ -49,6 +49,7 @@ export class Conntrack implements ConntrackTable {
   readonly #settings: ConntrackSettings;
   readonly #scratch = new Tuple();
   #users = 0;
+  #isPinned = false;
   #undo: (() => void)[] = [];
   #insertedSinceSweep = 0;
   /** Packets that belonged to nothing (nf_conntrack_stat.invalid, .drop). */
@@ -74,7 +75,8 @@ export class Conntrack implements ConntrackTable {
 
   /** For who needs tracking for good. */
   enable(): void {
-    this.retain();
+    if (!this.#isPinned) this.retain();
+    this.#isPinned = true;
   }
 
   /** nf_ct_netns_get: one user more. */
@@ -312,6 +314,7 @@ export class Conntrack implements ConntrackTable {
 
   #traceDrop(skb: SkBuff, detail: string): void {
     const { trace } = this.#host;
-    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.ip, detail });
+    if (trace.isFull)
+      skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.ip, detail });
   }
 }

@@ -27,7 +27,7 @@ import { compileMatch } from "./matches.ts";
 import { Nat } from "./nat.ts";
 import { RecentLists } from "./recent.ts";
 import type { PacketMatch, RecentTest, Rule, TargetSpec } from "./rule.ts";
-import { type Chain, isTableName, type Policy, RULES_MAX, Table, TABLE_HOOKS, type TableName } from "./table.ts";
+import { type Chain, isTableName, type Policy, RULES_MAX, TABLE_HOOKS, Table, type TableName } from "./table.ts";
 import { compileTarget, needsConntrack, type TargetFunction } from "./targets.ts";
 
 /** Jumps that may be open at once: the number of user chains bounds it in the kernel. */
@@ -35,7 +35,13 @@ const DEPTH_MAX = 512;
 const NF_PRIORITY_SECURITY = 50;
 const RECENT_HITS_MAX = 256;
 
-const PRIORITIES: Readonly<Record<TableName, number>> = { raw: NF_PRIORITY_RAW, mangle: NF_PRIORITY_MANGLE, nat: 0, filter: NF_PRIORITY_FILTER, security: NF_PRIORITY_SECURITY };
+const PRIORITIES: Readonly<Record<TableName, number>> = {
+  raw: NF_PRIORITY_RAW,
+  mangle: NF_PRIORITY_MANGLE,
+  nat: 0,
+  filter: NF_PRIORITY_FILTER,
+  security: NF_PRIORITY_SECURITY,
+};
 
 /** What a rule does, decided when it is compiled. */
 const ACT_CONTINUE = 0;
@@ -97,7 +103,7 @@ function matchesPacket(skb: SkBuff, state: HookState, match: PacketMatch): boole
   if (match.input !== "" && matchesDevice(state.input?.name ?? "", match.input) === match.isInputInverted) return false;
   if (match.output !== "" && matchesDevice(state.output?.name ?? "", match.output) === match.isOutputInverted) return false;
   if (match.protocol !== 0 && (ip.protocol === match.protocol) === match.isProtocolInverted) return false;
-  return match.fragment === "any" || ip.fragmentOffset !== 0 === (match.fragment === "only");
+  return match.fragment === "any" || (ip.fragmentOffset !== 0) === (match.fragment === "only");
 }
 
 export class Iptables {
@@ -155,7 +161,10 @@ export class Iptables {
       return live;
     }
     for (const hook of TABLE_HOOKS[name]) {
-      const run = name === "mangle" && hook === NF_LOCAL_OUT ? this.#runMangleOutput.bind(this, live) : (skb: SkBuff, state: HookState) => this.#run(name, live, skb, state);
+      const run =
+        name === "mangle" && hook === NF_LOCAL_OUT
+          ? this.#runMangleOutput.bind(this, live)
+          : (skb: SkBuff, state: HookState) => this.#run(name, live, skb, state);
       this.#host.hooks.register(hook, PRIORITIES[name], run);
     }
     return live;
@@ -179,7 +188,10 @@ export class Iptables {
   }
 
   #compileRule(rule: Rule, chains: ReadonlyMap<string, CompiledChain>): CompiledRule {
-    const compiled = new CompiledRule(rule, rule.spec.matches.filter((match) => match.kind !== "comment").map((match) => compileMatch(match, this.#context).run));
+    const compiled = new CompiledRule(
+      rule,
+      rule.spec.matches.filter((match) => match.kind !== "comment").map((match) => compileMatch(match, this.#context)),
+    );
     const { target } = rule.spec;
     switch (target.kind) {
       case "none":
@@ -301,7 +313,16 @@ export class Iptables {
   #dropped(name: TableName, base: CompiledChain, why: string, skb: SkBuff, reason: "NETFILTER_DROP"): Verdict {
     if (!this.#host.trace.isFull) return "DROP";
     const rule = why === "-P" ? `-P ${base.name} DROP` : why;
-    skb.cause = this.#host.trace.emit({ kind: "netfilter", host: this.#host.name, cause: skb.cause, table: name, chain: base.name, rule, verdict: "DROP", packet: skb.ip });
+    skb.cause = this.#host.trace.emit({
+      kind: "netfilter",
+      host: this.#host.name,
+      cause: skb.cause,
+      table: name,
+      chain: base.name,
+      rule,
+      verdict: "DROP",
+      packet: skb.ip,
+    });
     this.#traceDrop(skb, reason, `${name}: ${rule}`);
     return "DROP";
   }
@@ -424,4 +445,3 @@ function checkTarget(target: TargetSpec, rule: Rule, protocol: number, hooks: Re
   const isForSyn = rule.spec.matches.some((match) => match.kind === "tcp" && (match.flagCompare & 2) !== 0 && !match.areFlagsInverted);
   return protocol === 6 && isForSyn ? undefined : "EINVAL";
 }
-

@@ -5,11 +5,10 @@
 import type { Host } from "../host.ts";
 import type { SkBuff } from "../skb.ts";
 import type { Conntrack } from "./conntrack.ts";
-import type { HookNumber, HookState } from "./hooks.ts";
+import type { HookState } from "./hooks.ts";
 import type { Nat } from "./nat.ts";
 import type { RecentLists } from "./recent.ts";
 import type { IpvsTest } from "./rule.ts";
-import type { TableName } from "./table.ts";
 
 /** Answers -m ipvs: does the IPVS connection of this packet pass the test? The IPVS module provides it. */
 export type IpvsMatcher = (skb: SkBuff, test: IpvsTest) => boolean;
@@ -22,12 +21,6 @@ export interface MatchContext {
   readonly ipvs: () => IpvsMatcher | undefined;
 }
 
-/** Where a rule stands: the hooks that can reach its chain. */
-export interface RulePlace {
-  readonly table: TableName;
-  readonly hooks: readonly HookNumber[];
-}
-
 /** NO, YES, or DROP: the packet is so broken that it is dropped at once (hotdrop). */
 export const NO = 0;
 export const YES = 1;
@@ -35,9 +28,3 @@ export const HOT_DROP = 2;
 export type MatchResult = 0 | 1 | 2;
 
 export type MatchFunction = (skb: SkBuff, state: HookState) => MatchResult;
-
-/** Compiled, with who to tell when the table is replaced (conntrack's users are counted). */
-export interface CompiledMatch {
-  readonly run: MatchFunction;
-  readonly needsConntrack: boolean;
-}

@@ -10,7 +10,7 @@ import { IcmpMessage, TcpSegment, UdpDatagram } from "../../wire/packet.ts";
 import type { SkBuff } from "../skb.ts";
 import { compileAddrtype } from "./match-addrtype.ts";
 import { compileConnlimit, compileConntrack, stateOf } from "./match-conntrack.ts";
-import { type CompiledMatch, HOT_DROP, type MatchContext, type MatchFunction, type MatchResult, NO, YES } from "./match-context.ts";
+import { HOT_DROP, type MatchContext, type MatchFunction, type MatchResult, NO, YES } from "./match-context.ts";
 import type { MatchSpec, Range, RangeTest } from "./rule.ts";
 
 function test(isMatch: boolean): MatchResult {
@@ -21,11 +21,7 @@ export function isInRange(value: number, range: RangeTest): boolean {
   return (value >= range.min && value <= range.max) !== range.isInverted;
 }
 
-export function compileMatch(spec: MatchSpec, context: MatchContext): CompiledMatch {
-  return { run: functionOf(spec, context), needsConntrack: spec.kind === "state" || spec.kind === "conntrack" || spec.kind === "connmark" || spec.kind === "connlimit" };
-}
-
-function functionOf(spec: MatchSpec, context: MatchContext): MatchFunction {
+export function compileMatch(spec: MatchSpec, context: MatchContext): MatchFunction {
   switch (spec.kind) {
     case "tcp":
       return compileTcp(spec);
@@ -55,7 +51,8 @@ function functionOf(spec: MatchSpec, context: MatchContext): MatchFunction {
     case "addrtype":
       return compileAddrtype(spec, context);
     case "iprange":
-      return (skb) => test((spec.source === undefined || isInRange(skb.ip.src, spec.source)) && (spec.destination === undefined || isInRange(skb.ip.dst, spec.destination)));
+      return (skb) =>
+        test((spec.source === undefined || isInRange(skb.ip.src, spec.source)) && (spec.destination === undefined || isInRange(skb.ip.dst, spec.destination)));
     case "ttl":
       return compileTtl(spec.compare, spec.ttl);
     case "length":

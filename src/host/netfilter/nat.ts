@@ -8,14 +8,33 @@
  * Linux v6.1 net/netfilter/nf_nat_core.c, nf_nat_proto.c, nf_nat_masquerade.c, nf_nat_redirect.c.
  */
 
-import { IcmpMessage, type Ipv4Packet, PROTOCOL_ICMP, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP, TcpSegment, UdpDatagram } from "../../wire/packet.ts";
-import { ICMP_REDIRECT } from "../../wire/packet.ts";
+import {
+  ICMP_REDIRECT,
+  IcmpMessage,
+  type Ipv4Packet,
+  PROTOCOL_ICMP,
+  PROTOCOL_SCTP,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  TcpSegment,
+  UdpDatagram,
+} from "../../wire/packet.ts";
 import type { Host } from "../host.ts";
 import type { SkBuff } from "../skb.ts";
 import type { Connection } from "./connection.ts";
 import { type Conntrack, connectionOf, isReplyInfo } from "./conntrack.ts";
-import { type HookNumber, type HookState, NF_LOCAL_IN, NF_LOCAL_OUT, NF_POSTROUTING, NF_PREROUTING, NF_PRIORITY_NAT_DST, NF_PRIORITY_NAT_SRC, type Verdict } from "./hooks.ts";
-import { hasIcmpIdentifier, Tuple } from "./tuple.ts";
+import {
+  type HookNumber,
+  type HookState,
+  NF_LOCAL_IN,
+  NF_LOCAL_OUT,
+  NF_POSTROUTING,
+  NF_PREROUTING,
+  NF_PRIORITY_NAT_DST,
+  NF_PRIORITY_NAT_SRC,
+  type Verdict,
+} from "./hooks.ts";
+import { hasIcmpIdentifier, type Tuple } from "./tuple.ts";
 
 const SEARCH_ATTEMPTS_MAX = 128;
 
@@ -157,7 +176,11 @@ export class Nat {
   #bindNull(connection: Connection, manipulation: Manipulation): void {
     if (manipulation === "source" ? connection.isSourceNatDone : connection.isDestinationNatDone) return;
     const address = manipulation === "source" ? connection.reply.dst : connection.reply.src;
-    this.setup(connection, { addresses: { min: address, max: address }, ports: undefined, isRandom: false, isFullyRandom: false, isPersistent: false }, manipulation);
+    this.setup(
+      connection,
+      { addresses: { min: address, max: address }, ports: undefined, isRandom: false, isFullyRandom: false, isPersistent: false },
+      manipulation,
+    );
   }
 
   /** nf_nat_packet. */
@@ -169,7 +192,8 @@ export class Nat {
     if (target === undefined) return "ACCEPT";
     const before = this.#host.trace.isFull ? snapshot(skb.ip) : undefined;
     rewrite(skb.makeWritable(), manipulation, target);
-    if (before !== undefined) this.#traceRewrite(skb, before, manipulation === "source" ? (connection.masqueradeIndex !== 0 && !isReply ? "masquerade" : "snat") : "dnat");
+    if (before !== undefined)
+      this.#traceRewrite(skb, before, manipulation === "source" ? (connection.masqueradeIndex !== 0 && !isReply ? "masquerade" : "snat") : "dnat");
     return "ACCEPT";
   }
 
@@ -192,7 +216,8 @@ export class Nat {
     const before = this.#host.trace.isFull ? snapshot(skb.ip) : undefined;
     const ip = skb.makeWritable();
     const inner = message.quoted.copy();
-    if (inner.payload instanceof TcpSegment || inner.payload instanceof UdpDatagram || inner.payload instanceof IcmpMessage) inner.payload = inner.payload.copy();
+    if (inner.payload instanceof TcpSegment || inner.payload instanceof UdpDatagram || inner.payload instanceof IcmpMessage)
+      inner.payload = inner.payload.copy();
     rewrite(inner, manipulation === "source" ? "destination" : "source", otherDirection);
     (ip.payload as IcmpMessage).quoted = inner;
     if (manipulation === "source") ip.src = target.src;
@@ -217,7 +242,11 @@ export class Nat {
     if (!isAnyRandom) {
       if (range.ports === undefined) {
         if (!this.#isUsed(tuple, connection)) return tuple;
-      } else if (range.offsetBase === undefined && isPortInRange(tuple, manipulation, range.ports) && (range.ports.min === range.ports.max || !this.#isUsed(tuple, connection))) {
+      } else if (
+        range.offsetBase === undefined &&
+        isPortInRange(tuple, manipulation, range.ports) &&
+        (range.ports.min === range.ports.max || !this.#isUsed(tuple, connection))
+      ) {
         return tuple;
       }
     }
@@ -295,7 +324,8 @@ export class Nat {
 
   #traceDrop(skb: SkBuff, detail: string): void {
     const { trace } = this.#host;
-    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.ip, detail });
+    if (trace.isFull)
+      skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.ip, detail });
   }
 }
 
@@ -340,7 +370,11 @@ function isInRange(tuple: Tuple, range: NatRange): boolean {
 }
 
 /** Without a range a port stays in its class: below 512, 600 to 1023, or the rest. */
-function portSpan(ports: { readonly min: number; readonly max: number } | undefined, current: number, isIcmp: boolean): { readonly min: number; readonly size: number } {
+function portSpan(
+  ports: { readonly min: number; readonly max: number } | undefined,
+  current: number,
+  isIcmp: boolean,
+): { readonly min: number; readonly size: number } {
   if (ports !== undefined) return { min: Math.min(ports.min, ports.max), size: Math.abs(ports.max - ports.min) + 1 };
   if (isIcmp) return { min: 0, size: 65536 };
   if (current < 512) return { min: 1, size: 511 };
@@ -373,18 +407,37 @@ function jenkinsHashAddress(address: number, initial: number): number {
   let a = (0xdeadbeef + (4 << 2) + initial + byteSwap(address)) | 0;
   let b = (0xdeadbeef + (4 << 2) + initial) | 0;
   let c = b;
-  a = (a - c) | 0; a ^= rotate(c, 4); c = (c + b) | 0;
-  b = (b - a) | 0; b ^= rotate(a, 6); a = (a + c) | 0;
-  c = (c - b) | 0; c ^= rotate(b, 8); b = (b + a) | 0;
-  a = (a - c) | 0; a ^= rotate(c, 16); c = (c + b) | 0;
-  b = (b - a) | 0; b ^= rotate(a, 19); a = (a + c) | 0;
-  c = (c - b) | 0; c ^= rotate(b, 4); b = (b + a) | 0;
-  c ^= b; c = (c - rotate(b, 14)) | 0;
-  a ^= c; a = (a - rotate(c, 11)) | 0;
-  b ^= a; b = (b - rotate(a, 25)) | 0;
-  c ^= b; c = (c - rotate(b, 16)) | 0;
-  a ^= c; a = (a - rotate(c, 4)) | 0;
-  b ^= a; b = (b - rotate(a, 14)) | 0;
-  c ^= b; c = (c - rotate(b, 24)) | 0;
+  a = (a - c) | 0;
+  a ^= rotate(c, 4);
+  c = (c + b) | 0;
+  b = (b - a) | 0;
+  b ^= rotate(a, 6);
+  a = (a + c) | 0;
+  c = (c - b) | 0;
+  c ^= rotate(b, 8);
+  b = (b + a) | 0;
+  a = (a - c) | 0;
+  a ^= rotate(c, 16);
+  c = (c + b) | 0;
+  b = (b - a) | 0;
+  b ^= rotate(a, 19);
+  a = (a + c) | 0;
+  c = (c - b) | 0;
+  c ^= rotate(b, 4);
+  b = (b + a) | 0;
+  c ^= b;
+  c = (c - rotate(b, 14)) | 0;
+  a ^= c;
+  a = (a - rotate(c, 11)) | 0;
+  b ^= a;
+  b = (b - rotate(a, 25)) | 0;
+  c ^= b;
+  c = (c - rotate(b, 16)) | 0;
+  a ^= c;
+  a = (a - rotate(c, 4)) | 0;
+  b ^= a;
+  b = (b - rotate(a, 14)) | 0;
+  c ^= b;
+  c = (c - rotate(b, 24)) | 0;
   return c >>> 0;
 }

@@ -68,10 +68,11 @@ export class RecentLists {
   }
 
   #insert(list: Map<number, RecentEntry>, key: number, ttl: number): void {
-    if (list.size >= ADDRESSES_MAX) for (const oldest of list.keys()) {
-      list.delete(oldest);
-      break;
-    }
+    if (list.size >= ADDRESSES_MAX)
+      for (const oldest of list.keys()) {
+        list.delete(oldest);
+        break;
+      }
     list.set(key, { ttl, stampsNs: [this.#clock.nowNs] });
   }
 

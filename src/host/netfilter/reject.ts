@@ -9,7 +9,6 @@ import { ICMP_DEST_UNREACH, Ipv4Packet, PROTOCOL_TCP, TCP_ACK, TCP_FIN, TCP_RST,
 import type { Host } from "../host.ts";
 import { SkBuff } from "../skb.ts";
 import { isReplyInfo } from "./conntrack.ts";
-import type { HookState } from "./hooks.ts";
 import type { RejectWith } from "./rule.ts";
 
 const CODES: Readonly<Record<Exclude<RejectWith, "tcp-reset">, number>> = {
@@ -22,9 +21,9 @@ const CODES: Readonly<Record<Exclude<RejectWith, "tcp-reset">, number>> = {
   "icmp-admin-prohibited": 13,
 };
 
-export function sendReject(host: Host, skb: SkBuff, state: HookState, how: RejectWith): void {
+export function sendReject(host: Host, skb: SkBuff, how: RejectWith): void {
   if (how === "tcp-reset") {
-    sendReset(host, skb, state);
+    sendReset(host, skb);
     return;
   }
   if (skb.ip.fragmentOffset !== 0) return;
@@ -32,14 +31,21 @@ export function sendReject(host: Host, skb: SkBuff, state: HookState, how: Rejec
 }
 
 /** nf_send_reset: no RST for an RST, for a fragment, for a broadcast. */
-function sendReset(host: Host, skb: SkBuff, state: HookState): void {
+function sendReset(host: Host, skb: SkBuff): void {
   const { ip } = skb;
   const old = ip.payload;
   if (!(old instanceof TcpSegment) || ip.fragmentOffset !== 0 || (old.flags & TCP_RST) !== 0) return;
   if (skb.route?.type === "broadcast" || skb.route?.type === "multicast" || isMulticast(ip.dst)) return;
   const hasAck = (old.flags & TCP_ACK) !== 0;
   const length = old.payload.length + ((old.flags & TCP_SYN) !== 0 ? 1 : 0) + ((old.flags & TCP_FIN) !== 0 ? 1 : 0);
-  const segment = new TcpSegment(old.dstPort, old.srcPort, hasAck ? old.ack : 0, hasAck ? 0 : (old.seq + length) >>> 0, hasAck ? TCP_RST : TCP_RST | TCP_ACK, 0);
+  const segment = new TcpSegment(
+    old.dstPort,
+    old.srcPort,
+    hasAck ? old.ack : 0,
+    hasAck ? 0 : (old.seq + length) >>> 0,
+    hasAck ? TCP_RST : TCP_RST | TCP_ACK,
+    0,
+  );
   const packet = new Ipv4Packet(ip.dst, ip.src, PROTOCOL_TCP, Number(host.sysctl.read("net.ipv4.ip_default_ttl") ?? 64), segment);
   packet.dontFragment = true;
   const reset = new SkBuff(packet, undefined, true);
@@ -52,6 +58,5 @@ function sendReset(host: Host, skb: SkBuff, state: HookState): void {
     reset.conntrack = skb.conntrack;
     reset.conntrackInfo = isReplyInfo(skb.conntrackInfo) ? "RELATED" : "RELATED_REPLY";
   }
-  void state;
   host.ip.localOut(reset);
 }

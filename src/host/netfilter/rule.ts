@@ -12,7 +12,7 @@ export interface Range {
   readonly max: number;
 }
 
-/** struct ipt_ip. An interface name that ends in `+` matches every name that begins so; empty: any. `protocol` 0: any. */
+/** struct ipt_ip. An interface name that ends in `+` matches every name that begins so; empty stands for every device, `protocol` 0 for every protocol. */
 export interface PacketMatch {
   readonly src: number;
   readonly srcMask: number;
@@ -102,7 +102,16 @@ export interface RecentTest {
 }
 
 export type MatchSpec =
-  | { readonly kind: "tcp"; readonly sourcePorts: RangeTest; readonly destinationPorts: RangeTest; readonly flagMask: number; readonly flagCompare: number; readonly areFlagsInverted: boolean; readonly option: number; readonly isOptionInverted: boolean }
+  | {
+      readonly kind: "tcp";
+      readonly sourcePorts: RangeTest;
+      readonly destinationPorts: RangeTest;
+      readonly flagMask: number;
+      readonly flagCompare: number;
+      readonly areFlagsInverted: boolean;
+      readonly option: number;
+      readonly isOptionInverted: boolean;
+    }
   | { readonly kind: "udp" | "sctp"; readonly sourcePorts: RangeTest; readonly destinationPorts: RangeTest }
   | { readonly kind: "icmp"; readonly type: number; readonly codes: Range; readonly isInverted: boolean }
   | { readonly kind: "state"; readonly names: readonly StateName[]; readonly isInverted: boolean }
@@ -112,12 +121,27 @@ export type MatchSpec =
   | { readonly kind: "limit"; readonly averageUnits: number; readonly burst: number }
   | { readonly kind: "connlimit"; readonly limit: number; readonly prefixLength: number; readonly isUpTo: boolean; readonly isDestination: boolean }
   | { readonly kind: "mac"; readonly address: number; readonly isInverted: boolean }
-  | { readonly kind: "addrtype"; readonly source: readonly AddressTypeName[]; readonly isSourceInverted: boolean; readonly destination: readonly AddressTypeName[]; readonly isDestinationInverted: boolean; readonly limitIn: boolean; readonly limitOut: boolean }
+  | {
+      readonly kind: "addrtype";
+      readonly source: readonly AddressTypeName[];
+      readonly isSourceInverted: boolean;
+      readonly destination: readonly AddressTypeName[];
+      readonly isDestinationInverted: boolean;
+      readonly limitIn: boolean;
+      readonly limitOut: boolean;
+    }
   | { readonly kind: "iprange"; readonly source?: RangeTest; readonly destination?: RangeTest }
   | { readonly kind: "ttl"; readonly compare: "eq" | "ne" | "lt" | "gt"; readonly ttl: number }
   | { readonly kind: "length"; readonly length: RangeTest }
   | { readonly kind: "comment"; readonly text: string }
-  | { readonly kind: "statistic"; readonly mode: "random" | "nth"; readonly isInverted: boolean; readonly probability: number; readonly every: number; readonly packet: number }
+  | {
+      readonly kind: "statistic";
+      readonly mode: "random" | "nth";
+      readonly isInverted: boolean;
+      readonly probability: number;
+      readonly every: number;
+      readonly packet: number;
+    }
   | { readonly kind: "pkttype"; readonly type: "unicast" | "broadcast" | "multicast"; readonly isInverted: boolean }
   | { readonly kind: "tos"; readonly tos: number; readonly mask: number; readonly isInverted: boolean }
   | { readonly kind: "dscp"; readonly dscp: number; readonly isInverted: boolean }
@@ -154,7 +178,13 @@ export type TargetSpec =
   | { readonly kind: "REJECT"; readonly with: RejectWith }
   | ({ readonly kind: "LOG" } & LogOptions)
   | { readonly kind: "MARK"; readonly value: number; readonly mask: number }
-  | { readonly kind: "CONNMARK"; readonly mode: "set" | "save" | "restore"; readonly value: number; readonly connectionMask: number; readonly packetMask: number }
+  | {
+      readonly kind: "CONNMARK";
+      readonly mode: "set" | "save" | "restore";
+      readonly value: number;
+      readonly connectionMask: number;
+      readonly packetMask: number;
+    }
   | { readonly kind: "DNAT" | "SNAT" | "MASQUERADE" | "REDIRECT"; readonly range: NatRange }
   | { readonly kind: "NETMAP"; readonly address: number; readonly mask: number }
   | { readonly kind: "CT"; readonly alias: "NOTRACK" | "CT"; readonly isNoTrack: boolean }

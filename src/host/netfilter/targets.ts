@@ -12,7 +12,7 @@ import { connectionOf } from "./conntrack.ts";
 import { type HookState, NF_LOCAL_IN, NF_POSTROUTING } from "./hooks.ts";
 import { formatLogLine } from "./log-line.ts";
 import type { MatchContext } from "./match-context.ts";
-import { type NatRange } from "./nat.ts";
+import type { NatRange } from "./nat.ts";
 import { sendReject } from "./reject.ts";
 import type { TargetSpec } from "./rule.ts";
 
@@ -43,8 +43,8 @@ export function compileTarget(target: ExtensionTarget, context: MatchContext): T
   const { host, nat } = context;
   switch (target.kind) {
     case "REJECT":
-      return (skb, state) => {
-        sendReject(host, skb, state, target.with);
+      return (skb) => {
+        sendReject(host, skb, target.with);
         return "REJECTED";
       };
     case "LOG":

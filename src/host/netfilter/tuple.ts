@@ -5,7 +5,17 @@
  * nf_conntrack_proto_icmp.c.
  */
 
-import { ICMP_ECHO, ICMP_ECHO_REPLY, IcmpMessage, type Ipv4Packet, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, TcpSegment, UdpDatagram } from "../../wire/packet.ts";
+import {
+  ICMP_ECHO,
+  ICMP_ECHO_REPLY,
+  IcmpMessage,
+  type Ipv4Packet,
+  PROTOCOL_ICMP,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  TcpSegment,
+  UdpDatagram,
+} from "../../wire/packet.ts";
 import type { Connection } from "./connection.ts";
 import type { ConntrackTuple } from "./conntrack-entry.ts";
 

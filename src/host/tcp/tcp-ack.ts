@@ -178,7 +178,6 @@ export function sendChallengeAck(conn: TcpConnection): void {
   const now = conn.tcp.host.loop.nowNs;
   if (conn.lastChallengeNs >= 0 && now - conn.lastChallengeNs < CHALLENGE_INTERVAL_NS) return;
   conn.lastChallengeNs = now;
-  const counters = conn.tcp.counters;
-  counters["TCPChallengeACK"] = (counters["TCPChallengeACK"] ?? 0) + 1;
+  conn.tcp.count("TCPChallengeACK");
   sendAck(conn);
 }

@@ -189,8 +189,6 @@ function isAtSackEdge(conn: TcpConnection, segment: TcpSegment): boolean {
 
 /** net/ipv4/tcp_input.c:tcp_reset. */
 function reset(conn: TcpConnection): InputVerdict {
-  const counters = conn.tcp.counters;
-  counters["EstabResets"] = (counters["EstabResets"] ?? 0) + 1;
   if (conn.state === "SYN_SENT") conn.fail("ECONNREFUSED");
   else if (conn.state === "CLOSE_WAIT") conn.fail("EPIPE");
   else conn.fail("ECONNRESET");
@@ -348,8 +346,7 @@ function queueEarly(conn: TcpConnection, segment: TcpSegment, end: number, isFin
   conn.ackPending = true;
   conn.isAckNow = true;
   if (seqAfter(segment.seq, seqAdd(conn.rcvNxt, receiveWindow(conn))) || conn.receiveQueue.chargedBytes > conn.receiveBufferBytes) return;
-  const counters = conn.tcp.counters;
-  counters["TCPOFOQueue"] = (counters["TCPOFOQueue"] ?? 0) + 1;
+  conn.tcp.count("TCPOFOQueue");
   conn.receiveQueue.pushEarly(segment.seq, end, segment.payload, isFin);
 }
 

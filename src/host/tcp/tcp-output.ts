@@ -177,7 +177,7 @@ function ackSent(conn: TcpConnection): void {
   conn.isAckNow = false;
   conn.ackPushed = 0;
   conn.lastAckSent = conn.rcvNxt;
-  if (conn.ackTimer !== undefined && conn.ackTimer.isArmed) conn.ackTimer.disarm();
+  if (conn.ackTimer?.isArmed === true) conn.ackTimer.disarm();
 }
 
 /** net/ipv4/tcp_output.c:tcp_event_data_sent: who answers at once is in a dialogue, where acknowledgments can wait for the answer. */
@@ -214,8 +214,7 @@ export function sendFin(conn: TcpConnection): void {
 
 /** net/ipv4/tcp_output.c:tcp_send_active_reset. */
 export function sendActiveReset(conn: TcpConnection): void {
-  const counters = conn.tcp.counters;
-  counters["OutRsts"] = (counters["OutRsts"] ?? 0) + 1;
+  conn.tcp.count("OutRsts");
   transmit(conn, seqBefore(conn.sndNxt, seqAdd(conn.sndUna, conn.sndWnd)) ? conn.sndNxt : conn.sndUna, TCP_RST | TCP_ACK, EMPTY_BYTES);
 }
 
@@ -230,7 +229,7 @@ export function sendDelayedAck(conn: TcpConnection): void {
   ato = Math.min(Math.max(ato, ATO_MIN_NS), DELACK_MAX_NS);
   conn.ackPending = true;
   const timer = conn.ackTimer;
-  if (timer !== undefined && timer.isArmed) {
+  if (timer?.isArmed === true) {
     if (timer.remainingNs <= ato >> 2) {
       sendAck(conn);
       return;
@@ -323,9 +322,8 @@ export function retransmitSegment(conn: TcpConnection, segment: SentSegment): bo
   conn.sendQueue.markRetransmitted(segment);
   if (conn.retransmitStampNs < 0) conn.retransmitStampNs = now;
   conn.totalRetransmits++;
-  const counters = conn.tcp.counters;
-  counters["RetransSegs"] = (counters["RetransSegs"] ?? 0) + 1;
-  if (isSyn) counters["TCPSynRetrans"] = (counters["TCPSynRetrans"] ?? 0) + 1;
+  conn.tcp.count("RetransSegs");
+  if (isSyn) conn.tcp.count("TCPSynRetrans");
   transmit(conn, segment.seq, segment.flags, segment.payload);
   return true;
 }
@@ -400,8 +398,7 @@ export function sendLossProbe(conn: TcpConnection): void {
       retransmitSegment(conn, queue.tail ?? tail);
     }
     conn.tlpHighSeq = conn.sndNxt;
-    const counters = conn.tcp.counters;
-    counters["TCPLossProbes"] = (counters["TCPLossProbes"] ?? 0) + 1;
+    conn.tcp.count("TCPLossProbes");
   }
   rearmRetransmit(conn);
 }

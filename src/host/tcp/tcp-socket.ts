@@ -252,7 +252,7 @@ export class TcpConnection implements TcpSocket, EventTarget {
     this.isReceiveShutdown = true;
     if (this.state === "CLOSE") return;
     if (this.receiveQueue.unreadBytes > 0) {
-      this.tcp.counters["TCPAbortOnClose"] = (this.tcp.counters["TCPAbortOnClose"] ?? 0) + 1;
+      this.tcp.count("TCPAbortOnClose");
       this.#resetAndDie();
       return;
     }

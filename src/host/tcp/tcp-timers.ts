@@ -76,8 +76,7 @@ function onRetransmitTimeout(conn: TcpConnection): void {
     giveUp(conn);
     return;
   }
-  const counters = conn.tcp.counters;
-  counters["TCPTimeouts"] = (counters["TCPTimeouts"] ?? 0) + 1;
+  conn.tcp.count("TCPTimeouts");
   enterLoss(conn);
   conn.retransmits++;
   retransmitSegment(conn, conn.sendQueue.head ?? head);

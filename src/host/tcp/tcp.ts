@@ -548,6 +548,10 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   }
 
   stateChanged(conn: TcpConnection, before: string, after: string): void {
+    if (after === "CLOSE") {
+      if (before === "SYN_SENT" || before === "SYN_RECV") this.count("AttemptFails");
+      else if (before === "ESTABLISHED" || before === "CLOSE_WAIT") this.count("EstabResets");
+    }
     if (this.host.trace.isFull) this.#traceState(conn, before, after);
   }
 

@@ -2,7 +2,7 @@
  * The state of one bash: variables, functions, options, open files, jobs, traps. Subshells are copies (fork) in processes of their own.
  */
 
-import type { CompoundCommand, CompoundList, ParsedScript, Redirected } from "unbash";
+import type { AndOr, CompoundCommand, CompoundList, ParsedScript, PipelineNode, Redirected, Statement } from "unbash";
 import type { Running, SignalName } from "../command.ts";
 import { FileError } from "../file-system.ts";
 import { LimitError, type ShellLimits } from "../limits.ts";
@@ -10,6 +10,7 @@ import type { Machine } from "../machine.ts";
 import { errorText } from "../errno-text.ts";
 import type { Process } from "../process.ts";
 import type { MachineProcessTable } from "../process-table.ts";
+import type { Runtime } from "../runtime.ts";
 import { ClosedFile, type OpenFile } from "../streams.ts";
 import { ArithmeticError, evaluateArithmetic } from "./arithmetic.ts";
 import { ExpansionFailure, ShellExit } from "./control-flow.ts";
@@ -41,6 +42,9 @@ export interface Job {
 
 /** What the interpreter does for expansions and builtins, which it uses itself. */
 export interface Engine {
+  runList(shell: Shell, statements: readonly Statement[]): Running<number>;
+  /** `inPlace`: nothing follows in this process, a program may take it over. */
+  runNode(shell: Shell, node: PipelineNode | AndOr | CompoundList, inPlace?: boolean): Running<number>;
   /** Output of `$(...)` or backquotes. */
   substitute(shell: Shell, text: string, script: ParsedScript | undefined): Running<string>;
   /** Path that `<(...)` or `>(...)` stands for. */
@@ -49,11 +53,7 @@ export interface Engine {
   runText(shell: Shell, text: string, options: { readonly name: string; readonly firstLine: number; readonly problemPrefix: string }): Running<number>;
   callFunction(shell: Shell, called: ShellFunction, args: readonly string[]): Running<number>;
   /** Runs argv: function, builtin (`skips` decides) or file. */
-  runWords(shell: Shell, argv: readonly string[], skips: { readonly functions?: boolean; readonly builtins?: boolean; readonly standardPath?: boolean }): Running<number>;
-  /** exec: the shell's process becomes the command. Returns a status only when it could not. */
-  replaceWith(shell: Shell, argv: readonly string[], options: { readonly name: string | undefined; readonly isClean: boolean }): Running<number>;
-  /** Path of the file that a command name stands for. */
-  findCommand(shell: Shell, name: string): string | undefined;
+  runWords(shell: Shell, argv: readonly string[], skips: { readonly functions?: boolean; readonly files?: boolean }): Running<number>;
   isBuiltin(name: string): boolean;
 }
 
@@ -64,8 +64,7 @@ export const OPTION_LETTERS: Readonly<Record<string, string>> = {
 };
 
 export interface ShellParts {
-  readonly machine: Machine;
-  readonly table: MachineProcessTable;
+  readonly runtime: Runtime;
   readonly engine: Engine;
   readonly budget: ScriptBudget;
   readonly process: Process;
@@ -80,6 +79,7 @@ export interface ShellParts {
 
 export class Shell {
   readonly machine: Machine;
+  readonly runtime: Runtime;
   readonly table: MachineProcessTable;
   readonly engine: Engine;
   readonly budget: ScriptBudget;
@@ -123,14 +123,21 @@ export class Shell {
   hashed = new Map<string, string>();
   aliases = new Map<string, string>();
   optionPosition = 0;
-  /** Cleanups of process substitutions that end with the running command. */
+  /** Ends of process substitutions, run when the command that they belong to has ended. */
   afterCommand: (() => Running<void>)[] = [];
+  /** How deep `set -x` shows itself. */
+  traceDepth = 1;
+  /** Ends the wait that the shell is in, so that it sees a signal. */
+  interrupt: (() => void) | undefined;
+  /** A deadly signal that came while an EXIT trap is set. */
+  dyingOf: SignalName | undefined;
   /** What -c gave. */
   executionString: string | undefined;
 
   constructor(parts: ShellParts) {
-    this.machine = parts.machine;
-    this.table = parts.table;
+    this.runtime = parts.runtime;
+    this.machine = parts.runtime.machine;
+    this.table = parts.runtime.table;
     this.engine = parts.engine;
     this.budget = parts.budget;
     this.process = parts.process;
@@ -140,7 +147,7 @@ export class Shell {
     this.name = parts.name;
     this.dialect = parts.dialect ?? "bash";
     this.mainPid = parts.process.pid;
-    this.startedAtNs = parts.machine.host.loop.nowNs;
+    this.startedAtNs = this.machine.host.loop.nowNs;
     for (const [name, value] of parts.env) if (isName(name)) this.export(name, value);
     this.assignText("IFS", " \t\n");
     this.assignText("OPTIND", "1");
@@ -169,6 +176,11 @@ export class Shell {
     copy.aliases = new Map(this.aliases);
     copy.afterCommand = [];
     return copy;
+  }
+
+  get tracePrefix(): string {
+    const prefix = this.readText("PS4") ?? "";
+    return prefix.slice(0, 1).repeat(this.traceDepth) + prefix.slice(1);
   }
 
   /** Counts a level of calls; `leave` takes it back. */

@@ -74,7 +74,7 @@ interface ArpOptions {
   readonly hasHardware: boolean;
 }
 
-export const ARP: Command = {
+export const arpCommand: Command = {
   path: "/usr/sbin/arp",
   run(context) {
     try {
@@ -264,7 +264,10 @@ function macOfDevice(context: CommandContext, name: string): MacAddress {
 }
 
 /** arp_req_set */
-function store(context: CommandContext, entry: { readonly address: Ipv4Address; readonly mac: MacAddress; readonly device: string; readonly isPermanent: boolean }): string | undefined {
+function store(
+  context: CommandContext,
+  entry: { readonly address: Ipv4Address; readonly mac: MacAddress; readonly device: string; readonly isPermanent: boolean },
+): string | undefined {
   const device = deviceFor(context, entry.device, entry.address);
   if (typeof device === "string") return device;
   if (device.kind !== "ether" && device.kind !== "dummy") return "EINVAL";

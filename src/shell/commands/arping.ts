@@ -63,7 +63,7 @@ interface HeardArp {
   readonly timeNs: number;
 }
 
-export const ARPING: Command = {
+export const arpingCommand: Command = {
   path: "/usr/bin/arping",
   *run(context) {
     try {
@@ -180,29 +180,28 @@ class ArpingRun {
     if (destination === undefined) throw new CommandExit(2, `arping: ${options.destination}: Temporary failure in name resolution\n`);
     this.#destination = destination;
     this.#chooseSource(device);
-    if (device.kind !== "ether" && device.kind !== "dummy") {
-      if (!options.isQuiet) stdout.write(`Interface "${device.name}" is not ARPable\n`);
-      return options.detectsDuplicates ? 0 : 2;
-    }
     if (!options.isQuiet) stdout.write(`ARPING ${formatIpv4Address(destination)} from ${formatIpv4Address(this.#source)} ${device.name}\n`);
     this.#listen(device);
     yield* this.#loop(device);
     return this.#finish();
   }
 
+  /** Without -I it is the one that the route to the target leaves by. */
   #chooseDevice(): NetDevice {
-    const { devices } = this.#context.machine.host;
-    const { device: name } = this.#options;
-    if (name !== undefined) {
-      const device = devices.byName(name);
-      if (device === undefined) throw new CommandExit(2, `arping: Device ${name} not available.\n`);
-      if (!device.isUp) throw new CommandExit(this.#options.detectsDuplicates ? 0 : 2, `arping: Interface "${name}" is down\n`);
-      return device;
+    const { machine, stdout } = this.#context;
+    const { devices, routing } = machine.host;
+    const { device: name, isQuiet, detectsDuplicates, destination } = this.#options;
+    if (name === undefined) {
+      const route = routing.output({ dst: resolveHost(machine, destination) ?? 0 });
+      if (isRouteError(route)) throw new CommandExit(1, "arping: NETLINK_ROUTE unexpected iov element\n");
+      return route.device;
     }
-    const usable = devices.list.filter((device) => device.kind === "ether" && device.isUp && device.addresses.length > 0);
-    const only = usable[0];
-    if (only === undefined || usable.length !== 1) throw new CommandExit(2, "arping: Suitable device could not be determined. Please, use option -I.\n");
-    return only;
+    const device = devices.byName(name);
+    if (device === undefined) throw new CommandExit(2, `arping: Device ${name} not available.\n`);
+    const complaint = !device.isUp ? "is down" : device.isNoArp || device.kind === "loopback" ? "is not ARPable" : "";
+    if (complaint === "") return device;
+    if (!isQuiet) stdout.write(`Interface "${name}" ${complaint}\n`);
+    throw new CommandExit(device.isUp && detectsDuplicates ? 0 : 2, "");
   }
 
   #chooseSource(device: NetDevice): void {
@@ -216,7 +215,8 @@ class ArpingRun {
       this.#source = this.#destination;
     }
     if (this.#source !== 0) {
-      if (host.fib.addressType(this.#source) !== "local" && host.sysctl.read("net.ipv4.ip_nonlocal_bind") !== "1") throw new CommandExit(2, `arping: bind: ${errorText("EADDRNOTAVAIL")}\n`);
+      if (host.fib.addressType(this.#source) !== "local" && host.sysctl.read("net.ipv4.ip_nonlocal_bind") !== "1")
+        throw new CommandExit(2, `arping: bind: ${errorText("EADDRNOTAVAIL")}\n`);
     } else if (!detectsDuplicates) {
       const route = host.routing.output({ dst: this.#destination, device });
       if (isRouteError(route)) throw new CommandExit(2, `arping: connect: ${errorText(route.errno)}\n`);
@@ -227,7 +227,8 @@ class ArpingRun {
   #listen(device: NetDevice): void {
     const { loop } = this.#context.machine.host;
     const tap: CaptureTap = (direction, _timeNs, what) => {
-      if (direction === "in" && what instanceof EthernetFrame && what.payload instanceof ArpPacket) this.#inbox.push({ frame: what, arp: what.payload, timeNs: loop.nowNs });
+      if (direction === "in" && what instanceof EthernetFrame && what.payload instanceof ArpPacket)
+        this.#inbox.push({ frame: what, arp: what.payload, timeNs: loop.nowNs });
     };
     device.taps.push(tap);
     this.#context.onExit(() => {

@@ -44,7 +44,7 @@ interface Parsed {
 
 function addressFilter(text: string, address: (connection: Connection) => number): Filter {
   const cidr = parseIpv4Cidr(text);
-  if (cidr === undefined) throw new ConntrackUsage(`Invalid network \`${text}'`);
+  if (cidr === undefined) throw new ConntrackUsage(`Invalid IP address \`${text}'`);
   return (connection) => isInPrefix(address(connection), cidr.address, cidr.prefixLength);
 }
 
@@ -107,15 +107,21 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 function statusFilter(text: string): Filter {
   const names = text.split(",");
-  for (const name of names) if (!["ASSURED", "SEEN_REPLY", "UNSET"].includes(name)) throw new ConntrackUsage(`the simulator does not support status \`${name}'`);
-  return (connection) => names.every((name) => (name === "ASSURED" ? connection.isAssured : name === "SEEN_REPLY" ? connection.hasReply : !connection.hasReply && !connection.isAssured));
+  for (const name of names)
+    if (!["ASSURED", "SEEN_REPLY", "UNSET"].includes(name)) throw new ConntrackUsage(`the simulator does not support status \`${name}'`);
+  return (connection) =>
+    names.every((name) =>
+      name === "ASSURED" ? connection.isAssured : name === "SEEN_REPLY" ? connection.hasReply : !connection.hasReply && !connection.isAssured,
+    );
 }
 
 function natFilter(option: string, value: string | undefined): Filter {
   const cidr = value === undefined ? undefined : parseIpv4Cidr(value);
   if (value !== undefined && cidr === undefined) throw new ConntrackUsage(`Invalid network \`${value}'`);
-  const isSource = ({ original, reply }: Connection): boolean => original.src !== reply.dst && (cidr === undefined || isInPrefix(reply.dst, cidr.address, cidr.prefixLength));
-  const isDestination = ({ original, reply }: Connection): boolean => original.dst !== reply.src && (cidr === undefined || isInPrefix(reply.src, cidr.address, cidr.prefixLength));
+  const isSource = ({ original, reply }: Connection): boolean =>
+    original.src !== reply.dst && (cidr === undefined || isInPrefix(reply.dst, cidr.address, cidr.prefixLength));
+  const isDestination = ({ original, reply }: Connection): boolean =>
+    original.dst !== reply.src && (cidr === undefined || isInPrefix(reply.src, cidr.address, cidr.prefixLength));
   if (option === "-n") return isSource;
   return option === "-g" ? isDestination : (connection) => isSource(connection) || isDestination(connection);
 }
@@ -126,10 +132,11 @@ function parse(args: readonly string[]): Parsed {
     const word = args[i] ?? "";
     const command = COMMANDS[word];
     if (command !== undefined) {
-      if (parsed.command !== undefined) throw new ConntrackUsage("Can't use two commands at the same time");
+      if (parsed.command !== undefined) throw new ConntrackUsage("Invalid commands combination");
       parsed.command = command;
       if (args[i + 1] === "conntrack") i++;
-      else if (args[i + 1] !== undefined && args[i + 1]?.startsWith("-") !== true) throw new ConntrackUsage(`the simulator does not support table \`${args[i + 1]}'`);
+      else if (args[i + 1] !== undefined && args[i + 1]?.startsWith("-") !== true)
+        throw new ConntrackUsage(`the simulator does not support table \`${args[i + 1]}'`);
       continue;
     }
     const option = ALIASES[word] ?? word;
@@ -140,11 +147,23 @@ function parse(args: readonly string[]): Parsed {
       if (hasValue) i++;
       continue;
     }
-    if (next === undefined) throw new ConntrackUsage(option in VALUE_OPTIONS ? `option \`${word}' requires an argument` : `the simulator does not support option \`${word}'`);
+    if (!isKnown(option)) throw new ConntrackUsage(isUnsimulated(word) ? `the simulator does not support option \`${word}'` : `unknown option \`${word}'`);
+    if (next === undefined) throw new ConntrackUsage(`option \`${word}' requires an argument`);
     i++;
     takeOption(parsed, option, word, next);
   }
   return parsed;
+}
+
+function isKnown(option: string): boolean {
+  return option === "-p" || option === "-f" || option === "-o" || Object.hasOwn(VALUE_OPTIONS, option);
+}
+
+/** Options and commands of the real program that this one has not. */
+function isUnsimulated(word: string): boolean {
+  const names =
+    "-E --event -I --create -A --add -U --update -G --get -e --event-mask -z --zero -c --secmark -l --label -t --timeout -w --zone --orig-zone --reply-zone -b --buffer-size --mask-src --mask-dst --tuple-src --tuple-dst --label-add --label-del --id";
+  return names.split(" ").includes(word);
 }
 
 function takeOption(parsed: Parsed, option: string, word: string, value: string): void {
@@ -213,7 +232,9 @@ function act(context: CommandContext, parsed: Parsed): number {
       return 0;
     case "S": {
       const { invalid, insertFailed, drop, earlyDrop } = conntrack.statistics;
-      stdout.write(`cpu=0   \tfound=0 invalid=${invalid} insert=0 insert_failed=${insertFailed} drop=${drop} early_drop=${earlyDrop} error=0 search_restart=0 clash_resolve=0 chaintoolong=0 \n`);
+      stdout.write(
+        `cpu=0   \tfound=0 invalid=${invalid} insert=0 insert_failed=${insertFailed} drop=${drop} early_drop=${earlyDrop} error=0 search_restart=0 clash_resolve=0 chaintoolong=0 \n`,
+      );
       return 0;
     }
     case "V":

@@ -3,7 +3,15 @@
  */
 
 import { formatIpv4Address } from "../../base/ipv4-address.ts";
-import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_PARAMETER_PROBLEM, ICMP_REDIRECT, ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED, type IcmpMessage } from "../../wire/packet.ts";
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_FRAG_NEEDED,
+  ICMP_PARAMETER_PROBLEM,
+  ICMP_REDIRECT,
+  ICMP_SOURCE_QUENCH,
+  ICMP_TIME_EXCEEDED,
+  type IcmpMessage,
+} from "../../wire/packet.ts";
 
 const UNREACHABLE: readonly string[] = [
   "Destination Net Unreachable",

@@ -13,7 +13,7 @@ import type { Command, CommandContext } from "../command.ts";
 import { errorText } from "../errno-text.ts";
 import { formatLong, formatShort, labelled, shownInterfaces } from "./ifconfig-format.ts";
 import { hasBroadcast, isPointToPoint } from "./ip/ip-link-format.ts";
-import { ADDRESS_FAMILIES, HARDWARE_TYPES, NET_TOOLS_VERSION, parseAton, resolveAddress } from "./net-tools-text.ts";
+import { ADDRESS_FAMILIES, HARDWARE_TYPES, NET_TOOLS_VERSION, resolveAddress } from "./net-tools-text.ts";
 
 const USAGE_HEAD = `Usage:
   ifconfig [-a] [-v] [-s] <interface> [[<AF>] <address>]
@@ -371,7 +371,7 @@ class Ifconfig {
     }
     if (slash >= 0) {
       if (this.#hasNetmask) this.#usage();
-      this.#pendingMask = prefixMask(Math.min(Number(parseAton(word.slice(slash + 1)) ?? 32), 32));
+      this.#pendingMask = prefixMask(/^\d+$/.test(word.slice(slash + 1)) ? Math.min(Number(word.slice(slash + 1)), 32) : 32);
     }
     this.#check("SIOCSIFADDR", this.#target.setAddress(address));
     if (!this.#hasDevice()) return;

@@ -24,6 +24,10 @@ export class Inbox<T> {
     this.#wake?.();
   }
 
+  get isEmpty(): boolean {
+    return this.#items.length === 0;
+  }
+
   take(): T | undefined {
     return this.#items.shift();
   }

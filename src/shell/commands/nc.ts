@@ -76,14 +76,13 @@ function* connectTcp(context: CommandContext, options: NcOptions, target: Target
   const failed = errno ?? (yield* stream.connected(options.timeoutNs === undefined ? NEVER_NS : started + options.timeoutNs));
   if (failed !== undefined) {
     stream.close();
-    // Unlike every other failure, the first one of a scan without -v is silent.
-    if (!options.isScan || options.isVerbose) {
-      const why = failed === "timeout" ? "timed out: Operation now in progress" : `failed: ${errorText(failed)}`;
-      context.stderr.write(`nc: connect to ${options.host} port ${target.port} (tcp) ${why}\n`);
-    }
+    if (options.isVerbose)
+      context.stderr.write(
+        `nc: connect to ${shownHost(options, target)} port ${target.port} (tcp) ${failed === "timeout" ? "timed out: Operation now in progress" : `failed: ${errorText(failed)}`}\n`,
+      );
     return 1;
   }
-  if (options.isVerbose) context.stderr.write(succeeded(options, target.port));
+  if (options.isVerbose) context.stderr.write(succeeded(options, target));
   if (options.isScan) {
     stream.close();
     return 0;
@@ -93,10 +92,16 @@ function* connectTcp(context: CommandContext, options: NcOptions, target: Target
   return exit;
 }
 
-function succeeded(options: NcOptions, port: number): string {
+function succeeded(options: NcOptions, target: Target): string {
   const protocol = options.isUdp ? "udp" : "tcp";
-  const service = options.isNumeric ? "*" : (serviceName(port, protocol) ?? "*");
-  return `Connection to ${options.host} ${port} port [${protocol}/${service}] succeeded!\n`;
+  const service = options.isNumeric ? "*" : (serviceName(target.port, protocol) ?? "*");
+  return `Connection to ${shownHost(options, target)} ${target.port} port [${protocol}/${service}] succeeded!\n`;
+}
+
+/** A name comes with its address. */
+function shownHost(options: NcOptions, target: Target): string {
+  const address = formatIpv4Address(target.address);
+  return options.isNumeric || options.host === address ? (options.host ?? "") : `${options.host} (${address})`;
 }
 
 function tcpChannel(stream: TcpStream): Channel {
@@ -121,7 +126,7 @@ function* connectUdp(context: CommandContext, options: NcOptions, target: Target
   const errno = socket.connect(target.address, target.port);
   if (errno !== undefined) {
     socket.close();
-    context.stderr.write(`nc: connect to ${options.host} port ${target.port} (udp) failed: ${errorText(errno)}\n`);
+    if (options.isVerbose) context.stderr.write(`nc: connect to ${shownHost(options, target)} port ${target.port} (udp) failed: ${errorText(errno)}\n`);
     return 1;
   }
   if (options.isVerbose || options.isScan) {
@@ -129,7 +134,7 @@ function* connectUdp(context: CommandContext, options: NcOptions, target: Target
       socket.close();
       return 1;
     }
-    if (options.isVerbose) context.stderr.write(succeeded(options, target.port));
+    if (options.isVerbose) context.stderr.write(succeeded(options, target));
   }
   if (options.isScan) {
     socket.close();

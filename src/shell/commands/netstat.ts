@@ -414,10 +414,10 @@ function statistics(context: CommandContext, options: NetstatOptions): number {
     const c = host.udp.counters;
     lines.push(
       "Udp:",
-      `    ${c["InDatagrams"] ?? 0} packets received`,
-      `    ${c["NoPorts"] ?? 0} packets to unknown port received`,
-      `    ${c["InErrors"] ?? 0} packet receive errors`,
-      `    ${c["OutDatagrams"] ?? 0} packets sent`,
+      `    ${c.InDatagrams ?? 0} packets received`,
+      `    ${c.NoPorts ?? 0} packets to unknown port received`,
+      `    ${c.InErrors ?? 0} packet receive errors`,
+      `    ${c.OutDatagrams ?? 0} packets sent`,
       "    0 receive buffer errors",
       "    0 send buffer errors",
     );

@@ -149,7 +149,8 @@ function apply(options: PingOptions, letter: string, value: string): void {
   switch (letter) {
     case "h":
     case "?":
-      return usage();
+      usage();
+      break;
     case "V":
       throw new CommandExit(0, PING_VERSION);
     case "a":
@@ -182,7 +183,8 @@ function apply(options: PingOptions, letter: string, value: string): void {
     case "T":
     case "F":
     case "N":
-      return unsupported(letter);
+      unsupported(letter);
+      break;
     case "C":
     case "d":
     case "L":

@@ -28,7 +28,7 @@ export class PingStatistics {
   sent(): void {
     this.transmitted++;
     this.#seen.delete((this.transmitted + 0x8000) & 0xffff);
-    if (((this.transmitted & 0xffff) - this.#acknowledged) > 0x7fff) this.#acknowledged = (this.transmitted + 1) & 0xffff;
+    if ((this.transmitted & 0xffff) - this.#acknowledged > 0x7fff) this.#acknowledged = (this.transmitted + 1) & 0xffff;
   }
 
   acknowledge(sequence: number): void {

@@ -14,7 +14,7 @@ import { errorText } from "../errno-text.ts";
 import { hostNameOf, resolveHost } from "../names.ts";
 import { icmpErrorText } from "./icmp-text.ts";
 import { Inbox } from "./inbox.ts";
-import { parsePingOptions, type PingOptions } from "./ping-options.ts";
+import { type PingOptions, parsePingOptions } from "./ping-options.ts";
 import { formatTrip, PingStatistics } from "./ping-statistics.ts";
 import { CommandExit } from "./short-options.ts";
 
@@ -26,7 +26,9 @@ const TIMEVAL_BYTES = 16;
 const MIN_INTERVAL_NS = 10 * NS_PER_MS;
 /** More bytes than a packet can hold: sendmsg refuses them all the same, so that no buffer is needed for them. */
 const DATA_BYTES_MAX = 65536;
-const IP_MTU_MAX = 65535;
+const IP_LENGTH_MAX = 65535;
+/** A process is not there at once when a packet comes: answers that come together are read together. */
+const WAKE_UP_NS = 50_000;
 
 interface Heard {
   readonly packet: Ipv4Packet;
@@ -42,7 +44,7 @@ interface Target {
   readonly source: Ipv4Address;
 }
 
-export const PING: Command = {
+export const pingCommand: Command = {
   path: "/usr/bin/ping",
   *run(context) {
     try {
@@ -119,6 +121,9 @@ class PingRun {
     if (errno !== undefined && isRouteError(route)) throw new CommandExit(2, `ping: connect: ${errorText(errno)}\n`);
     const chosen = isRouteError(route) ? 0 : route.source;
     this.#sourceText = formatIpv4Address(source !== 0 ? source : chosen);
+    if (device !== undefined && !device.addresses.some((one) => one.address === chosen)) {
+      this.#context.stderr.write(`ping: Warning: source address might be selected on device other than: ${device.name}\n`);
+    }
     const target = address === 0 ? chosen : address;
     return { name: destination, address: target, device, source: source !== 0 ? source : hasStickySource ? chosen : 0 };
   }
@@ -165,9 +170,10 @@ class PingRun {
       this.#scheduleExit();
       const untilNs = Math.min(loop.nowNs + nextNs, deadlineNs, this.#exitAtNs ?? Number.MAX_SAFE_INTEGER);
       yield* this.#inbox.wait(this.#context, untilNs);
+      if (!this.#inbox.isEmpty) yield* this.#context.sleep(WAKE_UP_NS);
       for (let heard = this.#inbox.take(); heard !== undefined; heard = this.#inbox.take()) {
         this.#hear(heard);
-        if (this.#mayStop()) return;
+        if (this.#statistics.inFlight === 0) break;
       }
     }
   }
@@ -225,7 +231,7 @@ class PingRun {
     const { host } = this.#context.machine;
     const { sizeBytes, ttl, tos, mark, mtuDiscovery } = this.#options;
     const sequence = (this.#statistics.transmitted + 1) & 0xffff;
-    const isTooLong = sizeBytes + ICMP_HEADER_BYTES + IP_HEADER_BYTES > IP_MTU_MAX;
+    const isTooLong = sizeBytes + ICMP_HEADER_BYTES > IP_LENGTH_MAX;
     let errno: string | undefined = "EMSGSIZE";
     if (!isTooLong) {
       this.#sentAtNs.set(sequence, host.loop.nowNs);
@@ -242,18 +248,17 @@ class PingRun {
       });
     }
     if (errno === undefined) return undefined;
-    if (errno === "EMSGSIZE") this.#reportTooLong(target, isTooLong);
-    else if (!this.#options.isQuiet) this.#context.stderr.write(`ping: sendmsg: ${errorText(errno)}\n`);
+    // Other errors it takes for ones that the error queue will tell about, and stays silent.
+    if (errno === "EMSGSIZE" && !isTooLong) this.#reportTooLong(target);
     return errno;
   }
 
-  #reportTooLong(target: Target, isTooLong: boolean): void {
+  #reportTooLong(target: Target): void {
     const { host } = this.#context.machine;
     this.#statistics.errors++;
     if (this.#options.isQuiet) return;
     const route = host.routing.output({ dst: target.address, src: target.source, device: target.device, mark: this.#options.mark, tos: this.#options.tos });
-    const mtu = isTooLong && this.#options.mtuDiscovery !== "do" ? IP_MTU_MAX : isRouteError(route) ? IP_MTU_MAX : route.mtu;
-    this.#context.stderr.write(`ping: local error: message too long, mtu=${mtu}\n`);
+    this.#context.stderr.write(`ping: local error: message too long, mtu=${isRouteError(route) ? IP_LENGTH_MAX : route.mtu}\n`);
   }
 
   #payload(): Uint8Array {

@@ -238,7 +238,7 @@ class Sysctl {
   }
 
   showAll(): number {
-    for (const key of this.#tree.keys()) {
+    for (const key of this.#tree.keys(this.#options.hasDeprecated)) {
       const leaf = this.#tree.leaf(key);
       if (leaf !== undefined) this.show(key, leaf);
     }
@@ -277,8 +277,12 @@ class Sysctl {
     const isOptional = text.startsWith("-");
     const key = (equals < 0 ? text : text.slice(0, equals)).slice(isOptional ? 1 : 0).trim();
     if (equals < 0 && isOptional) return undefined;
-    if (equals < 0 || key === "") {
+    if (equals < 0) {
       this.complain(`${where}(${line}): invalid syntax, continuing...`);
+      return undefined;
+    }
+    if (key === "") {
+      this.complain("Path is not under /proc/sys/: /proc/sys/");
       return undefined;
     }
     return { key: sysctlKeyOf(key), value: text.slice(equals + 1).trim(), isOptional };
@@ -287,7 +291,7 @@ class Sysctl {
   apply(setting: Setting): number {
     const keys = /[*?[]/.test(setting.key) ? this.#expand(setting.key) : [setting.key];
     let exit = 0;
-    for (const key of keys) if (this.#write(key, setting) !== 0 && !setting.isOptional) exit = 1;
+    for (const key of keys) exit |= this.#write(key, setting);
     return exit;
   }
 
@@ -306,11 +310,15 @@ class Sysctl {
       }
       return this.#unknown(key);
     }
-    let errno: Errno | undefined;
-    if (!this.#options.isDryRun) errno = ((leaf.mode ?? 0o644) & 0o200) === 0 ? "EACCES" : this.#tree.write(key, `${setting.value}\n`);
+    if (((leaf.mode ?? 0o644) & 0o200) === 0) {
+      // The program warns with whatever errno it finds, and counts it as success.
+      this.complain(`setting key "${key}": ${errorText("EINVAL")}`);
+      return 0;
+    }
+    const errno: Errno | undefined = this.#options.isDryRun ? undefined : this.#tree.write(key, `${setting.value}\n`);
     if (errno !== undefined) {
       this.complain(`setting key "${key}"${setting.isOptional ? ", ignoring" : ""}: ${errorText(errno)}`);
-      return 1;
+      return setting.isOptional ? 0 : 1;
     }
     this.#echo(key, setting.value);
     return 0;
@@ -344,11 +352,12 @@ class Sysctl {
 
   *loadFile(name: string, settings: Setting[]): Running<number> {
     const { machine, cwd, stdin } = this.#context;
-    if (name === "-" || name === "/dev/stdin") return this.load(name === "-" ? "stdin" : name, yield* stdin.readAll(), settings);
+    if (name === "-") return this.load("stdin", yield* stdin.readAll(), settings);
     try {
       return this.load(name, machine.files.read(machine.files.resolve(cwd, name)), settings);
     } catch (failure) {
       if (!(failure instanceof FileError)) throw failure;
+      if (failure.errno === "EISDIR") return 0;
       this.complain(`cannot open "${name}": ${errorText(failure.errno)}`);
       return 1;
     }
@@ -404,11 +413,14 @@ function* run(context: CommandContext): Running<number> {
   let exit = 0;
   for (const word of options.words) {
     if (!options.isWriting && !word.includes("=")) {
-      exit |= sysctl.read(word);
+      // Each variable that cannot be read counts.
+      exit += sysctl.read(word);
       continue;
     }
     const setting = sysctl.parse("command line", 0, word);
-    exit |= setting === undefined ? 1 : sysctl.apply(setting);
+    // A word that is no setting ends the list: `sysctl -w a = 1` complains once.
+    if (setting === undefined) return exit | 1;
+    exit |= sysctl.apply(setting);
   }
   return exit;
 }

@@ -114,7 +114,8 @@ export function parseTracerouteOptions(args: readonly string[]): TracerouteOptio
     if (!word.startsWith("-") || word === "-") {
       operands++;
       if (operands === 1) options.host = word;
-      else if (operands === 2) options.packetBytes = /^\d+$/.test(word) ? Number(word) : fail(`Cannot handle "packetlen" cmdline arg \`${word}' on position 2 (argc ${place})`);
+      else if (operands === 2)
+        options.packetBytes = /^\d+$/.test(word) ? Number(word) : fail(`Cannot handle "packetlen" cmdline arg \`${word}' on position 2 (argc ${place})`);
       else fail(`Extra arg \`${word}' (position ${operands}, argc ${place})`);
       continue;
     }
@@ -191,7 +192,8 @@ function applyFlag(options: TracerouteOptions, letter: string, shown: string): v
     case "e":
     case "A":
     case "D":
-      return unsupported(shown);
+      unsupported(shown);
+      break;
     default:
       return;
   }
@@ -243,7 +245,8 @@ function applyValue(options: TracerouteOptions, given: GivenValue): void {
       options.method = value;
       return;
     default:
-      return unsupported(shown);
+      unsupported(shown);
+      break;
   }
 }
 
@@ -260,7 +263,8 @@ function sendWait(text: string, shown: string, place: number): number {
 
 function applyWait(options: TracerouteOptions, text: string, shown: string, place: number): void {
   const parts = text.split(",");
-  if (parts.length > 3 || parts.some((part) => part !== "" && !/^(\d+\.?\d*|\.\d+)$/.test(part))) fail(`Cannot handle \`${shown}' option with arg \`${text}' (argc ${place})`);
+  if (parts.length > 3 || parts.some((part) => part !== "" && !/^(\d+\.?\d*|\.\d+)$/.test(part)))
+    fail(`Cannot handle \`${shown}' option with arg \`${text}' (argc ${place})`);
   const [max = "", here = "", near = ""] = parts;
   if (max !== "") options.waitSeconds = Number(max);
   // A lone value switches the other two off.

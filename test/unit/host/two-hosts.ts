@@ -11,8 +11,8 @@ import { SimulationLoop } from "../../../src/kernel/loop.ts";
 import { RandomStreams } from "../../../src/kernel/random.ts";
 import { Switch } from "../../../src/link/switch.ts";
 import { MemorySink, Tracer } from "../../../src/trace/tracer.ts";
-import type { EthernetFrame } from "../../../src/wire/packet.ts";
 import { formatEthernet } from "../../../src/wire/ethernet.ts";
+import type { EthernetFrame } from "../../../src/wire/packet.ts";
 import { PLAIN } from "../../../src/wire/print.ts";
 
 export function ip(text: string): number {

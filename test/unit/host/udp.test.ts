@@ -11,7 +11,10 @@ function opened(net: FakeNetwork) {
   const heard: string[] = [];
   const { udp } = net.host(B, "b");
   const open = (name: string, options: Partial<Parameters<typeof udp.bind>[0]> = {}) =>
-    udp.bind({ address: 0, port: 53, ...options }, { onDatagram: (payload) => void heard.push(`${name} ${payload.length}`), onError: (errno) => void heard.push(`${name} ${errno}`) });
+    udp.bind(
+      { address: 0, port: 53, ...options },
+      { onDatagram: (payload) => void heard.push(`${name} ${payload.length}`), onError: (errno) => void heard.push(`${name} ${errno}`) },
+    );
   return { heard, udp, open };
 }
 

@@ -12,6 +12,7 @@ import {
   Arguments,
   chosenOf,
   deviceNamed,
+  findDevice,
   garbage,
   IpExit,
   type IpSession,
@@ -217,7 +218,7 @@ function globMatches(pattern: string, text: string): boolean {
 
 function devicesByIndex(session: IpSession, name: string): NetDevice[] {
   if (name === "") return [...session.host.devices.list].sort((a, b) => a.index - b.index);
-  const device = session.host.devices.byName(name);
+  const device = findDevice(session, name);
   if (device === undefined) throw new IpExit(1, `Device "${name}" does not exist.\n`);
   return [device];
 }

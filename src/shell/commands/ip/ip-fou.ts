@@ -3,8 +3,21 @@
  */
 
 import { formatIpv4Address } from "../../../base/ipv4-address.ts";
-import { Arguments, chosenOf, deviceNamed, formatJson, IpExit, type IpSession, isCutOf, type Json, netlinkFailure, parseNumber, takeAddress, wrongArgument } from "./ip-output.ts";
-import type { FouPort } from "../../../host/host.ts";
+import { type FouPort, isRouteError } from "../../../host/host.ts";
+import {
+  Arguments,
+  chosenOf,
+  deviceNamed,
+  formatJson,
+  IpExit,
+  type IpSession,
+  isCutOf,
+  type Json,
+  netlinkFailure,
+  parseNumber,
+  takeAddress,
+  wrongArgument,
+} from "./ip-output.ts";
 
 const FOU_HELP = `Usage: ip fou add port PORT { ipproto PROTO  | gue }
 		   [ local IFADDR ] [ peer IFADDR ]
@@ -19,7 +32,7 @@ Where: PROTO { ipproto-name | 1..255 }
        IFADDR { addr }
 `;
 
-const PROTOCOL_NAMES: Readonly<Record<string, number>> = { icmp: 1, ipencap: 4, ipip: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, sctp: 132 };
+const PROTOCOL_NAMES: Readonly<Record<string, number>> = { icmp: 1, ipencap: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, ipip: 94, sctp: 132 };
 
 export function runIpFou(session: IpSession, words: readonly string[]): number {
   const verb = words[0];
@@ -85,9 +98,16 @@ function protocolOf(text: string): number {
 
 function add(session: IpSession, words: readonly string[]): number {
   const given = readWords(words);
-  if (given.port === undefined) throw new IpExit(255, "fou: missing port\n");
-  if (given.protocol === undefined && !given.isGue) throw new IpExit(255, "fou: must set ipproto or gue\n");
-  if (given.protocol !== undefined && given.isGue) throw new IpExit(255, "fou: cannot set ipproto and gue\n");
+  if (given.port === undefined) refuse("missing port");
+  if (given.protocol === undefined && !given.isGue) refuse("must set ipproto or gue");
+  if (given.protocol !== undefined && given.isGue) refuse("cannot set ipproto and gue");
+  if (given.device !== undefined && given.local === 0) netlinkFailure("EINVAL", "");
+  if (given.peer !== 0 && given.local === 0) {
+    // The port's socket is connected, which chooses its address.
+    const route = session.host.routing.output({ dst: given.peer });
+    if (isRouteError(route)) netlinkFailure(route.errno, "");
+    given.local = route.source;
+  }
   const port: FouPort = {
     port: given.port,
     protocol: given.protocol ?? 0,
@@ -102,17 +122,29 @@ function add(session: IpSession, words: readonly string[]): number {
   return 0;
 }
 
+/** The kernel is asked all the same, and refuses. */
+function refuse(message: string): never {
+  throw new IpExit(2, `fou: ${message}\nRTNETLINK answers: Invalid argument\n`);
+}
+
 function remove(session: IpSession, words: readonly string[]): number {
   const given = readWords(words);
-  if (given.port === undefined) throw new IpExit(255, "fou: missing port\n");
-  const found = session.host.fou.list.find((one) => one.port === given.port && one.local === given.local && one.peer === given.peer && one.peerPort === given.peerPort && (one.device?.name ?? undefined) === given.device);
+  if (given.port === undefined) refuse("missing port");
+  const found = session.host.fou.list.find(
+    (one) =>
+      one.port === given.port &&
+      one.local === given.local &&
+      one.peer === given.peer &&
+      one.peerPort === given.peerPort &&
+      (one.device?.name ?? undefined) === given.device,
+  );
   const errno = found === undefined ? "EINVAL" : session.host.fou.remove(found.port);
   if (errno !== undefined) netlinkFailure(errno, "");
   return 0;
 }
 
 function show(session: IpSession): number {
-  const ports = session.host.fou.list;
+  const ports = [...session.host.fou.list].reverse();
   if (session.flags.isJson) {
     session.out(`${formatJson(ports.map(portJson), session.flags.isPretty)}\n`);
     return 0;
@@ -136,6 +168,7 @@ function portJson(port: FouPort): Json {
     port: port.port,
     gue: port.isGue ? null : undefined,
     ipproto: port.isGue ? undefined : port.protocol,
+    family: "inet",
     local: port.local === 0 ? undefined : formatIpv4Address(port.local),
     peer: port.peer === 0 ? undefined : formatIpv4Address(port.peer),
     peer_port: port.peerPort === 0 ? undefined : port.peerPort,

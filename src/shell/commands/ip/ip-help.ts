@@ -230,16 +230,3 @@ export const NEIGH_HELP = `Usage: ip neigh { add | del | change | replace }
 STATE := { delay | failed | incomplete | noarp | none |
            permanent | probe | reachable | stale }
 `;
-
-export const FOU_HELP = `Usage: ip fou add port PORT { ipproto PROTO  | gue }
-		   [ local IFADDR ] [ peer IFADDR ]
-		   [ peer_port PORT ] [ dev IFNAME ]
-       ip fou del port PORT [ local IFADDR ]
-		   [ peer IFADDR ] [ peer_port PORT ]
-		   [ dev IFNAME ]
-       ip fou show
-
-Where: PROTO { ipproto-name | 1..255 }
-       PORT { 1..65535 }
-       IFADDR { addr }
-`;

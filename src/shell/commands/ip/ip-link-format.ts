@@ -84,14 +84,14 @@ function netnsOf(device: NetDevice): string {
 }
 
 /** What -details adds behind the addresses of the link. */
-function linkDetails(session: IpSession, device: NetDevice): string {
+function linkDetails(session: IpSession, device: NetDevice, isAddressList: boolean): string {
   const isFrame = device.kind === "ether" || device.kind === "gretap" || device.kind === "erspan";
   const limits = `minmtu ${isFrame ? 68 : 0} maxmtu ${device.kind === "ether" ? 65535 : 0} `;
   const segment = device.kind === "ether" || device.kind === "loopback" ? 524280 : 65536;
   const promiscuity = device.isPromiscuous || device.taps.length > 0 ? 1 : 0;
   const queues = `numtxqueues 1 gso_max_size 65536 gso_max_segs 65535 tso_max_size ${segment} tso_max_segs 65535 gro_max_size 65536 `;
   const kind = kindDetails(device);
-  return ` promiscuity ${promiscuity}  allmulti ${device.isAllMulticast ? 1 : 0} ${limits}${kind === "" ? "" : `${session.nl}    ${kind}`}${device.kind === "gre" ? "" : "addrgenmode eui64 "}${queues}`;
+  return ` promiscuity ${promiscuity}  allmulti ${device.isAllMulticast ? 1 : 0} ${limits}${kind === "" ? "" : `${session.nl}    ${kind}`}${isAddressList || device.kind === "gre" ? "" : "addrgenmode eui64 "}${queues}`;
 }
 
 function kindDetails(device: NetDevice): string {
@@ -123,7 +123,7 @@ export function formatLink(session: IpSession, device: NetDevice, options: { rea
   const head = linkHead(device, options.isAddressList);
   if (!options.hasLinkLine) return `${head}${netnsOf(device)}\n`;
   const far = isPointToPoint(device) ? "peer" : "brd";
-  const details = flags.details > 0 ? linkDetails(session, device) : "";
+  const details = flags.details > 0 ? linkDetails(session, device, options.isAddressList) : "";
   return `${head}${nl}    link/${LINK_TYPES[device.kind]} ${linkAddress(device)} ${far} ${broadcastAddress(device)}${netnsOf(device)}${details}\n`;
 }
 

@@ -139,7 +139,9 @@ function parseChanges(words: readonly string[], isAdd: boolean): Changes {
     else if (word === "allmulticast") changes.isAllMulticast = takeSwitch(args, "allmulticast");
     else if (word === "type") {
       changes.type = args.take();
-      if (!args.isAtEnd) unsupported(`an option of type ${changes.type}`);
+      // What follows belongs to the type; dummies have no options, and ip does not look.
+      if (!args.isAtEnd && changes.type !== "dummy") unsupported(`an option of type ${changes.type}`);
+      break;
     } else if (UNSUPPORTED_WORDS.has(word)) unsupported(`"ip link ${isAdd ? "add" : "set"} ${word}"`);
     else {
       const text = word === "dev" ? args.take() : word;

@@ -100,7 +100,8 @@ interface Change {
 function modify(session: IpSession, words: readonly string[], how: "add" | "replace" | "change" | "delete"): number {
   const change = readChange(words);
   const { neighbours } = session.host;
-  if (change.address === undefined || (change.device === undefined && !change.isProxy)) throw new IpExit(255, "Device and destination are required arguments.\n");
+  if (change.address === undefined || (change.device === undefined && !change.isProxy))
+    throw new IpExit(255, "Device and destination are required arguments.\n");
   if (change.device === undefined) unsupported("a proxy entry for all devices");
   const mac = change.mac === undefined || change.mac === "null" ? undefined : macOf(change.mac);
   const device = deviceNamed(session, change.device);
@@ -219,10 +220,12 @@ function show(session: IpSession, words: readonly string[]): number {
   const filter = readFilter(session, words, false);
   const neighbours = chosen(session, filter);
   if (session.flags.isJson) {
-    session.out(`${formatJson(
-      neighbours.map((neighbour) => neighbourJson(session, neighbour, filter)),
-      session.flags.isPretty,
-    )}\n`);
+    session.out(
+      `${formatJson(
+        neighbours.map((neighbour) => neighbourJson(session, neighbour, filter)),
+        session.flags.isPretty,
+      )}\n`,
+    );
     return 0;
   }
   for (const neighbour of neighbours) session.out(formatNeighbour(session, neighbour, filter));

@@ -166,9 +166,14 @@ export function parseNumber(text: string, max = 0xffffffff): number | undefined 
   return Number.isSafeInteger(value) && value <= max ? value : undefined;
 }
 
-/** A device by name (or `if7`); fails as ll_name_to_index's callers do. */
+/** A device by name, by the name of one of its aliases (`lo:1`), or as `if7` (ll_name_to_index, if_nametoindex). */
+export function findDevice(session: IpSession, name: string): NetDevice | undefined {
+  const { devices } = session.host;
+  return devices.byName(name) ?? devices.byName(name.replace(/:.*$/, "")) ?? (/^if\d+$/.test(name) ? devices.byIndex(Number(name.slice(2))) : undefined);
+}
+
 export function deviceNamed(session: IpSession, name: string): NetDevice {
-  const device = session.host.devices.byName(name) ?? (/^if\d+$/.test(name) ? session.host.devices.byIndex(Number(name.slice(2))) : undefined);
+  const device = findDevice(session, name);
   if (device === undefined) throw new IpExit(1, `Cannot find device "${name}"\n`);
   return device;
 }

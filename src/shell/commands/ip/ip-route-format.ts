@@ -50,9 +50,13 @@ interface ShownHop {
   readonly flags: readonly string[];
 }
 
-function hopsOf(entry: FibEntry): ShownHop[] {
+function hopsOf(session: IpSession, entry: FibEntry): ShownHop[] {
   if (entry instanceof FibRoute) {
-    return entry.hops.map((hop) => ({ device: hop.device?.name ?? "", gateway: hop.gateway, weight: hop.weight, flags: hopFlags(hop.isDead, hop.isOnlink, hop.isLinkDown) }));
+    return entry.hops.map((hop) => {
+      // A hop without carrier counts as dead where such routes are to be ignored (fib_nexthop_info).
+      const isIgnored = hop.isLinkDown && hop.device !== undefined && session.host.sysctl.inForce(hop.device, "ignore_routes_with_linkdown") !== 0;
+      return { device: hop.device?.name ?? "", gateway: hop.gateway, weight: hop.weight, flags: hopFlags(hop.isDead || isIgnored, hop.isOnlink, hop.isLinkDown) };
+    });
   }
   return entry.device === undefined ? [] : [{ device: entry.device.name, gateway: entry.gateway, weight: 1, flags: hopFlags(false, entry.isOnlink, entry.isLinkDown) }];
 }
@@ -73,7 +77,7 @@ export function formatMetrics(entry: { readonly mtu: number; readonly mtuLocked:
 
 export function formatRoute(session: IpSession, entry: FibEntry, filter: RouteFilter, names: ReadonlyMap<number, string>): string {
   const isDetailed = session.flags.details > 0;
-  const hops = hopsOf(entry);
+  const hops = hopsOf(session, entry);
   const isMultipath = hops.length > 1;
   const first = isMultipath ? undefined : hops[0];
   const parts = [typeWord(session, entry), `${formatPrefix(entry.network, entry.prefixLength)} `];
@@ -99,7 +103,7 @@ function formatHop(hop: ShownHop, filter: RouteFilter): string {
 
 export function routeJson(session: IpSession, entry: FibEntry, filter: RouteFilter, names: ReadonlyMap<number, string>): Json {
   const isDetailed = session.flags.details > 0;
-  const hops = hopsOf(entry);
+  const hops = hopsOf(session, entry);
   const first = hops.length > 1 ? undefined : hops[0];
   const metrics: { [key: string]: Json } = {};
   if (entry.mtu !== 0) metrics.mtu = entry.mtu;

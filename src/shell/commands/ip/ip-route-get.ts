@@ -14,9 +14,6 @@ import { writeJson } from "./ip-link-format.ts";
 import { formatMetrics, formatRoute, noFilter, type RouteFilter } from "./ip-route-format.ts";
 import { Arguments, deviceNamed, IpExit, type IpSession, isCutOf, netlinkFailure, parseNumber, parseTos, takePrefix, tableName, unsupported, wrongArgument } from "./ip-output.ts";
 
-/** 224.0.0.1, which every host listens to. */
-const ALL_HOSTS = 0xe0000001;
-
 interface Question {
   dst: number | undefined;
   src: number | undefined;
@@ -76,8 +73,9 @@ export function runIpRouteGet(session: IpSession, words: readonly string[]): num
 }
 
 /** Flags of the cached route, as far as they are shown. */
-function cacheFlags(question: Question, dst: number, route: Route): string[] {
-  const isLocal = route.type === "local" || route.type === "broadcast" || (route.type === "multicast" && dst === ALL_HOSTS) || route.device.kind === "loopback";
+function cacheFlags(session: IpSession, question: Question, dst: number, route: Route): string[] {
+  const isJoined = route.type === "multicast" && session.host.multicast.isMember(dst, route.device);
+  const isLocal = route.type === "local" || route.type === "broadcast" || isJoined || route.device.kind === "loopback";
   const flags: string[] = [];
   if (isLocal) flags.push("local");
   if (question.input !== undefined && route.doRedirect) flags.push("redirect");
@@ -117,7 +115,7 @@ function describe(session: IpSession, question: Question, dst: number, route: Ro
   if (isMulticast(dst)) parts.push("rt_offload_failed ");
   if (question.mark !== 0) parts.push(question.mark >= 16 ? `mark 0x${question.mark.toString(16)} ` : `mark ${question.mark} `);
   if (!isInput) parts.push("uid 0 ");
-  const flags = cacheFlags(question, dst, route);
+  const flags = cacheFlags(session, question, dst, route);
   parts.push(`${nl}    cache ${flags.length > 0 ? `<${flags.join(",")}> ` : ""}${expiryOf(session, route)}${formatMetrics(metricsOf(route))}`);
   if (isInput) parts.push(`iif ${question.input?.name ?? ""} `);
   return `${parts.join("")}\n`;
@@ -135,7 +133,7 @@ function jsonOf(session: IpSession, question: Question, dst: number, route: Rout
     flags: [],
     mark: question.mark !== 0 ? question.mark : undefined,
     uid: question.input === undefined ? 0 : undefined,
-    cache: cacheFlags(question, dst, route),
+    cache: cacheFlags(session, question, dst, route),
     iif: question.input?.name,
   };
 }

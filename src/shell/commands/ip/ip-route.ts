@@ -310,7 +310,7 @@ function remove(session: IpSession, words: readonly string[]): number {
   const { address, prefixLength } = wanted.to ?? { address: 0, prefixLength: 0 };
   const fib = session.host.fib;
   const table = wanted.table ?? (wanted.type === "local" || wanted.type === "broadcast" ? TABLE_LOCAL : TABLE_MAIN);
-  if (!fib.hasTable(table)) netlinkFailure("ESRCH", "ipv4: FIB table does not exist");
+  if (!fib.hasTable(table)) netlinkFailure("ESRCH", "FIB table does not exist");
   const impliedScope = wanted.type === "local" ? SCOPE_HOST : wanted.type === "broadcast" || wanted.type === "multicast" ? SCOPE_LINK : wanted.type === undefined || wanted.type === "unicast" ? undefined : SCOPE_GLOBAL;
   const errno = fib.remove({
     network: address,

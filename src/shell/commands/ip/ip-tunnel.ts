@@ -1,15 +1,14 @@
 /**
- * ip tunnel (IP in IP and GRE) and ip fou (tunnels inside UDP).
+ * ip tunnel: IP in IP and GRE.
  *
- * iproute2 6.1 ip/iptunnel.c (parse_args, print_tunnel), ip/tunnel.c (tnl_add_ioctl), ip/ipfou.c.
+ * iproute2 6.1 ip/iptunnel.c (parse_args, print_tunnel), ip/tunnel.c (tnl_add_ioctl).
  */
 
 import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import type { NetDevice, TunnelParameters } from "../../../host/device.ts";
-import type { FouPort } from "../../../host/host.ts";
 import { errorText } from "../../errno-text.ts";
-import { FOU_HELP, TUNNEL_HELP } from "./ip-help.ts";
-import { Arguments, chosenOf, deviceNamed, garbage, IpExit, type IpSession, isCutOf, netlinkFailure, parseLooseAddress, parseNumber, parseTos, unsupported, wrongArgument } from "./ip-output.ts";
+import { TUNNEL_HELP } from "./ip-help.ts";
+import { Arguments, chosenOf, garbage, IpExit, type IpSession, isCutOf, parseLooseAddress, parseNumber, parseTos, unsupported, wrongArgument } from "./ip-output.ts";
 
 /** TOS 1 stands for "inherit". */
 const TOS_INHERIT = 1;
@@ -158,72 +157,4 @@ function formatTunnel(device: NetDevice, tunnel: TunnelParameters): string {
   if (!tunnel.pmtuDiscovery) parts.push(" nopmtudisc");
   if (tunnel.key !== undefined) parts.push(` key ${tunnel.key}`);
   return parts.join("");
-}
-
-/* ------------------------------------------------------------------------------------------------------------------ fou */
-
-export function runIpFou(session: IpSession, words: readonly string[]): number {
-  const verb = words[0];
-  if (verb === undefined || isCutOf(verb, "help")) {
-    session.err(FOU_HELP);
-    return 255;
-  }
-  const rest = words.slice(1);
-  if (isCutOf(verb, "add")) return openPort(session, rest);
-  if (isCutOf(verb, "delete")) return closePort(session, rest);
-  if (isCutOf(verb, "show")) return showPorts(session);
-  throw new IpExit(255, `Command "${verb}" is unknown, try "ip fou help".\n`);
-}
-
-function parsePort(session: IpSession, words: readonly string[]): FouPort {
-  const port = { port: 0, protocol: 0, isGue: false, local: 0, peer: 0, peerPort: 0, device: undefined as NetDevice | undefined };
-  const args = new Arguments(words);
-  while (!args.isAtEnd) {
-    const word = args.take();
-    if (isCutOf(word, "port")) {
-      const text = args.take();
-      port.port = parseNumber(text, 65535) ?? wrongArgument(text, "invalid port");
-    } else if (isCutOf(word, "ipproto")) {
-      const text = args.take();
-      port.protocol = parseNumber(text, 255) ?? { ipip: 4, ipencap: 4, gre: 47 }[text] ?? wrongArgument(text, "invalid ipproto");
-    } else if (isCutOf(word, "gue")) port.isGue = true;
-    else if (word === "local") port.local = takeTunnelAddress(args);
-    else if (word === "peer") port.peer = takeTunnelAddress(args);
-    else if (word === "peer_port") port.peerPort = parseNumber(args.take(), 65535) ?? 0;
-    else if (word === "dev") port.device = deviceNamed(session, args.take());
-    else if (word === "-6") unsupported("IPv6 of ip fou");
-    else {
-      session.err(`fou: unknown command "${word}"?\n`);
-      throw new IpExit(255, FOU_HELP);
-    }
-  }
-  return port;
-}
-
-function openPort(session: IpSession, words: readonly string[]): number {
-  const port = parsePort(session, words);
-  if (port.port === 0) throw new IpExit(255, "fou: missing port\n");
-  if (!port.isGue && port.protocol === 0) throw new IpExit(255, "fou: must set ipproto or gue\n");
-  if (port.isGue && port.protocol !== 0) throw new IpExit(255, "fou: cannot set ipproto and gue\n");
-  const errno = session.host.fou.add(port);
-  return errno === undefined ? 0 : netlinkFailure(errno, "");
-}
-
-function closePort(session: IpSession, words: readonly string[]): number {
-  const { port } = parsePort(session, words);
-  if (port === 0) throw new IpExit(255, "fou: missing port\n");
-  const errno = session.host.fou.remove(port);
-  return errno === undefined ? 0 : netlinkFailure(errno, "");
-}
-
-function showPorts(session: IpSession): number {
-  for (const port of session.host.fou.list) {
-    const parts = [`port ${port.port}`, port.isGue ? " gue" : ` ipproto ${port.protocol}`];
-    if (port.local !== 0) parts.push(` local ${formatIpv4Address(port.local)}`);
-    if (port.peer !== 0) parts.push(` peer ${formatIpv4Address(port.peer)}`);
-    if (port.peerPort !== 0) parts.push(` peer_port ${port.peerPort}`);
-    if (port.device !== undefined) parts.push(` dev ${port.device.name}`);
-    session.out(`${parts.join("")}\n`);
-  }
-  return 0;
 }

@@ -6,13 +6,14 @@
 
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { runIpAddress } from "./ip-address.ts";
+import { runIpFou } from "./ip-fou.ts";
 import { IP_HELP } from "./ip-help.ts";
 import { runIpLink } from "./ip-link.ts";
 import { runIpNeigh } from "./ip-neigh.ts";
 import { chosenOf, IpExit, type IpFlags, type IpSession, isCutOf, unsupported } from "./ip-output.ts";
 import { runIpRoute } from "./ip-route.ts";
 import { runIpRule } from "./ip-rule.ts";
-import { runIpFou, runIpTunnel } from "./ip-tunnel.ts";
+import { runIpTunnel } from "./ip-tunnel.ts";
 
 /** Objects in the order of iproute2's table: the first that a word abbreviates is meant. */
 const OBJECTS = "address addrlabel maddress route rule neighbor neighbour ntable ntbl link l2tp fou ila macsec tunnel tunl tuntap tap token tcpmetrics monitor xfrm mroute mrule netns netconf vrf sr nexthop mptcp ioam help stats".split(" ");

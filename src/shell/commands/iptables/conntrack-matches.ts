@@ -72,7 +72,14 @@ const PORT_OPTIONS = [
 const CONNTRACK_OPTIONS: readonly ExtensionOption[] = [
   { name: "ctstate", hasArgument: true, canInvert: true, read: (text) => parseStates(text, STATES, "ctstate") },
   { name: "ctproto", hasArgument: true, canInvert: true, read: readProtocol },
-  ...ADDRESS_OPTIONS.map(([name]): ExtensionOption => ({ name, hasArgument: true, canInvert: true, read: (text, context) => parseAddressTest(text, context.isInverted, context.names) })),
+  ...ADDRESS_OPTIONS.map(
+    ([name]): ExtensionOption => ({
+      name,
+      hasArgument: true,
+      canInvert: true,
+      read: (text, context) => parseAddressTest(text, context.isInverted, context.names),
+    }),
+  ),
   ...PORT_OPTIONS.map(([name]): ExtensionOption => ({ name, hasArgument: true, canInvert: true, read: portRangeReader() })),
   { name: "ctstatus", hasArgument: true, canInvert: true, read: (text) => parseStatuses(text) },
   { name: "ctexpire", hasArgument: true, canInvert: true, read: rangeReader("conntrack", "ctexpire", 0xffffffff) },
@@ -81,7 +88,7 @@ const CONNTRACK_OPTIONS: readonly ExtensionOption[] = [
     hasArgument: true,
     read: (text) => {
       const direction = text.toUpperCase();
-      if (direction !== "ORIGINAL" && direction !== "REPLY") throw new XtablesError("conntrack: Bad value for \"--ctdir\" option: \"" + text + '"');
+      if (direction !== "ORIGINAL" && direction !== "REPLY") throw new XtablesError(`conntrack: Bad value for "--ctdir" option: "${text}"`);
       return direction;
     },
   },
@@ -169,8 +176,20 @@ const connmark: MatchExtension = {
 const connlimit: MatchExtension = {
   name: "connlimit",
   options: [
-    { name: "connlimit-upto", hasArgument: true, canInvert: true, excludes: ["connlimit-above"], read: integerReader("connlimit", "connlimit-upto", 0, 0xffffffff) },
-    { name: "connlimit-above", hasArgument: true, canInvert: true, excludes: ["connlimit-upto"], read: integerReader("connlimit", "connlimit-above", 0, 0xffffffff) },
+    {
+      name: "connlimit-upto",
+      hasArgument: true,
+      canInvert: true,
+      excludes: ["connlimit-above"],
+      read: integerReader("connlimit", "connlimit-upto", 0, 0xffffffff),
+    },
+    {
+      name: "connlimit-above",
+      hasArgument: true,
+      canInvert: true,
+      excludes: ["connlimit-upto"],
+      read: integerReader("connlimit", "connlimit-above", 0, 0xffffffff),
+    },
     { name: "connlimit-mask", hasArgument: true, read: integerReader("connlimit", "connlimit-mask", 0, 32) },
     { name: "connlimit-saddr", hasArgument: false, excludes: ["connlimit-daddr"] },
     { name: "connlimit-daddr", hasArgument: false, excludes: ["connlimit-saddr"] },
@@ -180,7 +199,13 @@ const connlimit: MatchExtension = {
     const above = values.get<number>("connlimit-above");
     if (upTo === undefined && above === undefined) throw new XtablesError('You must specify "--connlimit-above" or "--connlimit-upto".');
     const isUpTo = upTo === undefined ? values.isInverted("connlimit-above") : !values.isInverted("connlimit-upto");
-    return { kind: "connlimit", limit: upTo ?? above ?? 0, prefixLength: values.get<number>("connlimit-mask") ?? 32, isUpTo, isDestination: values.has("connlimit-daddr") };
+    return {
+      kind: "connlimit",
+      limit: upTo ?? above ?? 0,
+      prefixLength: values.get<number>("connlimit-mask") ?? 32,
+      isUpTo,
+      isDestination: values.has("connlimit-daddr"),
+    };
   },
   save: (match) => {
     const spec = match as Spec<"connlimit">;
@@ -199,7 +224,9 @@ const RECENT_ACTIONS = ["set", "rcheck", "update", "remove"] as const;
 const recent: MatchExtension = {
   name: "recent",
   options: [
-    ...RECENT_ACTIONS.map((name): ExtensionOption => ({ name, hasArgument: false, canInvert: true, excludes: RECENT_ACTIONS.filter((other) => other !== name) })),
+    ...RECENT_ACTIONS.map(
+      (name): ExtensionOption => ({ name, hasArgument: false, canInvert: true, excludes: RECENT_ACTIONS.filter((other) => other !== name) }),
+    ),
     { name: "seconds", hasArgument: true, read: integerReader("recent", "seconds", 1, 0xffffffff) },
     { name: "reap", hasArgument: false, requires: "seconds" },
     { name: "hitcount", hasArgument: true, read: integerReader("recent", "hitcount", 0, 0xffffffff) },
@@ -292,7 +319,15 @@ function formatIpvs(test: IpvsTest, prefix: "--" | ""): string {
   const add = (name: string, value: string, isInverted: boolean): void => {
     text += `${isInverted ? " !" : ""} ${prefix}${name}${value}`;
   };
-  if (test.protocol === undefined && test.address === undefined && test.port === undefined && test.direction === undefined && test.method === undefined && test.controlPort === undefined) add("ipvs", "", !test.isIpvs);
+  if (
+    test.protocol === undefined &&
+    test.address === undefined &&
+    test.port === undefined &&
+    test.direction === undefined &&
+    test.method === undefined &&
+    test.controlPort === undefined
+  )
+    add("ipvs", "", !test.isIpvs);
   if (test.protocol !== undefined) add("vproto", ` ${test.protocol.number}`, test.protocol.isInverted);
   if (test.address !== undefined) add("vaddr", ` ${formatIpv4Address(test.address.address)}${formatMaskSuffix(test.address.mask)}`, test.address.isInverted);
   if (test.port !== undefined) add("vport", ` ${test.port.number}`, test.port.isInverted);

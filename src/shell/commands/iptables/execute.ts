@@ -155,7 +155,8 @@ function changeRule(letter: string, chainName: string, rule: RuleSpec, command: 
 /** -C and -D: the library says "bad rule" when there is no such rule or no such chain, unless the rule jumps to a chain. */
 function findRule(letter: string, chainName: string, rule: RuleSpec, table: Table): void {
   const chain = table.chain(chainName);
-  if (chain === undefined || table.indexOf(chain, rule) < 0) throw new TableError("ENOENT", rule.target.kind === "chain" ? wordsOf("ENOENT") : "Bad rule (does a matching rule exist in that chain?)");
+  if (chain === undefined || table.indexOf(chain, rule) < 0)
+    throw new TableError("ENOENT", rule.target.kind === "chain" ? wordsOf("ENOENT") : "Bad rule (does a matching rule exist in that chain?)");
   if (letter === "D") must(table.deleteRule(chainName, rule));
 }
 
@@ -174,7 +175,12 @@ function listAndZero(command: ParsedCommand, table: Table, context: ExecuteConte
 }
 
 function list(command: ParsedCommand, table: Table, context: ExecuteContext): void {
-  const format: ListFormat = { isNumeric: command.isNumeric, isVerbose: command.verbosity > 0, isExact: command.isExact, hasLineNumbers: command.hasLineNumbers };
+  const format: ListFormat = {
+    isNumeric: command.isNumeric,
+    isVerbose: command.verbosity > 0,
+    isExact: command.isExact,
+    hasLineNumbers: command.hasLineNumbers,
+  };
   const isSingle = command.ruleNumber > 0 && !command.letters.includes("Zn");
   let isFirst = true;
   eachChain(command, table, (chain) => {
@@ -191,7 +197,9 @@ function list(command: ParsedCommand, table: Table, context: ExecuteContext): vo
 function chainTitle(chain: Chain, table: Table, format: ListFormat): string {
   const policy = table.policyOf(chain);
   if (policy === undefined) return `Chain ${chain.name} (${table.references(chain.name)} references)\n`;
-  const counters = format.isVerbose ? ` ${formatCount(policy.packets, format.isExact, false)}packets, ${formatCount(policy.bytes, format.isExact, false)}bytes` : "";
+  const counters = format.isVerbose
+    ? ` ${formatCount(policy.packets, format.isExact, false)}packets, ${formatCount(policy.bytes, format.isExact, false)}bytes`
+    : "";
   return `Chain ${chain.name} (policy ${policy.verdict}${counters})\n`;
 }
 
@@ -215,4 +223,3 @@ function listRules(command: ParsedCommand, table: Table, context: ExecuteContext
     });
   });
 }
-

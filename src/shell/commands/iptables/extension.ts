@@ -112,7 +112,8 @@ export class ExtensionUse<E extends MatchExtension | TargetExtension> {
   accept(option: ExtensionOption, text: string, context: ReadContext): void {
     const { name } = this.extension;
     const key = option.storesAs ?? option.name;
-    if (option.isMulti !== true && this.values.has(key)) throw new XtablesError(option.onceError ?? `${name}: option "--${option.name}" can only be used once.\n`);
+    if (option.isMulti !== true && this.values.has(key))
+      throw new XtablesError(option.onceError ?? `${name}: option "--${option.name}" can only be used once.\n`);
     if (context.isInverted && option.canInvert !== true) throw new XtablesError(`${name}: option "--${option.name}" cannot be inverted.\n`);
     const value = option.read === undefined ? text : option.read(text, context);
     this.values.set(key, { value, isInverted: context.isInverted });
@@ -125,7 +126,8 @@ export class ExtensionUse<E extends MatchExtension | TargetExtension> {
       const key = option.storesAs ?? option.name;
       if (option.isMandatory === true && !this.values.has(key)) throw new XtablesError(`${name}: option "--${option.name}" must be specified\n`);
       if (!this.values.has(key)) continue;
-      if (option.requires !== undefined && !this.values.has(option.requires)) throw new XtablesError(`${name}: option "--${option.name}" also requires "--${option.requires}".\n`);
+      if (option.requires !== undefined && !this.values.has(option.requires))
+        throw new XtablesError(`${name}: option "--${option.name}" also requires "--${option.requires}".\n`);
       for (const other of option.excludes ?? []) {
         if (this.values.has(other)) throw new XtablesError(`${name}: option "--${option.name}" cannot be used together with "--${other}".\n`);
       }

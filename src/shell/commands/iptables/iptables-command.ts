@@ -7,7 +7,7 @@
 import type { Iptables } from "../../../host/netfilter/iptables.ts";
 import { Table } from "../../../host/netfilter/table.ts";
 import type { Command, CommandContext } from "../../command.ts";
-import { execute, type ExecuteContext, TableError, wordsOf } from "./execute.ts";
+import { type ExecuteContext, execute, TableError, wordsOf } from "./execute.ts";
 import { XtablesError } from "./extension.ts";
 import { IPTABLES_HELP, IPTABLES_VERSION } from "./help.ts";
 import { Names } from "./names.ts";
@@ -20,10 +20,13 @@ const STATUS_VERSION = 3;
 export function openTable(iptables: Iptables, name: string): Table {
   const table = iptables.open(name);
   if (table instanceof Table) return table;
-  throw new XtablesError(`can't initialize iptables table \`${name}': Table does not exist (do you need to insmod?)\nPerhaps iptables or your kernel needs to be upgraded.`, {
-    status: STATUS_VERSION,
-    hasHint: false,
-  });
+  throw new XtablesError(
+    `can't initialize iptables table \`${name}': Table does not exist (do you need to insmod?)\nPerhaps iptables or your kernel needs to be upgraded.`,
+    {
+      status: STATUS_VERSION,
+      hasHint: false,
+    },
+  );
 }
 
 export function executeContext(context: CommandContext, names: Names): ExecuteContext {
@@ -69,40 +72,9 @@ function runIptables(context: CommandContext): number {
 /** Records what was typed: the record of a rule change. */
 function traceChange(context: CommandContext): void {
   const { host } = context.machine;
-  if (host.trace.isFull) host.trace.emit({ kind: "table", host: host.name, cause: 0, table: "netfilter", change: "change", entry: `iptables ${context.args.join(" ")}` });
+  if (host.trace.isFull)
+    host.trace.emit({ kind: "table", host: host.name, cause: 0, table: "netfilter", change: "change", entry: `iptables ${context.args.join(" ")}` });
 }
-
-/** Commands of the nf_tables kind that the reference machine has, whose kernel has no such tables: they list emptiness and refuse the rest. */
-function emptyTablesCommand(path: string, name: string, listing: string): Command {
-  return {
-    path,
-    run: (context) => {
-      const { args } = context;
-      if (args.includes("-V") || args.includes("--version")) context.stdout.write(name === "ebtables" ? "ebtables 1.8.9 (nf_tables)\n" : `${name} v1.8.9 (nf_tables)\n`);
-      else if (args.some((word) => /^-[a-zA-Z]*[LS]/.test(word) || word === "--list" || word === "--list-rules")) context.stdout.write(listing);
-      else if (args.every((word) => /^-[FXZ]$/.test(word))) return 0;
-      else {
-        context.stderr.write(`${name} v1.8.9 (nf_tables):  TABLE_ADD failed (Operation not supported): table filter\n`);
-        return 4;
-      }
-      return 0;
-    },
-  };
-}
-
-const EMPTY_CHAIN = "target     prot opt source               destination         \n";
 
 export const iptablesCommand: Command = { path: "/usr/sbin/iptables", run: runIptables };
 export const iptablesLegacyCommand: Command = { path: "/usr/sbin/iptables-legacy", run: runIptables };
-export const ip6tablesCommand: Command = emptyTablesCommand(
-  "/usr/sbin/ip6tables",
-  "ip6tables",
-  ["INPUT", "FORWARD", "OUTPUT"].map((chain) => `Chain ${chain} (policy ACCEPT)\n${EMPTY_CHAIN}`).join("\n"),
-);
-export const arptablesCommand: Command = emptyTablesCommand("/usr/sbin/arptables", "arptables", "Chain INPUT (policy ACCEPT)\n\nChain OUTPUT (policy ACCEPT)\n");
-export const ebtablesCommand: Command = emptyTablesCommand(
-  "/usr/sbin/ebtables",
-  "ebtables",
-  `Bridge table: filter\n\n${["INPUT", "FORWARD", "OUTPUT"].map((chain) => `Bridge chain: ${chain}, entries: 0, policy: ACCEPT\n`).join("\n")}`,
-);
-

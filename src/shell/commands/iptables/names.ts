@@ -46,10 +46,11 @@ export class Names {
     return namedProtocols.find((known) => known.number === number)?.names[0];
   }
 
-  /** A port by service name, for one protocol (0: any). */
+  /** A port by service name, for one protocol, or for whichever has it when that is 0. */
   port(name: string, protocol: number): number | undefined {
     const suffix = PROTOCOL_WORDS[protocol] ?? "";
-    for (const [first = "", value = "", ...aliases] of this.#rows("/etc/services")) if ((first === name || aliases.includes(name)) && value.endsWith(suffix)) return Number.parseInt(value, 10);
+    for (const [first = "", value = "", ...aliases] of this.#rows("/etc/services"))
+      if ((first === name || aliases.includes(name)) && value.endsWith(suffix)) return Number.parseInt(value, 10);
     if (protocol !== PROTOCOL_UDP) {
       const port = servicePort(name, "tcp");
       if (port !== undefined || protocol !== 0) return port;
@@ -59,7 +60,8 @@ export class Names {
 
   portName(port: number, protocol: number): string | undefined {
     const suffix = PROTOCOL_WORDS[protocol];
-    for (const [first = "", value = ""] of this.#rows("/etc/services")) if (suffix === undefined ? Number.parseInt(value, 10) === port : value === `${port}/${suffix}`) return first;
+    for (const [first = "", value = ""] of this.#rows("/etc/services"))
+      if (suffix === undefined ? Number.parseInt(value, 10) === port : value === `${port}/${suffix}`) return first;
     if (port === 0) return undefined;
     if (protocol === PROTOCOL_UDP) return serviceName(port, "udp");
     return serviceName(port, "tcp") ?? (protocol === 0 ? serviceName(port, "udp") : undefined);
@@ -79,6 +81,13 @@ export class Names {
   #rows(path: string): string[][] {
     if (this.#files === undefined || !this.#files.exists(path)) return [];
     const lines = this.#files.read(path).split("\n");
-    return lines.map((line) => line.replace(/#.*/, "").split(/\s+/).filter((word) => word !== "")).filter((words) => words.length > 1);
+    return lines
+      .map((line) =>
+        line
+          .replace(/#.*/, "")
+          .split(/\s+/)
+          .filter((word) => word !== ""),
+      )
+      .filter((words) => words.length > 1);
   }
 }

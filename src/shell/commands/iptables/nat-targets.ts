@@ -70,7 +70,8 @@ function rangeOf(values: OptionValues, option: string): NatRange {
 
 function formatRange({ addresses, ports, offsetBase }: NatRange): string {
   let text = "";
-  if (addresses !== undefined) text += addresses.min === addresses.max ? formatIpv4Address(addresses.min) : `${formatIpv4Address(addresses.min)}-${formatIpv4Address(addresses.max)}`;
+  if (addresses !== undefined)
+    text += addresses.min === addresses.max ? formatIpv4Address(addresses.min) : `${formatIpv4Address(addresses.min)}-${formatIpv4Address(addresses.max)}`;
   if (ports === undefined) return text;
   text += `:${formatPorts(ports)}`;
   return offsetBase === undefined ? text : `${text}/${offsetBase}`;
@@ -93,7 +94,10 @@ const FLAGS: readonly ExtensionOption[] = [
 function addressTarget(kind: "SNAT" | "DNAT", option: string): TargetExtension {
   return {
     name: kind,
-    options: [{ name: option, hasArgument: true, isMandatory: true, read: readDestination }, ...(kind === "DNAT" ? FLAGS.filter(({ name }) => name !== "random-fully") : FLAGS)],
+    options: [
+      { name: option, hasArgument: true, isMandatory: true, read: readDestination },
+      ...(kind === "DNAT" ? FLAGS.filter(({ name }) => name !== "random-fully") : FLAGS),
+    ],
     build: (values) => ({ kind, range: rangeOf(values, option) }),
     save: (target) => ` --${option} ${formatRange((target as Spec<RangeKind>).range)}${formatFlags((target as Spec<RangeKind>).range, "--")}`,
     print: (target) => ` to:${formatRange((target as Spec<RangeKind>).range)}${formatFlags((target as Spec<RangeKind>).range, "")}`,
@@ -103,7 +107,10 @@ function addressTarget(kind: "SNAT" | "DNAT", option: string): TargetExtension {
 function portTarget(kind: "MASQUERADE" | "REDIRECT", label: string): TargetExtension {
   return {
     name: kind,
-    options: [{ name: "to-ports", hasArgument: true, read: readPorts }, ...FLAGS.filter(({ name }) => name === "random" || (kind === "MASQUERADE" && name === "random-fully"))],
+    options: [
+      { name: "to-ports", hasArgument: true, read: readPorts },
+      ...FLAGS.filter(({ name }) => name === "random" || (kind === "MASQUERADE" && name === "random-fully")),
+    ],
     build: (values) => ({ kind, range: rangeOf(values, "to-ports") }),
     save: (target) => {
       const { range } = target as Spec<RangeKind>;

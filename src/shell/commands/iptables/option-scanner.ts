@@ -165,12 +165,15 @@ export class OptionScanner {
 function findLong(name: string, uses: readonly AnyUse[]): LongCandidate | undefined {
   const candidates: LongCandidate[] = [...BASE_CANDIDATES];
   for (const use of [...uses].reverse()) {
-    for (const option of use.extension.options) for (const own of [option.name, ...(option.aliases ?? [])]) candidates.push({ name: own, base: undefined, use, option });
+    for (const option of use.extension.options)
+      for (const own of [option.name, ...(option.aliases ?? [])]) candidates.push({ name: own, base: undefined, use, option });
   }
   const exact = candidates.find((candidate) => candidate.name === name);
   if (exact !== undefined) return exact;
   const begins = candidates.filter((candidate) => candidate.name.startsWith(name));
   const [first] = begins;
-  const isOne = begins.every((other) => (first?.option !== undefined ? other.option === first.option : other.base !== undefined && other.base.letter === first?.base?.letter));
+  const isOne = begins.every((other) =>
+    first?.option !== undefined ? other.option === first.option : other.base !== undefined && other.base.letter === first?.base?.letter,
+  );
   return isOne ? first : undefined;
 }

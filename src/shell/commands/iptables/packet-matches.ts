@@ -246,12 +246,14 @@ const iprange: MatchExtension = {
   },
   save: (match) => {
     const { source, destination } = match as Spec<"iprange">;
-    const one = (option: string, range: RangeTest | undefined): string => (range === undefined ? "" : `${range.isInverted ? " !" : ""} --${option} ${formatAddressRange(range)}`);
+    const one = (option: string, range: RangeTest | undefined): string =>
+      range === undefined ? "" : `${range.isInverted ? " !" : ""} --${option} ${formatAddressRange(range)}`;
     return one("src-range", source) + one("dst-range", destination);
   },
   print: (match) => {
     const { source, destination } = match as Spec<"iprange">;
-    const one = (word: string, range: RangeTest | undefined): string => (range === undefined ? "" : ` ${word} IP range${range.isInverted ? " !" : ""} ${formatAddressRange(range)}`);
+    const one = (word: string, range: RangeTest | undefined): string =>
+      range === undefined ? "" : ` ${word} IP range${range.isInverted ? " !" : ""} ${formatAddressRange(range)}`;
     return one("source", source) + one("destination", destination);
   },
 };
@@ -263,14 +265,16 @@ const TTL_SIGNS = { eq: "==", ne: "!=", lt: "<", gt: ">" } as const;
 
 const ttl: MatchExtension = {
   name: "ttl",
-  options: TTL_NAMES.map((name): ExtensionOption => ({
-    name,
-    aliases: name === "ttl-eq" ? ["ttl"] : [],
-    hasArgument: true,
-    canInvert: name === "ttl-eq",
-    excludes: TTL_NAMES.filter((other) => other !== name),
-    read: integerReader("ttl", name, 0, 255),
-  })),
+  options: TTL_NAMES.map(
+    (name): ExtensionOption => ({
+      name,
+      aliases: name === "ttl-eq" ? ["ttl"] : [],
+      hasArgument: true,
+      canInvert: name === "ttl-eq",
+      excludes: TTL_NAMES.filter((other) => other !== name),
+      read: integerReader("ttl", name, 0, 255),
+    }),
+  ),
   build: (values) => {
     const name = TTL_NAMES.find((option) => values.has(option));
     if (name === undefined) throw new XtablesError("TTL match: You must specify one of `--ttl-eq', `--ttl-lt', `--ttl-gt");
@@ -352,7 +356,14 @@ const statistic: MatchExtension = {
     if (mode === "random" && !values.has("probability")) throw new XtablesError("--probability must be specified when using random mode");
     if (mode === "nth" && every === 0) throw new XtablesError("--every must be specified when using nth mode");
     if (mode === "nth" && packet >= every) throw new XtablesError("the --packet p must be 0 <= p <= n-1");
-    return { kind: "statistic", mode, isInverted: values.isInverted(mode === "random" ? "probability" : "every"), probability: values.get<number>("probability") ?? 0, every, packet };
+    return {
+      kind: "statistic",
+      mode,
+      isInverted: values.isInverted(mode === "random" ? "probability" : "every"),
+      probability: values.get<number>("probability") ?? 0,
+      every,
+      packet,
+    };
   },
   save: (match) => formatStatistic(match as Spec<"statistic">, "--"),
   print: (match) => ` statistic${formatStatistic(match as Spec<"statistic">, "")}`,
@@ -383,7 +394,11 @@ const pkttype: MatchExtension = {
       },
     },
   ],
-  build: (values) => ({ kind: "pkttype", type: values.get<"unicast" | "broadcast" | "multicast">("pkt-type") ?? "unicast", isInverted: values.isInverted("pkt-type") }),
+  build: (values) => ({
+    kind: "pkttype",
+    type: values.get<"unicast" | "broadcast" | "multicast">("pkt-type") ?? "unicast",
+    isInverted: values.isInverted("pkt-type"),
+  }),
   save: (match) => {
     const { type, isInverted } = match as Spec<"pkttype">;
     return `${isInverted ? " !" : ""} --pkt-type ${type}`;
@@ -450,4 +465,3 @@ export const PACKET_MATCHES: readonly MatchExtension[] = [
   tos,
   dscp,
 ];
-

@@ -73,7 +73,14 @@ const FLAGS_ONCE = "Only one of `--syn' or `--tcp-flags'  allowed";
 const TCP_OPTIONS: readonly ExtensionOption[] = [
   tcpPorts("source-port", "sport"),
   tcpPorts("destination-port", "dport"),
-  { name: "syn", hasArgument: false, canInvert: true, storesAs: "tcp-flags", onceError: FLAGS_ONCE, read: (): FlagTest => ({ mask: TCP_SYN_MASK, compare: 0x02 }) },
+  {
+    name: "syn",
+    hasArgument: false,
+    canInvert: true,
+    storesAs: "tcp-flags",
+    onceError: FLAGS_ONCE,
+    read: (): FlagTest => ({ mask: TCP_SYN_MASK, compare: 0x02 }),
+  },
   {
     name: "tcp-flags",
     hasArgument: true,
@@ -258,4 +265,3 @@ const icmp: MatchExtension = {
 };
 
 export const PROTOCOL_MATCHES: readonly MatchExtension[] = [tcp, datagramExtension("udp", 17), datagramExtension("sctp", 132), icmp];
-

@@ -177,7 +177,7 @@ class CommandParser {
   }
 
   #addCommand(letter: string, allowedWith: string): void {
-    if (this.#isInverted) throw new XtablesError("unexpected '!' flag before --" + letter);
+    if (this.#isInverted) throw new XtablesError("unexpected '!' flag");
     const [other] = this.#letters.filter((earlier) => !allowedWith.includes(earlier.charAt(0)));
     if (other !== undefined) throw new XtablesError(`Cannot use -${letter} with -${other.charAt(0)}`);
     this.#letters.push(letter);
@@ -396,7 +396,8 @@ class CommandParser {
     }
     if (command === "R" && (sources.length > 1 || destinations.length > 1)) throw new XtablesError("Replacement rule does not specify a unique address");
     this.#checkOptions();
-    if (this.#chain !== undefined && this.#chain.length >= CHAIN_NAME_MAX) throw new XtablesError(`chain name \`${this.#chain}' too long (must be under ${CHAIN_NAME_MAX} chars)`);
+    if (this.#chain !== undefined && this.#chain.length >= CHAIN_NAME_MAX)
+      throw new XtablesError(`chain name \`${this.#chain}' too long (must be under ${CHAIN_NAME_MAX} chars)`);
     if (isRule) this.#checkDevices(this.#chain ?? "");
     return {
       letters: this.#letters,
@@ -417,7 +418,8 @@ class CommandParser {
   #checkOptions(): void {
     for (const option of CHECKED_OPTIONS) {
       if (!this.#options.has(option)) continue;
-      if (this.#letters.every((letter) => (REFUSED[letter] ?? REFUSED_BY_OTHERS).includes(option))) throw new XtablesError(`Illegal option \`-${option}' with this command`);
+      if (this.#letters.every((letter) => (REFUSED[letter] ?? REFUSED_BY_OTHERS).includes(option)))
+        throw new XtablesError(`Illegal option \`-${option}' with this command`);
     }
   }
 
@@ -447,7 +449,8 @@ function ruleNumber(text: string): number {
 function checkChainName(name: string): void {
   const first = name.charAt(0);
   if (first === "-" || first === "!") throw new XtablesError(`chain name not allowed to start with \`${first}'`);
-  if (VERDICTS.includes(name) || TARGET_EXTENSIONS.has(name) || UNSIMULATED_TARGETS.split(" ").includes(name)) throw new XtablesError("chain name may not clash with target name");
+  if (VERDICTS.includes(name) || TARGET_EXTENSIONS.has(name) || UNSIMULATED_TARGETS.split(" ").includes(name))
+    throw new XtablesError("chain name may not clash with target name");
   if (/\s/.test(name)) throw new XtablesError(`Invalid chain name \`${name}'`);
 }
 
@@ -488,4 +491,3 @@ export function newRule(packet: PacketMatch, matches: RuleSpec["matches"], targe
     },
   };
 }
-

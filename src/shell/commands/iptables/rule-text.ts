@@ -8,15 +8,19 @@ import { formatIpv4Address, maskPrefixLength } from "../../../base/ipv4-address.
 import type { MatchSpec, PacketMatch, RuleSpec, TargetSpec } from "../../../host/netfilter/rule.ts";
 import { CONNTRACK_MATCHES } from "./conntrack-matches.ts";
 import type { MatchExtension, PrintContext, TargetExtension } from "./extension.ts";
-import { NAT_TARGETS } from "./nat-targets.ts";
 import { Names } from "./names.ts";
+import { NAT_TARGETS } from "./nat-targets.ts";
 import { PACKET_MATCHES } from "./packet-matches.ts";
 import { PROTOCOL_MATCHES } from "./protocol-matches.ts";
 import { PLAIN_TARGETS } from "./target-extensions.ts";
 import { formatMaskSuffix } from "./values.ts";
 
-export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map([...PROTOCOL_MATCHES, ...CONNTRACK_MATCHES, ...PACKET_MATCHES].map((extension) => [extension.name, extension]));
-export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map([...PLAIN_TARGETS, ...NAT_TARGETS].map((extension) => [extension.name, extension]));
+export const MATCH_EXTENSIONS: ReadonlyMap<string, MatchExtension> = new Map(
+  [...PROTOCOL_MATCHES, ...CONNTRACK_MATCHES, ...PACKET_MATCHES].map((extension) => [extension.name, extension]),
+);
+export const TARGET_EXTENSIONS: ReadonlyMap<string, TargetExtension> = new Map(
+  [...PLAIN_TARGETS, ...NAT_TARGETS].map((extension) => [extension.name, extension]),
+);
 
 const NO_NAMES = new Names(undefined);
 

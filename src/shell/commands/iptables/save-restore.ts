@@ -59,7 +59,8 @@ function parseSave(context: CommandContext): SaveOptions | number {
       return 0;
     } else if (["-t", "--table", "-M", "--modprobe", "-f", "--file"].includes(word)) {
       const value = words.shift();
-      if (value === undefined) return refuse(word.startsWith("--") ? `option '${word}' requires an argument` : `option requires an argument -- '${word.slice(1)}'`);
+      if (value === undefined)
+        return refuse(word.startsWith("--") ? `option '${word}' requires an argument` : `option requires an argument -- '${word.slice(1)}'`);
       if (word === "-t" || word === "--table") options.table = value;
       if (word === "-f" || word === "--file") return refuse("the simulator does not support -f");
     } else if (word.startsWith("--")) return refuse(`unrecognized option '${word}'`);
@@ -337,4 +338,3 @@ export const iptablesSaveCommand: Command = { path: "/usr/sbin/iptables-save", r
 export const iptablesLegacySaveCommand: Command = { path: "/usr/sbin/iptables-legacy-save", run: runSave };
 export const iptablesRestoreCommand: Command = { path: "/usr/sbin/iptables-restore", run: runRestore };
 export const iptablesLegacyRestoreCommand: Command = { path: "/usr/sbin/iptables-legacy-restore", run: runRestore };
-

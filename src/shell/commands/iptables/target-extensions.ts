@@ -199,7 +199,13 @@ function buildConnmark(values: OptionValues): TargetSpec {
   const mode = values.has("save-mark") ? "save" : values.has("restore-mark") ? "restore" : undefined;
   if (mode === undefined) throw new XtablesError("CONNMARK target: No operation specified");
   const both = values.get<number>("mask");
-  return { kind: "CONNMARK", mode, value: 0, connectionMask: both ?? values.get<number>("ctmask") ?? 0xffffffff, packetMask: both ?? values.get<number>("nfmask") ?? 0xffffffff };
+  return {
+    kind: "CONNMARK",
+    mode,
+    value: 0,
+    connectionMask: both ?? values.get<number>("ctmask") ?? 0xffffffff,
+    packetMask: both ?? values.get<number>("nfmask") ?? 0xffffffff,
+  };
 }
 
 const connmark: TargetExtension = {
@@ -222,7 +228,9 @@ const connmark: TargetExtension = {
     if (mode === "set") return ` CONNMARK${printXmark({ value, mask: connectionMask })}`;
     if (packetMask === 0xffffffff && connectionMask === 0xffffffff) return ` CONNMARK ${mode}`;
     if (packetMask === connectionMask) return ` CONNMARK ${mode} mask ${hex(packetMask)}`;
-    return mode === "save" ? ` CONNMARK save nfmask ${hex(packetMask)} ctmask ~${hex(connectionMask)}` : ` CONNMARK restore ctmask ${hex(connectionMask)} nfmask ~${hex(packetMask)}`;
+    return mode === "save"
+      ? ` CONNMARK save nfmask ${hex(packetMask)} ctmask ~${hex(connectionMask)}`
+      : ` CONNMARK restore ctmask ${hex(connectionMask)} nfmask ~${hex(packetMask)}`;
   },
 };
 
@@ -234,13 +242,15 @@ const ct: TargetExtension = {
   name: "CT",
   options: [
     { name: "notrack", hasArgument: false },
-    ...UNSIMULATED_CT.map((name): ExtensionOption => ({
-      name,
-      hasArgument: true,
-      read: () => {
-        throw new XtablesError(`the simulator does not support "-j CT --${name}"`);
-      },
-    })),
+    ...UNSIMULATED_CT.map(
+      (name): ExtensionOption => ({
+        name,
+        hasArgument: true,
+        read: () => {
+          throw new XtablesError(`the simulator does not support "-j CT --${name}"`);
+        },
+      }),
+    ),
   ],
   build: (values) => ({ kind: "CT", alias: "CT", isNoTrack: values.has("notrack") }),
   save: (target) => ((target as Spec<"CT">).isNoTrack ? " --notrack" : ""),
@@ -261,12 +271,14 @@ const TTL_MODES = ["set", "dec", "inc"] as const;
 
 const ttl: TargetExtension = {
   name: "TTL",
-  options: TTL_MODES.map((mode): ExtensionOption => ({
-    name: `ttl-${mode}`,
-    hasArgument: true,
-    excludes: TTL_MODES.filter((other) => other !== mode).map((other) => `ttl-${other}`),
-    read: integerReader("TTL", `ttl-${mode}`, mode === "set" ? 0 : 1, 255),
-  })),
+  options: TTL_MODES.map(
+    (mode): ExtensionOption => ({
+      name: `ttl-${mode}`,
+      hasArgument: true,
+      excludes: TTL_MODES.filter((other) => other !== mode).map((other) => `ttl-${other}`),
+      read: integerReader("TTL", `ttl-${mode}`, mode === "set" ? 0 : 1, 255),
+    }),
+  ),
   build: (values) => {
     const mode = TTL_MODES.find((known) => values.has(`ttl-${known}`));
     if (mode === undefined) throw new XtablesError("TTL: You must specify an action");
@@ -286,12 +298,17 @@ const TOS_OPERATIONS = ["set-tos", "and-tos", "or-tos", "xor-tos"] as const;
 
 const tos: TargetExtension = {
   name: "TOS",
-  options: TOS_OPERATIONS.map((name): ExtensionOption => ({
-    name,
-    hasArgument: true,
-    excludes: TOS_OPERATIONS.filter((other) => other !== name),
-    read: name === "set-tos" ? (text): TosValue => parseTos(text, "TOS", name) : (text): TosValue => ({ value: integerReader("TOS", name, 0, 255)(text), mask: 255 }),
-  })),
+  options: TOS_OPERATIONS.map(
+    (name): ExtensionOption => ({
+      name,
+      hasArgument: true,
+      excludes: TOS_OPERATIONS.filter((other) => other !== name),
+      read:
+        name === "set-tos"
+          ? (text): TosValue => parseTos(text, "TOS", name)
+          : (text): TosValue => ({ value: integerReader("TOS", name, 0, 255)(text), mask: 255 }),
+    }),
+  ),
   build: (values) => {
     const operation = TOS_OPERATIONS.find((name) => values.has(name));
     const given = operation === undefined ? undefined : values.get<TosValue>(operation);

@@ -129,22 +129,22 @@ export function flagText(flags: number): string {
 
 function fakeSysctl(): Sysctl {
   const cells = new Map<string, { value: number }>();
-  return {
+  const fake = {
     all: new Ipv4Conf(),
     default: new Ipv4Conf(),
     register: () => () => undefined,
-    registerInteger: (key, initial) => {
+    registerInteger: (key: string, initial: number) => {
       const known = cells.get(key);
       if (known !== undefined) return known;
       const cell = { value: initial };
       cells.set(key, cell);
       return cell;
     },
-    read: (key) => {
+    read: (key: string) => {
       const cell = cells.get(key);
       return cell === undefined ? undefined : String(cell.value);
     },
-    write: (key, text) => {
+    write: (key: string, text: string) => {
       const cell = cells.get(key);
       if (cell === undefined) return "ENOENT";
       cell.value = Number(text);
@@ -152,5 +152,6 @@ function fakeSysctl(): Sysctl {
     },
     keys: () => [...cells.keys()],
     inForce: () => 0,
-  };
+  } satisfies Partial<Sysctl>;
+  return fake as unknown as Sysctl;
 }

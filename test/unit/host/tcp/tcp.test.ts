@@ -283,7 +283,7 @@ describe("retransmission", () => {
 
   test("three duplicates bring a lost segment back without a timeout", () => {
     let drop = -1;
-    const { net, client, server } = pair({ fate: (packet, index) => (index === drop ? [] : [50_000]) });
+    const { net, client, server } = pair({ fate: (_, index) => (index === drop ? [] : [50_000]) });
     net.runFor(MS);
     drop = net.sent.length + 2;
     const start = net.loop.nowNs;

@@ -70,30 +70,35 @@ export class Lan {
     const [name, ...args] = typeof line === "string" ? line.split(" ") : line;
     const command = machine.commandNamed(name ?? "") as Command;
     const result: Result = { stdout: "", stderr: "", exit: undefined, pid: 0 };
-    const process = machine.processes.start(
-      { name: name ?? "", args: [name ?? "", ...args], parent: undefined, onExit: (exit) => void (result.exit = exit) },
-      (own) => {
-        const context: CommandContext = {
-          name: name ?? "",
-          args,
-          env: new Map(Object.entries(options.env ?? {})),
-          cwd: "/root",
-          machine,
-          process: own,
-          stdin: this.#input(options.input ?? ""),
-          stdout: { write: (text) => ((result.stdout += text), true) },
-          stderr: { write: (text) => ((result.stderr += text), true) },
-          sleep: (delayNs) => sleep(this.loop, delayNs),
-          waitFor: (start) => waitForValue(this.loop, start),
-          *spawn() {
-            return 127;
-          },
-          onSignal: (signal, handler) => machine.processes.onSignal(own, signal, handler),
-          onExit: (cleanup) => machine.processes.onExit(own, cleanup),
-        };
-        return command.run(context);
-      },
-    );
+    const collect = (stream: "stdout" | "stderr", text: string): boolean => {
+      result[stream] += text;
+      return true;
+    };
+    const ended = (exit: number): void => {
+      result.exit = exit;
+    };
+    const process = machine.processes.start({ name: name ?? "", args: [name ?? "", ...args], parent: undefined, onExit: (exit) => ended(exit) }, (own) => {
+      const context: CommandContext = {
+        name: name ?? "",
+        args,
+        env: new Map(Object.entries(options.env ?? {})),
+        cwd: "/root",
+        machine,
+        process: own,
+        stdin: this.#input(options.input ?? ""),
+        stdout: { write: (text) => collect("stdout", text) },
+        stderr: { write: (text) => collect("stderr", text) },
+        sleep: (delayNs) => sleep(this.loop, delayNs),
+        waitFor: (start) => waitForValue(this.loop, start),
+        // biome-ignore lint/correctness/useYield: there are no children here
+        *spawn() {
+          return 127;
+        },
+        onSignal: (signal, handler) => machine.processes.onSignal(own, signal, handler),
+        onExit: (cleanup) => machine.processes.onExit(own, cleanup),
+      };
+      return command.run(context);
+    });
     result.pid = process.pid;
     return result;
   }

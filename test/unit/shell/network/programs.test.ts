@@ -166,6 +166,8 @@ describe("nc", () => {
     { line: "nc -nvz 10.0.0.2 80", exit: 0, stderr: "Connection to 10.0.0.2 80 port [tcp/*] succeeded!\n" },
     { line: "nc -v -z 10.0.0.2 81", exit: 1, stderr: "nc: connect to 10.0.0.2 port 81 (tcp) failed: Connection refused\n" },
     { line: "nc -z 10.0.0.2 81", exit: 1, stderr: "" },
+    { line: "nc 10.0.0.2 81", exit: 1, stderr: "" },
+    { line: "nc -zv localhost 81", exit: 1, stderr: "nc: connect to localhost (127.0.0.1) port 81 (tcp) failed: Connection refused\n" },
     { line: "nc -v -w 1 10.0.0.77 80", exit: 1, stderr: "nc: connect to 10.0.0.77 port 80 (tcp) timed out: Operation now in progress\n" },
     { line: "nc -zv 10.0.0.77 80", exit: 1, stderr: "nc: connect to 10.0.0.77 port 80 (tcp) failed: No route to host\n" },
     { line: "nc -zuv 10.0.0.2 5000", exit: 0, stderr: "Connection to 10.0.0.2 5000 port [udp/*] succeeded!\n" },
@@ -328,5 +330,20 @@ describe("ab and wget", () => {
     expect(lan.run(client, "wget http://10.0.0.2/nope")).toMatchObject({ exit: 8 });
     expect(lan.run(client, "wget http://10.0.0.2/").stderr).toContain("HTTP request sent, awaiting response... 200 OK\nLength: 9\nSaving to: 'index.html'\n");
     expect(client.files.read("/root/index.html")).toBe("from srv\n");
+  });
+});
+
+describe("the end of a process", () => {
+  test.each([
+    { line: "curl -s http://10.0.0.77/", state: "SYN_SENT" },
+    { line: "nc 10.0.0.2 80", state: "ESTABLISHED" },
+  ])("$line, killed in $state, leaves no connection behind", ({ line, state }) => {
+    const { lan, client } = webLan();
+    const result = lan.start(client, line, { input: [[50 * SECOND, ""]] });
+    lan.runFor(100 * MS);
+    expect(client.host.tcp.sockets.map((socket) => socket.state)).toEqual([state]);
+    client.processes.kill(result.pid, "KILL");
+    lan.runFor(SECOND);
+    expect(client.host.tcp.sockets.filter((socket) => socket.state === state)).toEqual([]);
   });
 });

@@ -2,15 +2,13 @@
  * A machine with nothing but a host, iptables and files: enough to run the iptables commands in tests.
  */
 
-import { Iptables } from "../../../../../src/host/netfilter/iptables.ts";
 import type { LinuxHost } from "../../../../../src/host/linux-host.ts";
+import { Iptables } from "../../../../../src/host/netfilter/iptables.ts";
 import type { Command, CommandContext, Running } from "../../../../../src/shell/command.ts";
-import { arptablesCommand, ebtablesCommand, ip6tablesCommand, iptablesCommand } from "../../../../../src/shell/commands/iptables/iptables-command.ts";
-import { iptablesRestoreCommand, iptablesSaveCommand } from "../../../../../src/shell/commands/iptables/save-restore.ts";
-import { conntrackCommand } from "../../../../../src/shell/commands/conntrack-command.ts";
 import type { FileSystem } from "../../../../../src/shell/file-system.ts";
 import { FileError } from "../../../../../src/shell/file-system.ts";
 import type { Machine } from "../../../../../src/shell/machine.ts";
+import { netfilterCommands } from "../../../../../src/shell/netfilter-commands.ts";
 
 export interface Outcome {
   readonly exit: number;
@@ -18,15 +16,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-const COMMANDS = new Map<string, Command>([
-  ["iptables", iptablesCommand],
-  ["iptables-save", iptablesSaveCommand],
-  ["iptables-restore", iptablesRestoreCommand],
-  ["ip6tables", ip6tablesCommand],
-  ["arptables", arptablesCommand],
-  ["ebtables", ebtablesCommand],
-  ["conntrack", conntrackCommand],
-]);
+const COMMANDS = new Map<string, Command>(netfilterCommands.map((command) => [command.path.slice(command.path.lastIndexOf("/") + 1), command]));
 
 /** Words of a simple command line: blanks separate, quotes keep them. */
 export function words(line: string): string[] {
@@ -60,8 +50,18 @@ export class BenchMachine {
           return input;
         },
       },
-      stdout: { write: (text: string) => ((stdout += text), true) },
-      stderr: { write: (text: string) => ((stderr += text), true) },
+      stdout: {
+        write: (text: string) => {
+          stdout += text;
+          return true;
+        },
+      },
+      stderr: {
+        write: (text: string) => {
+          stderr += text;
+          return true;
+        },
+      },
     } as unknown as CommandContext;
     const result = command.run(context);
     const exit = typeof result === "number" ? result : finish(result);

@@ -47,7 +47,17 @@ describe("iptables says what the real one says", () => {
       expect(outcome.exit).toBe(2);
       expect(outcome.stderr).toContain("the simulator does not support");
     }
-    expect(machine.run("arptables -A INPUT -j DROP")).toEqual({ exit: 4, stdout: "", stderr: "arptables v1.8.9 (nf_tables):  TABLE_ADD failed (Operation not supported): table filter\n" });
+    expect(machine.run("arptables -D INPUT 1")).toEqual({ exit: 1, stdout: "", stderr: "arptables: No chain/target/match by that name.\n" });
+    expect(machine.run("arptables")).toMatchObject({ exit: 2 });
+    expect(machine.run("arptables -vL INPUT").stdout).toBe("Chain INPUT (policy ACCEPT 0 packets, 0 bytes)\n");
+    expect(machine.run("arptables -S").stdout).toBe("-P INPUT ACCEPT\n-P OUTPUT ACCEPT\n");
+    expect(machine.run("ip6tables -P INPUT DROP").exit).toBe(4);
+    expect(machine.run("ebtables -A INPUT -j DROP")).toEqual({ exit: 0, stdout: "", stderr: "" });
+    expect(machine.run("arptables -A INPUT -j DROP")).toEqual({
+      exit: 4,
+      stdout: "",
+      stderr: "arptables v1.8.9 (nf_tables):  TABLE_ADD failed (Operation not supported): table filter\n",
+    });
   });
 
   test("-m ipvs is known", () => {
