@@ -41,7 +41,16 @@ export class InterfaceAddressTable implements AddressTable {
   deviceOf(address: number): NetDevice | undefined {
     const owners = this.#owners.get(address | 0);
     if (owners !== undefined) return owners[0]?.device;
-    const result = this.#host.fib.lookup({ dst: address, src: 0, mark: 0, tos: 0, scope: SCOPE_GLOBAL, output: undefined, input: undefined, table: TABLE_LOCAL });
+    const result = this.#host.fib.lookup({
+      dst: address,
+      src: 0,
+      mark: 0,
+      tos: 0,
+      scope: SCOPE_GLOBAL,
+      output: undefined,
+      input: undefined,
+      table: TABLE_LOCAL,
+    });
     return typeof result === "string" || result.route.type !== "local" ? undefined : result.device;
   }
 
@@ -137,7 +146,15 @@ export class InterfaceAddressTable implements AddressTable {
 
   deviceUp(device: NetDevice): void {
     if (device.kind === "loopback" && device.addresses.length === 0) {
-      const address = { address: LOOPBACK_ADDRESS, peer: LOOPBACK_ADDRESS, prefixLength: 8, broadcast: 0, scope: SCOPE_HOST, label: device.name, noPrefixRoute: false };
+      const address = {
+        address: LOOPBACK_ADDRESS,
+        peer: LOOPBACK_ADDRESS,
+        prefixLength: 8,
+        broadcast: 0,
+        scope: SCOPE_HOST,
+        label: device.name,
+        noPrefixRoute: false,
+      };
       this.add(device, address);
     }
     for (const address of device.addresses) this.#addRoutes(device, address);
@@ -320,4 +337,3 @@ function keptRoutes(device: NetDevice, removal: Removal): KeptRoutes {
 export function defaultScope(address: number): Scope {
   return isLoopback(address) ? SCOPE_HOST : SCOPE_GLOBAL;
 }
-

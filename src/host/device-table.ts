@@ -168,7 +168,14 @@ export class NetDeviceTable implements DeviceTable {
 
   /* ------------------------------------------------------------------------------------------------------------- making */
 
-  addEthernet(options: { readonly name: string; readonly mac: MacAddress; readonly mtu: number; readonly port: LinkPort; readonly link?: string; readonly linkPosition?: number }): HostDevice {
+  addEthernet(options: {
+    readonly name: string;
+    readonly mac: MacAddress;
+    readonly mtu: number;
+    readonly port: LinkPort;
+    readonly link?: string;
+    readonly linkPosition?: number;
+  }): HostDevice {
     const { name, mac, mtu, port } = options;
     assert(isValidName(name) && !this.#byName.has(name), `interface name ${name} is wrong or taken`);
     const link = options.link ?? name;
@@ -176,7 +183,17 @@ export class NetDeviceTable implements DeviceTable {
     const wanted = FIRST_CABLE_INDEX + 2 * (options.linkPosition ?? 0);
     const index = this.#byIndex.has(wanted) ? this.#newIndex() : wanted;
     const driver = new EtherDriver(this.#host, port);
-    return this.#register({ index, name, kind: "ether", driver, mac, mtu, hasCarrier: port.hasCarrier, peerIndex: wanted + 1, peerNetnsId: this.#links.indexOf(link) });
+    return this.#register({
+      index,
+      name,
+      kind: "ether",
+      driver,
+      mac,
+      mtu,
+      hasCarrier: port.hasCarrier,
+      peerIndex: wanted + 1,
+      peerNetnsId: this.#links.indexOf(link),
+    });
   }
 
   addDummy(name: string): NetDevice | Errno {
@@ -203,7 +220,16 @@ export class NetDeviceTable implements DeviceTable {
     for (const device of this.#byName.values()) if (isTwin(device)) return "EEXIST";
     const overhead = parameters.mode === "ipip" ? 20 : 24 + (parameters.key === undefined ? 0 : 4);
     const mtu = this.#underlayMtu(parameters) - overhead;
-    return this.#register({ index: this.#newIndex(), name: chosen, kind, driver: this.#tunnelDrivers[kind], mac: ZERO_MAC, mtu, isNoArp: true, tunnel: parameters });
+    return this.#register({
+      index: this.#newIndex(),
+      name: chosen,
+      kind,
+      driver: this.#tunnelDrivers[kind],
+      mac: ZERO_MAC,
+      mtu,
+      isNoArp: true,
+      tunnel: parameters,
+    });
   }
 
   /** The MTU of the device that leads to the far end (net/ipv4/ip_tunnel.c:ip_tunnel_bind_dev). */
@@ -341,7 +367,10 @@ export class NetDeviceTable implements DeviceTable {
     return undefined;
   }
 
-  setFlags(device: NetDevice, flags: { readonly isNoArp?: boolean; readonly isPromiscuous?: boolean; readonly isAllMulticast?: boolean; readonly txQueueLength?: number }): void {
+  setFlags(
+    device: NetDevice,
+    flags: { readonly isNoArp?: boolean; readonly isPromiscuous?: boolean; readonly isAllMulticast?: boolean; readonly txQueueLength?: number },
+  ): void {
     if (flags.isNoArp !== undefined && flags.isNoArp !== device.isNoArp) {
       device.isNoArp = flags.isNoArp;
       this.#host.neighbours.deviceDown(device, false);

@@ -18,9 +18,7 @@ export interface NewRoute {
   readonly hops: readonly FibHop[];
 }
 
-export type CheckedEntry =
-  | { readonly errno: undefined; readonly route: NewRoute }
-  | { readonly errno: Errno; readonly message: string };
+export type CheckedEntry = { readonly errno: undefined; readonly route: NewRoute } | { readonly errno: Errno; readonly message: string };
 
 /** The widest scope that a route of a type may have (fib_props). */
 const TYPE_SCOPES: Readonly<Record<RouteType, Scope>> = {
@@ -91,7 +89,17 @@ function checkHop(host: Host, entry: FibEntry, hop: WantedHop): FibHop | { reado
   if (isOnlink) return checkOnlinkHop(host, entry, hop);
   // The gateway must be reachable by a route of a narrower scope than this one's.
   const scope = Math.max(entry.scope + 1, SCOPE_LINK);
-  const result = host.fib.lookup({ dst: gateway, src: 0, mark: 0, tos: 0, scope, output: hop.device, input: undefined, ignoresLinkState: true, table: entry.table === TABLE_MAIN ? undefined : entry.table });
+  const result = host.fib.lookup({
+    dst: gateway,
+    src: 0,
+    mark: 0,
+    tos: 0,
+    scope,
+    output: hop.device,
+    input: undefined,
+    ignoresLinkState: true,
+    table: entry.table === TABLE_MAIN ? undefined : entry.table,
+  });
   if (typeof result === "string") return refuse(result, "Nexthop has invalid gateway");
   if (result.route.type !== "unicast" && result.route.type !== "local") return refuse("EINVAL", "Nexthop has invalid gateway");
   const device = result.device;

@@ -81,7 +81,13 @@ export function isSameRoute(a: FibRoute, b: FibRoute): boolean {
     a.hops.length === b.hops.length &&
     a.hops.every((hop, i) => {
       const other = b.hops[i] as FibHop;
-      return hop.device === other.device && hop.gateway === other.gateway && hop.scope === other.scope && hop.weight === other.weight && hop.isOnlink === other.isOnlink;
+      return (
+        hop.device === other.device &&
+        hop.gateway === other.gateway &&
+        hop.scope === other.scope &&
+        hop.weight === other.weight &&
+        hop.isOnlink === other.isOnlink
+      );
     })
   );
 }

@@ -351,7 +351,10 @@ function isWanted(route: FibRoute, filter: Partial<FibEntry>): boolean {
   if (filter.device !== undefined && filter.device !== route.device) return false;
   if (filter.gateway && filter.gateway !== route.gateway) return false;
   const hops = filter.nextHops ?? [];
-  return hops.length === 0 || (hops.length === route.nextHops.length && hops.every((hop, i) => hop.gateway === route.nextHops[i]?.gateway && hop.device === route.nextHops[i]?.device));
+  return (
+    hops.length === 0 ||
+    (hops.length === route.nextHops.length && hops.every((hop, i) => hop.gateway === route.nextHops[i]?.gateway && hop.device === route.nextHops[i]?.device))
+  );
 }
 
 /** A mix of both addresses, so that one pair of hosts always takes the same path (policy 0; the kernel's own is keyed at random). */
@@ -375,6 +378,8 @@ function pickByWeight(hops: readonly FibHop[], hash: number): FibHop | undefined
 }
 
 function describeRoute(route: FibRoute): string {
-  const hops = route.hops.map((hop) => `${hop.gateway === 0 ? "" : ` via ${formatIpv4Address(hop.gateway)}`}${hop.device === undefined ? "" : ` dev ${hop.device.name}`}`);
+  const hops = route.hops.map(
+    (hop) => `${hop.gateway === 0 ? "" : ` via ${formatIpv4Address(hop.gateway)}`}${hop.device === undefined ? "" : ` dev ${hop.device.name}`}`,
+  );
   return `${route.type} ${formatIpv4Address(route.network)}/${route.prefixLength}${hops.join("")} table ${route.table} metric ${route.priority}`;
 }

@@ -36,6 +36,7 @@ const ICMP_TYPES_MAX = 18;
 const ICMP_UNREACH_CODES_MAX = 15;
 const ICMP_FRAGMENT_TIME = 1;
 const TIMESTAMP_BYTES = 12;
+const IP_LENGTH_MAX = 65535;
 /** An error quotes so much that it does not get longer than this. */
 const ERROR_BYTES_MAX = 576;
 /** IPTOS_PREC_INTERNETCONTROL: errors travel with it. */
@@ -252,7 +253,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     if (isRouteError(route)) return route.errno;
     if (packet.src === 0) packet.src = route.source;
     const fits = packet.lengthBytes <= route.mtu;
-    if (options.dontFragment === true && !fits) return "EMSGSIZE";
+    if (packet.lengthBytes > IP_LENGTH_MAX || (options.dontFragment === true && !fits)) return "EMSGSIZE";
     packet.dontFragment = options.dontFragment ?? (fits && !route.mtuLocked && this.#noPmtuDiscovery.value === 0);
     packet.id = options.dontFragment === true ? 0 : host.ip.nextId(packet);
     count(this.counters.sent, ICMP_ECHO);

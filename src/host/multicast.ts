@@ -10,13 +10,14 @@
  */
 
 import { type Ipv4Address, isMulticast } from "../base/ipv4-address.ts";
+import { NS_PER_SECOND } from "../base/time.ts";
 import type { EventTarget } from "../kernel/event-loop.ts";
 import type { RandomStream } from "../kernel/random.ts";
 import { Timer } from "../kernel/timer.ts";
 import { encodeIgmp, type IgmpRecord } from "../wire/igmp.ts";
 import { Ipv4Packet, RawPayload } from "../wire/packet.ts";
 import type { NetDevice } from "./device.ts";
-import { type Errno, type Host, type MulticastGroups, isRouteError, type SysctlCell } from "./host.ts";
+import { type Errno, type Host, isRouteError, type MulticastGroups, type SysctlCell } from "./host.ts";
 import { SkBuff } from "./skb.ts";
 
 export const PROTOCOL_IGMP = 2;
@@ -193,7 +194,7 @@ class DeviceGroups implements EventTarget {
 
   #startTimer(rangeTicks: number): void {
     const { hz } = this.#multicast.host.options;
-    this.#timer.arm(((LEAST_TICKS + this.#random.below(rangeTicks)) * 1_000_000_000) / hz);
+    this.#timer.arm(Math.ceil(((LEAST_TICKS + this.#random.below(rangeTicks)) * NS_PER_SECOND) / hz));
   }
 
   /** igmp_ifc_timer_expire */

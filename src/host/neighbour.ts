@@ -26,6 +26,11 @@ const FORCED_GC_INTERVAL_NS = 5 * NS_PER_SECOND;
 const PERIODIC_GC_INTERVAL_NS = 15 * NS_PER_SECOND;
 /** Bound on entries that collection leaves alone: permanent ones and proxies. */
 const PERMANENT_MAX = 65536;
+/**
+ * Within one tick the kernel runs the timer first that was set last. A neighbour's is set again each second, so it comes before the
+ * retransmission of the packet that waits for it: the third SYN asks anew.
+ */
+const AHEAD_NS = 1000;
 /** A timer never fires sooner than one tick of HZ=100. */
 const TICK_NS = 10 * NS_PER_MS;
 
@@ -188,7 +193,7 @@ export class NeighbourCache implements NeighbourTable {
 
   #arm(entry: NeighbourEntry, delayNs: number): void {
     const { loop, options } = this.#host;
-    entry.timer.arm(timerWheelDelay(loop.nowNs, delayNs, options.hz));
+    entry.timer.arm(timerWheelDelay(loop.nowNs, delayNs, options.hz) - AHEAD_NS);
   }
 
   #retransTimeNs(entry: NeighbourEntry): number {

@@ -37,7 +37,11 @@ export class RouteExceptions {
   }
 
   /** Adds to what is known; 0 and undefined leave a part as it is. */
-  learn(destination: Ipv4Address, result: FibResult, news: { readonly mtu?: number; readonly isMtuLocked?: boolean; readonly gateway?: Ipv4Address; readonly expiresAtNs: number }): void {
+  learn(
+    destination: Ipv4Address,
+    result: FibResult,
+    news: { readonly mtu?: number; readonly isMtuLocked?: boolean; readonly gateway?: Ipv4Address; readonly expiresAtNs: number },
+  ): void {
     const candidates = this.#byDestination.get(destination | 0) ?? [];
     let exception = candidates.find((e) => e.entry === result.route && e.device === result.device);
     if (exception === undefined) {

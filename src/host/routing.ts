@@ -9,11 +9,11 @@ import { formatIpv4Address, type Ipv4Address, isLoopback, isMulticast, isZeroNet
 import { NS_PER_SECOND } from "../base/time.ts";
 import { type NetDevice, SCOPE_GLOBAL, SCOPE_HOST, SCOPE_LINK } from "./device.ts";
 import { type FibResult, type Host, isRouteError, type RouteKey, type Routing, type SysctlCell } from "./host.ts";
-import { RouteExceptions } from "./route-exceptions.ts";
 import { type Route, type RouteError, type RouteType, TABLE_MAIN } from "./route.ts";
+import { RouteExceptions } from "./route-exceptions.ts";
 import { validateSource } from "./source-validation.ts";
 
-/** Bound on kept results of each direction; when it is reached all are forgotten. */
+/** Bound on kept results; when it is reached all are forgotten. */
 const CACHE_MAX = 65536;
 
 const IP_MTU_MAX = 65535;
@@ -27,8 +27,9 @@ const ROUTING_TOS = 0x1c;
 const LOG_BURST = 10;
 const LOG_WINDOW_NS = 5 * NS_PER_SECOND;
 
-/** A kept result; those of one destination form a chain. */
+/** A kept result; those whose addresses have one hash form a chain. */
 interface CacheEntry {
+  readonly dst: Ipv4Address;
   readonly src: Ipv4Address;
   readonly device: NetDevice | undefined;
   readonly mark: number;
@@ -70,6 +71,7 @@ export class Ipv4Routing implements Routing {
   readonly #mtuExpiresSeconds: SysctlCell;
   readonly #minPmtu: SysctlCell;
   readonly #forwardUsesPmtu: SysctlCell;
+  #keptCount = 0;
   #fibGeneration = 0;
   #sysctlGeneration = 0;
   #exceptionGeneration = 0;
@@ -94,13 +96,26 @@ export class Ipv4Routing implements Routing {
   /** Forgets all kept results when something that they depend on has changed. */
   #refresh(): void {
     const host = this.#host;
-    const isFresh = this.#fibGeneration === host.fib.generation && this.#sysctlGeneration === host.sysctl.generation && this.#exceptionGeneration === this.#exceptions.generation;
+    const isFresh =
+      this.#fibGeneration === host.fib.generation &&
+      this.#sysctlGeneration === host.sysctl.generation &&
+      this.#exceptionGeneration === this.#exceptions.generation;
     if (isFresh) return;
-    this.#output.clear();
-    this.#input.clear();
+    this.#forget();
     this.#fibGeneration = host.fib.generation;
     this.#sysctlGeneration = host.sysctl.generation;
     this.#exceptionGeneration = this.#exceptions.generation;
+  }
+
+  #forget(): void {
+    this.#output.clear();
+    this.#input.clear();
+    this.#keptCount = 0;
+  }
+
+  #makeRoom(): void {
+    if (this.#keptCount >= CACHE_MAX) this.#forget();
+    this.#keptCount++;
   }
 
   /* ------------------------------------------------------------------------------------------------------------ output */
@@ -112,18 +127,19 @@ export class Ipv4Routing implements Routing {
     const mark = key.mark ?? 0;
     const tos = (key.tos ?? 0) & ROUTING_TOS;
     const flag = key.anySource === true;
-    const head = this.#output.get(dst | 0);
+    const hash = hashOf(dst, src);
+    const head = this.#output.get(hash);
     for (let entry = head; entry !== undefined; entry = entry.next) {
-      if (entry.src !== src || entry.device !== key.device || entry.mark !== mark || entry.tos !== tos || entry.flag !== flag) continue;
+      if (entry.dst !== dst || entry.src !== src || entry.device !== key.device || entry.mark !== mark || entry.tos !== tos || entry.flag !== flag) continue;
       const expiresAtNs = entry.route.expiresAtNs ?? 0;
       if (expiresAtNs === 0 || this.#host.loop.nowNs <= expiresAtNs) return entry.route;
-      this.#output.delete(dst | 0);
+      this.#output.delete(hash);
       break;
     }
     const route = this.#lookupOutput({ dst, src, device: key.device, mark, tos, anySource: flag });
     if (!isRouteError(route)) {
-      if (this.#output.size >= CACHE_MAX) this.#output.clear();
-      this.#output.set(dst | 0, { src, device: key.device, mark, tos, flag, route, next: this.#output.get(dst | 0) });
+      this.#makeRoom();
+      this.#output.set(hash, { dst, src, device: key.device, mark, tos, flag, route, next: this.#output.get(hash) });
     }
     const trace = this.#host.trace;
     if (trace.isFull) this.#traceRoute("out", dst, src, route);
@@ -197,7 +213,15 @@ export class Ipv4Routing implements Routing {
   }
 
   /** net/ipv4/route.c:rt_set_nexthop and ipv4_mtu. */
-  #finish(wanted: { type: RouteType; device: NetDevice; dst: Ipv4Address; src: Ipv4Address; result: FibResult | undefined; doRedirect: boolean; isForwarded: boolean }): Route {
+  #finish(wanted: {
+    type: RouteType;
+    device: NetDevice;
+    dst: Ipv4Address;
+    src: Ipv4Address;
+    result: FibResult | undefined;
+    doRedirect: boolean;
+    isForwarded: boolean;
+  }): Route {
     const { type, device, dst, src, result, doRedirect, isForwarded } = wanted;
     const entry = result?.route;
     const exception = result === undefined || type !== "unicast" ? undefined : this.#exceptions.find(dst, result, this.#host.loop.nowNs);
@@ -228,18 +252,20 @@ export class Ipv4Routing implements Routing {
     this.#refresh();
     const tos = key.tos & ROUTING_TOS;
     const flag = key.isArp === true;
-    const head = this.#input.get(key.dst | 0);
+    const hash = hashOf(key.dst, key.src);
+    const head = this.#input.get(hash);
     for (let entry = head; entry !== undefined; entry = entry.next) {
-      if (entry.src !== key.src || entry.device !== key.device || entry.mark !== key.mark || entry.tos !== tos || entry.flag !== flag) continue;
+      if (entry.dst !== key.dst || entry.src !== key.src || entry.device !== key.device || entry.mark !== key.mark || entry.tos !== tos || entry.flag !== flag)
+        continue;
       const expiresAtNs = entry.route.expiresAtNs ?? 0;
       if (expiresAtNs === 0 || this.#host.loop.nowNs <= expiresAtNs) return entry.route;
-      this.#input.delete(key.dst | 0);
+      this.#input.delete(hash);
       break;
     }
     const route = this.#lookupInput(key, tos);
     if (!isRouteError(route)) {
-      if (this.#input.size >= CACHE_MAX) this.#input.clear();
-      this.#input.set(key.dst | 0, { src: key.src, device: key.device, mark: key.mark, tos, flag, route, next: this.#input.get(key.dst | 0) });
+      this.#makeRoom();
+      this.#input.set(hash, { dst: key.dst, src: key.src, device: key.device, mark: key.mark, tos, flag, route, next: this.#input.get(hash) });
     }
     const trace = this.#host.trace;
     if (trace.isFull) this.#traceRoute("in", key.dst, key.src, route);
@@ -261,7 +287,9 @@ export class Ipv4Routing implements Routing {
     const result = host.fib.lookup({ dst, src, mark, tos, scope: SCOPE_GLOBAL, output: undefined, input: device });
     const forwards = device.conf.forwarding !== 0;
     if (typeof result === "string") {
-      return forwards ? failure(result, `no route to ${formatIpv4Address(dst)}`) : failure("EHOSTUNREACH", `no route to ${formatIpv4Address(dst)}, and ${device.name} does not forward`);
+      return forwards
+        ? failure(result, `no route to ${formatIpv4Address(dst)}`)
+        : failure("EHOSTUNREACH", `no route to ${formatIpv4Address(dst)}, and ${device.name} does not forward`);
     }
     const type = result.route.type;
     if (type === "broadcast") {
@@ -305,7 +333,8 @@ export class Ipv4Routing implements Routing {
   #deliverMulticast(key: InputKey, tos: number): Route | RouteError {
     const { dst, src, device } = key;
     const host = this.#host;
-    if (!host.multicast.isMember(dst, device)) return { errno: "EINVAL", reason: "IP_INVALID_DEST", detail: `nobody has joined ${formatIpv4Address(dst)} on ${device.name}` };
+    if (!host.multicast.isMember(dst, device))
+      return { errno: "EINVAL", reason: "IP_INVALID_DEST", detail: `nobody has joined ${formatIpv4Address(dst)} on ${device.name}` };
     const isLoopbackSource = isLoopback(src) && host.sysctl.inForce(device, "route_localnet") === 0;
     if (isMulticast(src) || src === LIMITED_BROADCAST || isLoopbackSource || (isZeroNet(src) && !isLocalMulticast(dst))) {
       return { errno: "EINVAL", reason: "IP_INVALID_SOURCE", detail: `source ${formatIpv4Address(src)} is no unicast address` };
@@ -351,7 +380,13 @@ export class Ipv4Routing implements Routing {
   }
 
   /** net/ipv4/route.c:__ip_do_redirect. */
-  learnRedirect(destination: Ipv4Address, gateway: Ipv4Address, device: NetDevice, from?: Ipv4Address, flow: { readonly src?: Ipv4Address; readonly mark?: number } = {}): void {
+  learnRedirect(
+    destination: Ipv4Address,
+    gateway: Ipv4Address,
+    device: NetDevice,
+    from?: Ipv4Address,
+    flow: { readonly src?: Ipv4Address; readonly mark?: number } = {},
+  ): void {
     const { sysctl, fib, neighbours, loop } = this.#host;
     const route = this.output({ dst: destination, src: flow.src ?? 0, mark: flow.mark ?? 0, anySource: true });
     if (isRouteError(route) || route.gateway === 0 || (from !== undefined && route.gateway !== from)) return;
@@ -391,8 +426,25 @@ export class Ipv4Routing implements Routing {
       return;
     }
     const detail = route.isRedirected === true ? "by an ICMP redirect" : "";
-    trace.emit({ kind: "route", host: name, cause: 0, direction, dst, src: src !== 0 ? src : route.source, type: route.type, device: route.device.name, gateway: route.gateway, table: route.table, detail });
+    trace.emit({
+      kind: "route",
+      host: name,
+      cause: 0,
+      direction,
+      dst,
+      src: src !== 0 ? src : route.source,
+      type: route.type,
+      device: route.device.name,
+      gateway: route.gateway,
+      table: route.table,
+      detail,
+    });
   }
+}
+
+/** Both addresses decide, so that the many clients of one service do not share a chain. */
+function hashOf(dst: Ipv4Address, src: Ipv4Address): number {
+  return (dst ^ Math.imul(src, 0x9e3779b1)) | 0;
 }
 
 function failure(errno: string, detail: string): RouteError {

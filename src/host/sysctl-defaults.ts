@@ -13,7 +13,8 @@ export const IPV4_INTEGERS: readonly { readonly min: number; readonly max: numbe
   {
     min: INT_MIN,
     max: INT_MAX,
-    values: "icmp_ratemask=6168 igmp_max_memberships=20 igmp_max_msf=10 route.min_adv_mss=256 tcp_base_mss=1024 " +
+    values:
+      "icmp_ratemask=6168 igmp_max_memberships=20 igmp_max_msf=10 route.min_adv_mss=256 tcp_base_mss=1024 " +
       "tcp_challenge_ack_limit=2147483647 tcp_fastopen=1 tcp_limit_output_bytes=1048576 tcp_max_reordering=300 tcp_max_syn_backlog=128 " +
       "tcp_max_tw_buckets=8192 tcp_probe_threshold=8 tcp_reordering=3 xfrm4_gc_thresh=32768",
   },
@@ -30,7 +31,8 @@ export const IPV4_INTEGERS: readonly { readonly min: number; readonly max: numbe
   {
     min: 0,
     max: 1,
-    values: "fib_multipath_use_neigh=0 icmp_echo_enable_probe=0 icmp_echo_ignore_all=0 icmp_echo_ignore_broadcasts=1 " +
+    values:
+      "fib_multipath_use_neigh=0 icmp_echo_enable_probe=0 icmp_echo_ignore_all=0 icmp_echo_ignore_broadcasts=1 " +
       "icmp_errors_use_inbound_ifaddr=0 icmp_ignore_bogus_error_responses=1 ip_autobind_reuse=0 ip_forward_update_priority=1 " +
       "nexthop_compat_mode=1 raw_l3mdev_accept=1 tcp_autocorking=1 tcp_ecn_fallback=1 tcp_l3mdev_accept=0 tcp_migrate_req=0 " +
       "tcp_no_ssthresh_metrics_save=1 tcp_reflect_tos=0 tcp_shrink_window=0 udp_l3mdev_accept=0",
@@ -58,7 +60,8 @@ export const IPV4_INTEGERS: readonly { readonly min: number; readonly max: numbe
   {
     min: 0,
     max: 255,
-    values: "fwmark_reflect=0 igmp_link_local_mcast_reports=1 ip_dynaddr=0 ip_early_demux=1 ip_forward_use_pmtu=0 ip_no_pmtu_disc=0 " +
+    values:
+      "fwmark_reflect=0 igmp_link_local_mcast_reports=1 ip_dynaddr=0 ip_early_demux=1 ip_forward_use_pmtu=0 ip_no_pmtu_disc=0 " +
       "ip_nonlocal_bind=0 tcp_abort_on_overflow=0 tcp_comp_sack_nr=44 tcp_dsack=1 tcp_early_demux=1 tcp_fack=0 tcp_frto=2 " +
       "tcp_fwmark_accept=0 tcp_keepalive_probes=9 tcp_moderate_rcvbuf=1 tcp_mtu_probing=0 tcp_no_metrics_save=0 tcp_orphan_retries=0 " +
       "tcp_recovery=1 tcp_retrans_collapse=1 tcp_retries1=3 tcp_retries2=15 tcp_rfc1337=0 tcp_sack=1 tcp_slow_start_after_idle=1 " +
@@ -98,8 +101,8 @@ export const IPV4_INTEGERS: readonly { readonly min: number; readonly max: numbe
   {
     min: 0,
     max: INT_MAX,
-    values: "icmp_msgs_burst=50 icmp_msgs_per_sec=1000 icmp_ratelimit=1000 ipfrag_max_dist=64 tcp_fastopen_blackhole_timeout_sec=0 " +
-      "tcp_invalid_ratelimit=500",
+    values:
+      "icmp_msgs_burst=50 icmp_msgs_per_sec=1000 icmp_ratelimit=1000 ipfrag_max_dist=64 tcp_fastopen_blackhole_timeout_sec=0 " + "tcp_invalid_ratelimit=500",
   },
   {
     min: 0,
@@ -165,7 +168,8 @@ export const IPV6_CONF_VALUES =
 export const OTHER_INTEGERS: readonly { readonly prefix: string; readonly values: string }[] = [
   {
     prefix: "net.netfilter.nf_conntrack_",
-    values: "acct=0 buckets=8192 checksum=1 count=0 dccp_loose=1 dccp_timeout_closereq=64 dccp_timeout_closing=64 dccp_timeout_open=43200 " +
+    values:
+      "acct=0 buckets=8192 checksum=1 count=0 dccp_loose=1 dccp_timeout_closereq=64 dccp_timeout_closing=64 dccp_timeout_open=43200 " +
       "dccp_timeout_partopen=480 dccp_timeout_request=240 dccp_timeout_respond=480 dccp_timeout_timewait=240 events=2 expect_max=128 " +
       "frag6_high_thresh=4194304 frag6_low_thresh=3145728 frag6_timeout=60 generic_timeout=600 gre_timeout=30 gre_timeout_stream=180 " +
       "icmp_timeout=30 icmpv6_timeout=30 log_invalid=0 max=8192 sctp_timeout_closed=10 sctp_timeout_cookie_echoed=3 " +
@@ -181,7 +185,8 @@ export const OTHER_INTEGERS: readonly { readonly prefix: string; readonly values
   },
   {
     prefix: "net.ipv6.",
-    values: "anycast_src_echo_reply=0 auto_flowlabels=1 bindv6only=0 fib_multipath_hash_fields=7 fib_multipath_hash_policy=0 " +
+    values:
+      "anycast_src_echo_reply=0 auto_flowlabels=1 bindv6only=0 fib_multipath_hash_fields=7 fib_multipath_hash_policy=0 " +
       "fib_notify_on_flag_change=0 flowlabel_consistency=1 flowlabel_reflect=0 flowlabel_state_ranges=0 fwmark_reflect=0 " +
       "icmp.echo_ignore_all=0 icmp.echo_ignore_anycast=0 icmp.echo_ignore_multicast=0 icmp.ratelimit=1000 idgen_delay=1 idgen_retries=3 " +
       "ioam6_id=16777215 ip6frag_high_thresh=4194304 ip6frag_low_thresh=3145728 ip6frag_time=60 ip_nonlocal_bind=0 " +
@@ -200,7 +205,8 @@ export const OTHER_INTEGERS: readonly { readonly prefix: string; readonly values
   },
   {
     prefix: "kernel.",
-    values: "auto_msgmni=0 bpf_stats_enabled=0 cad_pid=0 cap_last_cap=40 core_pipe_limit=0 core_uses_pid=0 ctrl-alt-del=1 dmesg_restrict=0 " +
+    values:
+      "auto_msgmni=0 bpf_stats_enabled=0 cad_pid=0 cap_last_cap=40 core_pipe_limit=0 core_uses_pid=0 ctrl-alt-del=1 dmesg_restrict=0 " +
       "keys.gc_delay=300 keys.maxbytes=20000 keys.maxkeys=200 keys.root_maxbytes=25000000 keys.root_maxkeys=1000000 kptr_restrict=0 " +
       "max_lock_depth=1024 modules_disabled=0 msgmax=8192 msgmnb=16384 msgmni=32000 ngroups_max=65536 oops_limit=10000 overflowgid=65534 " +
       "overflowuid=65534 panic=0 panic_on_oops=0 panic_on_warn=0 panic_print=0 pid_max=32768 print-fatal-signals=0 printk_delay=0 " +
@@ -212,7 +218,8 @@ export const OTHER_INTEGERS: readonly { readonly prefix: string; readonly values
   },
   {
     prefix: "vm.",
-    values: "admin_reserve_kbytes=8192 compact_unevictable_allowed=1 compaction_proactiveness=20 dirty_background_bytes=0 " +
+    values:
+      "admin_reserve_kbytes=8192 compact_unevictable_allowed=1 compaction_proactiveness=20 dirty_background_bytes=0 " +
       "dirty_background_ratio=10 dirty_bytes=0 dirty_expire_centisecs=3000 dirty_ratio=20 dirty_writeback_centisecs=500 " +
       "dirtytime_expire_seconds=43200 extfrag_threshold=500 laptop_mode=0 max_map_count=65530 min_free_kbytes=4011 mmap_min_addr=4096 " +
       "oom_dump_tasks=1 oom_kill_allocating_task=0 overcommit_kbytes=0 overcommit_memory=0 overcommit_ratio=50 page-cluster=3 " +
@@ -221,7 +228,8 @@ export const OTHER_INTEGERS: readonly { readonly prefix: string; readonly values
   },
   {
     prefix: "fs.",
-    values: "aio-max-nr=65536 aio-nr=0 dir-notify-enable=1 epoll.max_user_watches=223899 fanotify.max_queued_events=16384 " +
+    values:
+      "aio-max-nr=65536 aio-nr=0 dir-notify-enable=1 epoll.max_user_watches=223899 fanotify.max_queued_events=16384 " +
       "fanotify.max_user_groups=128 fanotify.max_user_marks=8697 file-max=100508 inotify.max_queued_events=16384 " +
       "inotify.max_user_instances=128 inotify.max_user_watches=8198 lease-break-time=45 leases-enable=1 mount-max=100000 " +
       "mqueue.msg_default=10 mqueue.msg_max=10 mqueue.msgsize_default=8192 mqueue.msgsize_max=8192 mqueue.queues_max=256 nr_open=1048576 " +

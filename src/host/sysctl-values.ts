@@ -96,7 +96,7 @@ export function stringLeaf(initial: string, accept?: (text: string) => Errno | u
   return {
     read: () => current,
     write(text) {
-      const word = text.replace(/[\n\0][^]*$/, "");
+      const word = (/^[^\n\0]*/.exec(text) as RegExpExecArray)[0];
       const errno = accept?.(word);
       if (errno === undefined) current = word;
       return errno;

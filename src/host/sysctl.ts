@@ -151,7 +151,7 @@ export class SysctlTree implements Sysctl {
     const own = device.conf[key];
     switch (COMBINATIONS[key]) {
       case "max":
-        return all > own ? all : own;
+        return Math.max(all, own);
       case "or":
         return all !== 0 ? all : own;
       case "and":

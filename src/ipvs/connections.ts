@@ -89,6 +89,7 @@ export class Connections implements ConnectionOwner {
     if (dest !== undefined) this.bindSynced(connection, dest);
     table.add(connection);
     connection.timer.arm(FRESH_TIMEOUT_NS);
+    this.#trace(connection, "", stateName(connection));
     return connection;
   }
 
@@ -119,7 +120,8 @@ export class Connections implements ConnectionOwner {
     else connection.state = state;
     connection.syncedState = connection.state;
     connection.timeoutNs = timeoutNs;
-    this.#trace(connection, before, stateName(connection));
+    const after = stateName(connection);
+    if (after !== before) this.#trace(connection, before, after);
     this.put(connection);
   }
 

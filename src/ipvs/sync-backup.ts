@@ -67,14 +67,21 @@ export class SyncBackup {
   #listen(device: NetDevice, id: number): Errno | undefined {
     const { host } = this.#director;
     const { group, port, syncId } = this.#spec;
-    const socket = host.udp.bind({ address: group, port: port + id, device, reuseAddress: true }, { onDatagram: (payload) => this.receive(payload), onError: () => {} });
+    const socket = host.udp.bind(
+      { address: group, port: port + id, device, reuseAddress: true },
+      { onDatagram: (payload) => this.receive(payload), onError: () => {} },
+    );
     if (typeof socket === "string") {
       host.log.write("IPVS: Error binding to the multicast addr");
       return socket;
     }
     this.#sockets.push(socket);
     const errno = socket.join(group, device);
-    host.log.write(errno !== undefined ? "IPVS: Error joining to the multicast group" : `IPVS: sync thread started: state = BACKUP, mcast_ifn = ${this.#spec.device}, syncid = ${syncId}, id = ${id}`);
+    host.log.write(
+      errno !== undefined
+        ? "IPVS: Error joining to the multicast group"
+        : `IPVS: sync thread started: state = BACKUP, mcast_ifn = ${this.#spec.device}, syncid = ${syncId}, id = ${id}`,
+    );
     return errno;
   }
 
@@ -114,7 +121,9 @@ export class SyncBackup {
   #find(record: SyncRecord, isTemplate: boolean): Connection | undefined {
     const { table } = this.#director;
     const { protocol, clientAddress, clientPort, virtualAddress, virtualPort } = record;
-    return isTemplate ? table.findTemplate(protocol, clientAddress, virtualAddress, virtualPort) : table.findIn(protocol, clientAddress, clientPort, virtualAddress, virtualPort);
+    return isTemplate
+      ? table.findTemplate(protocol, clientAddress, virtualAddress, virtualPort)
+      : table.findIn(protocol, clientAddress, clientPort, virtualAddress, virtualPort);
   }
 
   /** Without a server of that address here the entry forwards as the other director did. */

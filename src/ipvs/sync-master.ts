@@ -59,7 +59,16 @@ const FORWARD_BITS: Readonly<Record<ForwardingMethod, number>> = {
 };
 
 /** What a failing send is logged with. */
-const ERRNO_NUMBERS: Readonly<Record<Errno, number>> = { EPERM: 1, EACCES: 13, EINVAL: 22, EMSGSIZE: 90, ENETDOWN: 100, ENETUNREACH: 101, ENOBUFS: 105, EHOSTUNREACH: 113 };
+const ERRNO_NUMBERS: Readonly<Record<Errno, number>> = {
+  EPERM: 1,
+  EACCES: 13,
+  EINVAL: 22,
+  EMSGSIZE: 90,
+  ENETDOWN: 100,
+  ENETUNREACH: 101,
+  ENOBUFS: 105,
+  EHOSTUNREACH: 113,
+};
 
 export class SyncMaster {
   readonly #director: Director;

@@ -104,13 +104,7 @@ export class ScenarioRun {
     this.#scenario = scenario;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.world = new World(scenario, {
-      parts: options.parts,
-      seed: options.seed,
-      onLimit: (error) => {
-        this.#shellLimit ??= this.#locate(error);
-      },
-    });
+    this.world = new World(scenario, { parts: options.parts, seed: options.seed });
     this.results = scenario.timeline.map(() => ({}));
     this.#stepsLeft = scenario.timeline.length;
     for (const sink of options.sinks ?? []) this.world.trace.addSink(sink);
@@ -324,11 +318,11 @@ export class ScenarioRun {
   }
 
   #startScript(host: string, script: string, onEnd: () => void): RunningScript {
-    const onOutputLimit = () => {
-      this.#limitReached ??= "outputChars";
+    const onLimit = (error: ShellLimitError) => {
+      this.#shellLimit ??= this.#locate(error);
     };
     try {
-      return this.#options.parts.startScript(this.world.machine(host), script, { outputCharsMax: this.#limits.outputChars, onOutputLimit, onEnd });
+      return this.#options.parts.startScript(this.world.machine(host), script, { outputCharsMax: this.#limits.outputChars, onLimit, onEnd });
     } catch (error) {
       throw this.#locate(error);
     }

@@ -26,8 +26,6 @@ export interface MachineOptions {
   readonly trace: Tracer;
   readonly random: RandomStreams;
   readonly epochSeconds: number;
-  /** A script of the machine wanted more than it may; it has been killed. */
-  readonly onLimit: (error: ShellLimitError) => void;
 }
 
 /** A script that was started on a machine. */
@@ -42,15 +40,20 @@ export interface RunningScript {
   interrupt(): void;
 }
 
+export interface ScriptOptions {
+  readonly outputCharsMax: number;
+  readonly onEnd: () => void;
+  readonly onLimit: (error: ShellLimitError) => void;
+}
+
 /** How machines are made and scripts are run on them: the real ones, or fakes in tests. */
 export interface WorldParts {
   createMachine(options: MachineOptions): Machine;
-  /** Runs `bash -c script` as root. `onEnd` is called once, inside an event or before this returns. */
-  startScript(
-    machine: Machine,
-    script: string,
-    options: { readonly outputCharsMax: number; readonly onEnd: () => void; readonly onOutputLimit: () => void },
-  ): RunningScript;
+  /**
+   * Runs `bash -c script` as root. `onEnd` is called once, inside an event or before this returns; before it `onLimit`, when the script
+   * wanted more than it may and was killed.
+   */
+  startScript(machine: Machine, script: string, options: ScriptOptions): RunningScript;
 }
 
 /** One interface of the scenario with both its ends. */
@@ -73,14 +76,14 @@ export class World {
 
   constructor(
     scenario: Scenario,
-    options: { readonly parts: WorldParts; readonly seed?: string | undefined; readonly onLimit?: (error: ShellLimitError) => void },
+    options: { readonly parts: WorldParts; readonly seed?: string | undefined },
   ) {
     this.trace = new Tracer(this.loop);
     this.random = new RandomStreams(options.seed ?? scenario.seed);
     for (const { name, properties } of scenario.links) {
       this.links.set(name, new Switch({ name, loop: this.loop, trace: this.trace, random: this.random.stream(`link/${name}`), properties }));
     }
-    for (const host of scenario.hosts) this.#addHost(host, options.parts, options.onLimit ?? (() => {}));
+    for (const host of scenario.hosts) this.#addHost(host, options.parts);
   }
 
   machine(name: string): Machine {
@@ -100,8 +103,8 @@ export class World {
     this.setPorts(hostName, undefined, false);
   }
 
-  #addHost(spec: HostSpec, parts: WorldParts, onLimit: (error: ShellLimitError) => void): void {
-    const machine = parts.createMachine({ name: spec.name, loop: this.loop, trace: this.trace, random: this.random, epochSeconds: EPOCH_SECONDS, onLimit });
+  #addHost(spec: HostSpec, parts: WorldParts): void {
+    const machine = parts.createMachine({ name: spec.name, loop: this.loop, trace: this.trace, random: this.random, epochSeconds: EPOCH_SECONDS });
     this.machines.set(spec.name, machine);
     const { host } = machine;
     // The lab plugs in every interface of a host first and configures them then: the order of ports on a link is file order either way.
@@ -116,8 +119,9 @@ export class World {
   #attach(host: Host, spec: InterfaceSpec): Attachment {
     const link = this.links.get(spec.link);
     assert(link !== undefined, `the world has no link ${spec.link}`);
+    const linkPosition = link.ports.length;
     const port = link.addPort();
-    const device = host.devices.addEthernet({ name: spec.name, mac: spec.mac, mtu: spec.mtu, port });
+    const device = host.devices.addEthernet({ name: spec.name, mac: spec.mac, mtu: spec.mtu, port, link: spec.link, linkPosition });
     port.connect(device);
     return { spec, port, device };
   }

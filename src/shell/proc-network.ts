@@ -54,13 +54,15 @@ function formatDevices(host: Host): string {
   const head =
     "Inter-|   Receive                                                |  Transmit\n" +
     " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
-  const rows = [...host.devices.list].sort((a, b) => a.index - b.index).map((device) => {
-    const c = device.counters;
-    const pad = (value: number, width: number): string => String(value).padStart(width);
-    const receive = `${pad(c.rxBytes, 7)} ${pad(c.rxPackets, 7)} ${pad(c.rxErrors, 4)} ${pad(c.rxDropped, 4)} ${pad(0, 4)} ${pad(0, 5)} ${pad(0, 10)} ${pad(c.multicast, 9)}`;
-    const transmit = `${pad(c.txBytes, 8)} ${pad(c.txPackets, 7)} ${pad(c.txErrors, 4)} ${pad(c.txDropped, 4)} ${pad(0, 4)} ${pad(0, 5)} ${pad(c.txCarrierErrors, 7)} ${pad(0, 10)}`;
-    return `${device.name.padStart(6)}: ${receive} ${transmit}\n`;
-  });
+  const rows = [...host.devices.list]
+    .sort((a, b) => a.index - b.index)
+    .map((device) => {
+      const c = device.counters;
+      const pad = (value: number, width: number): string => String(value).padStart(width);
+      const receive = `${pad(c.rxBytes, 7)} ${pad(c.rxPackets, 7)} ${pad(c.rxErrors, 4)} ${pad(c.rxDropped, 4)} ${pad(0, 4)} ${pad(0, 5)} ${pad(0, 10)} ${pad(c.multicast, 9)}`;
+      const transmit = `${pad(c.txBytes, 8)} ${pad(c.txPackets, 7)} ${pad(c.txErrors, 4)} ${pad(c.txDropped, 4)} ${pad(0, 4)} ${pad(0, 5)} ${pad(c.txCarrierErrors, 7)} ${pad(0, 10)}`;
+      return `${device.name.padStart(6)}: ${receive} ${transmit}\n`;
+    });
   return head + rows.join("");
 }
 

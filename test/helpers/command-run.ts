@@ -6,8 +6,8 @@
 
 import type { Host } from "../../src/host/host.ts";
 import type { Command, CommandContext, Running } from "../../src/shell/command.ts";
-import type { Machine } from "../../src/shell/machine.ts";
 import { FileError, type FileSystem } from "../../src/shell/file-system.ts";
+import type { Machine } from "../../src/shell/machine.ts";
 import { sysctlFiles } from "../../src/shell/proc-network.ts";
 
 export interface TranscriptStep {
@@ -56,7 +56,12 @@ export interface Ran {
   readonly all: string;
 }
 
-export function runCommand(host: Host, command: Command, args: readonly string[], options: { readonly files?: Map<string, string>; readonly stdin?: string } = {}): Ran {
+export function runCommand(
+  host: Host,
+  command: Command,
+  args: readonly string[],
+  options: { readonly files?: Map<string, string>; readonly stdin?: string } = {},
+): Ran {
   let stdout = "";
   let stderr = "";
   let all = "";
@@ -68,9 +73,11 @@ export function runCommand(host: Host, command: Command, args: readonly string[]
     cwd: "/root",
     machine,
     stdin: {
-      *readAll(): Running<string> {
-        return options.stdin ?? "";
-      },
+      readAll: () =>
+        (function* (): Running<string> {
+          yield* [];
+          return options.stdin ?? "";
+        })(),
     },
     stdout: {
       write(text: string) {

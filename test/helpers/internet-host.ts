@@ -3,22 +3,22 @@
  * that configure them.
  */
 
-import type { FrameReceiver, LinkPort } from "../../src/link/port.ts";
+import { parseIpv4Cidr } from "../../src/base/ipv4-address.ts";
 import { InterfaceAddressTable } from "../../src/host/addresses.ts";
-import { NetDeviceTable } from "../../src/host/device-table.ts";
 import type { NetDevice } from "../../src/host/device.ts";
+import { NetDeviceTable } from "../../src/host/device-table.ts";
 import { FibTables } from "../../src/host/fib.ts";
 import type { Host } from "../../src/host/host.ts";
-import { Multicast } from "../../src/host/multicast.ts";
 import { KERNEL_6_1_176 } from "../../src/host/kernel-options.ts";
+import { Multicast } from "../../src/host/multicast.ts";
 import { Ipv4Routing } from "../../src/host/routing.ts";
 import type { SkBuff } from "../../src/host/skb.ts";
 import { SysctlTree } from "../../src/host/sysctl.ts";
 import { SimulationLoop } from "../../src/kernel/loop.ts";
 import { RandomStreams } from "../../src/kernel/random.ts";
+import type { FrameReceiver, LinkPort } from "../../src/link/port.ts";
 import { MemorySink, Tracer } from "../../src/trace/tracer.ts";
 import type { EthernetFrame } from "../../src/wire/packet.ts";
-import { parseIpv4Cidr } from "../../src/base/ipv4-address.ts";
 
 /** A cable that only remembers what was sent. */
 export class RecordingPort implements LinkPort {
@@ -79,7 +79,10 @@ export function internetHost(interfaces: Readonly<Record<string, TestInterface>>
     log: { lines, write: (text: string) => void lines.push({ timeNs: loop.nowNs, text }) },
     random: (name: string) => streams.stream(name),
     ip: { receive: (skb: SkBuff) => void received.push(skb), registerProtocol: () => {}, localOut: () => undefined },
-    arp: { receive: (_: NetDevice, frame: EthernetFrame) => void arpReceived.push(frame), sendGratuitous: (_: NetDevice, address: number) => void announced.push(address) },
+    arp: {
+      receive: (_: NetDevice, frame: EthernetFrame) => void arpReceived.push(frame),
+      sendGratuitous: (_: NetDevice, address: number) => void announced.push(address),
+    },
     neighbours: {
       list: [],
       lookup: () => undefined,
@@ -105,15 +108,35 @@ export function internetHost(interfaces: Readonly<Record<string, TestInterface>>
     const port = new RecordingPort();
     ports.set(name, port);
     number++;
-    const device = host.devices.addEthernet({ name, mac: 0x020000000000 + number, mtu: spec.mtu ?? 1500, port, link: spec.link ?? name, linkPosition: spec.linkPosition ?? 0 });
+    const device = host.devices.addEthernet({
+      name,
+      mac: 0x020000000000 + number,
+      mtu: spec.mtu ?? 1500,
+      port,
+      link: spec.link ?? name,
+      linkPosition: spec.linkPosition ?? 0,
+    });
     for (const cidr of spec.addresses ?? []) addAddress(host, device, cidr, { hasBroadcast: true });
     host.devices.setUp(device);
   }
   return host;
 }
 
-export function addAddress(host: Host, device: NetDevice, cidr: string, options: { hasBroadcast?: boolean; scope?: number; label?: string } = {}): string | undefined {
+export function addAddress(
+  host: Host,
+  device: NetDevice,
+  cidr: string,
+  options: { hasBroadcast?: boolean; scope?: number; label?: string } = {},
+): string | undefined {
   const { address, prefixLength } = parseIpv4Cidr(cidr) ?? { address: 0, prefixLength: 32 };
   const broadcast = options.hasBroadcast === true && prefixLength < 31 ? (address | (2 ** (32 - prefixLength) - 1)) >>> 0 : 0;
-  return host.addresses.add(device, { address, peer: address, prefixLength, broadcast, scope: options.scope ?? 0, label: options.label ?? device.name, noPrefixRoute: false });
+  return host.addresses.add(device, {
+    address,
+    peer: address,
+    prefixLength,
+    broadcast,
+    scope: options.scope ?? 0,
+    label: options.label ?? device.name,
+    noPrefixRoute: false,
+  });
 }

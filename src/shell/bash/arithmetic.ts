@@ -140,6 +140,10 @@ class Evaluator {
     return value;
   }
 
+  #isKind(kind: TokenKind): boolean {
+    return this.#kind === kind;
+  }
+
   #is(operator: string): boolean {
     return this.#kind === "operator" && this.#token === operator;
   }
@@ -160,7 +164,7 @@ class Evaluator {
         const target = this.#target as Target;
         const saved = { at: this.#at, start: this.#tokenStart, token: this.#token, last: this.#lastStart };
         this.#next();
-        if (this.#kind === "operator" && ASSIGNMENTS.has(this.#token)) return this.#assign(target, this.#token);
+        if (this.#isKind("operator") && ASSIGNMENTS.has(this.#token)) return this.#assign(target, this.#token);
         this.#at = saved.at;
         this.#tokenStart = saved.start;
         this.#token = saved.token;
@@ -188,11 +192,11 @@ class Evaluator {
     const test = this.#binary(0);
     if (!this.#is("?")) return test;
     this.#next();
-    if (this.#is(":") || this.#kind === "end") this.#fail("expression expected");
+    if (this.#is(":") || this.#isKind("end")) this.#fail("expression expected");
     const first = this.#branch(test !== 0n, () => this.#comma());
     if (!this.#is(":")) this.#fail("`:' expected for conditional expression");
     this.#next();
-    if (this.#kind === "end") this.#fail("expression expected");
+    if (this.#isKind("end")) this.#fail("expression expected");
     const second = this.#branch(test === 0n, () => this.#assignment());
     return test !== 0n ? first : second;
   }
@@ -246,7 +250,7 @@ class Evaluator {
       const operator = this.#token;
       if (operator === "++" || operator === "--") {
         this.#next();
-        if (this.#kind === "name") {
+        if (this.#isKind("name")) {
           const target = this.#target as Target;
           this.#next();
           const value = this.#apply(operator === "++" ? "+" : "-", this.#read(target), 1n);

@@ -71,6 +71,7 @@ function* runStatement(shell: Shell, statement: Statement, inPlace: boolean): Ru
 
 /** Runs the actions of traps whose signals have come. */
 export function* runPendingTraps(shell: Shell): Running<void> {
+  if (shell.dyingOf !== undefined) throw new ShellExit(128);
   while (shell.pendingTraps.length > 0 && !shell.isRunningTrap) {
     const signal = shell.pendingTraps.shift() as string;
     const action = shell.traps.get(signal);

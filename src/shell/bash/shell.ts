@@ -50,7 +50,7 @@ export interface Engine {
   /** Path that `<(...)` or `>(...)` stands for. */
   processSubstitution(shell: Shell, operator: "<" | ">", script: ParsedScript | undefined): Running<string>;
   /** Runs text as `eval`, `source` and traps do. */
-  runText(shell: Shell, text: string, options: { readonly name: string; readonly firstLine: number; readonly problemPrefix: string }): Running<number>;
+  runText(shell: Shell, text: string, options: { readonly name: string; readonly firstLine: number; readonly problemPrefix: string; readonly inPlace?: boolean }): Running<number>;
   callFunction(shell: Shell, called: ShellFunction, args: readonly string[]): Running<number>;
   /** Runs argv: function, builtin (`skips` decides) or file. */
   runWords(shell: Shell, argv: readonly string[], skips: { readonly functions?: boolean; readonly files?: boolean }): Running<number>;

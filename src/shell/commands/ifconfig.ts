@@ -95,7 +95,15 @@ class InterfaceName {
     if (address === 0) return undefined;
     const prefixLength = isPointToPoint(device) ? 32 : classLength;
     const broadcast = hasBroadcast(device) && prefixLength < 31 ? broadcastOf(address, prefixLength) : 0;
-    return this.#host.addresses.add(device, { address, peer: address, prefixLength, broadcast, scope: defaultScope(address), label: this.name, noPrefixRoute: false });
+    return this.#host.addresses.add(device, {
+      address,
+      peer: address,
+      prefixLength,
+      broadcast,
+      scope: defaultScope(address),
+      label: this.name,
+      noPrefixRoute: false,
+    });
   }
 
   /** Takes the address away and puts a changed one in its place, as the kernel does for mask, broadcast and destination. */
@@ -168,55 +176,72 @@ class Ifconfig {
   }
 
   #otherFamily(): number {
-    this.#context.stderr.write(this.#words[0] === "inet6" ? "SIOCSIFADDR: Permission denied\n" : `ifconfig: ${this.#words[0]} is not supported by this simulator\n`);
+    this.#context.stderr.write(
+      this.#words[0] === "inet6" ? "SIOCSIFADDR: Permission denied\n" : `ifconfig: ${this.#words[0]} is not supported by this simulator\n`,
+    );
     return 1;
   }
 
   #word(word: string): void {
     switch (word) {
       case "up":
-        return this.#flag(true);
+        this.#flag(true);
+        break;
       case "down":
-        return this.#flag(false);
+        this.#flag(false);
+        break;
       case "arp":
       case "-arp":
-        return this.#flags({ isNoArp: word === "-arp" });
+        this.#flags({ isNoArp: word === "-arp" });
+        break;
       case "promisc":
       case "-promisc":
-        return this.#flags({ isPromiscuous: word === "promisc" });
+        this.#flags({ isPromiscuous: word === "promisc" });
+        break;
       case "allmulti":
       case "-allmulti":
-        return this.#flags({ isAllMulticast: word === "allmulti" });
+        this.#flags({ isAllMulticast: word === "allmulti" });
+        break;
       case "multicast":
       case "-multicast":
       case "trailers":
       case "-trailers":
       case "dynamic":
       case "-dynamic":
-        return this.#flags({});
+        this.#flags({});
+        break;
       case "mtu":
-        return this.#mtu(this.#next());
+        this.#mtu(this.#next());
+        break;
       case "netmask":
-        return this.#netmask();
+        this.#netmask();
+        break;
       case "broadcast":
       case "-broadcast":
-        return this.#broadcast(word);
+        this.#broadcast(word);
+        break;
       case "pointopoint":
       case "-pointopoint":
       case "dstaddr":
-        return this.#destination(word);
+        this.#destination(word);
+        break;
       case "hw":
-        return this.#hardware();
+        this.#hardware();
+        break;
       case "txqueuelen":
-        return this.#queueLength(this.#next());
+        this.#queueLength(this.#next());
+        break;
       case "name":
-        return this.#rename(this.#next());
+        this.#rename(this.#next());
+        break;
       case "add":
       case "del":
-        return this.#alias(word, this.#next());
+        this.#alias(word, this.#next());
+        break;
       default:
         if (UNSUPPORTED.has(word)) this.#unsupported(word);
-        return this.#address(word);
+        this.#address(word);
+        break;
     }
   }
 
@@ -256,7 +281,7 @@ class Ifconfig {
 
   #flags(flags: { readonly isNoArp?: boolean; readonly isPromiscuous?: boolean; readonly isAllMulticast?: boolean }): void {
     if (!this.#hasDevice()) return;
-    // On an alias any change of flags but UP is without effect.
+    // On an alias no change of flags but that of UP has an effect.
     if (this.#target.isAlias) this.#check("SIOCSIFFLAGS", this.#target.setUp(true), -1);
     else this.#host.devices.setFlags(this.#target.device as NetDevice, flags);
   }

@@ -52,7 +52,8 @@ function flagLetters(flags: number): string {
 function formatRow(machine: Machine, row: RouteRow, style: RouteTableStyle, isNumeric: boolean): string {
   const isReject = (row.flags & RTF_REJECT) !== 0;
   const isHost = (row.flags & RTF_HOST) !== 0;
-  const destination = !isNumeric && row.destination === 0 ? "default" : isHost ? nameOf(machine, row.destination, isNumeric) : formatIpv4Address(row.destination);
+  const destination =
+    !isNumeric && row.destination === 0 ? "default" : isHost ? nameOf(machine, row.destination, isNumeric) : formatIpv4Address(row.destination);
   const gateway = isReject ? "-" : row.gateway === 0 ? "0.0.0.0" : nameOf(machine, row.gateway, isNumeric);
   const head = `${cut(destination)} ${cut(gateway)} ${cut(formatIpv4Address(row.mask))} ${flagLetters(row.flags).padEnd(6)}`;
   const device = isReject ? "-" : row.device;

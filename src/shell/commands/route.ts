@@ -11,7 +11,7 @@ import { type FibEntry, TABLE_MAIN } from "../../host/route.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { errorText } from "../errno-text.ts";
 import { labelled } from "./ifconfig-format.ts";
-import { NET_TOOLS_VERSION, resolveAddress, ROUTE_FAMILIES } from "./net-tools-text.ts";
+import { NET_TOOLS_VERSION, ROUTE_FAMILIES, resolveAddress } from "./net-tools-text.ts";
 import { formatRouteTable, ROUTE_CACHE, ROUTE_TABLE_IPV6, type RouteTableStyle } from "./route-format.ts";
 
 const USAGE = `Usage: route [-nNvee] [-FC] [<AF>]           List kernel routing tables
@@ -247,7 +247,11 @@ function parseOptions(context: CommandContext, options: Options): readonly strin
       else if (letter === "A") {
         const family = args[++at];
         if (family === "inet6") options.isIpv6 = true;
-        else if (family !== "inet") throw new RouteExit(1, family === undefined ? "route: option requires an argument -- 'A'\n" : `route: family ${family} is not supported by this simulator\n`);
+        else if (family !== "inet")
+          throw new RouteExit(
+            1,
+            family === undefined ? "route: option requires an argument -- 'A'\n" : `route: family ${family} is not supported by this simulator\n`,
+          );
       } else complaints += `route: invalid option -- '${letter}'\n`;
     }
   }
@@ -258,7 +262,19 @@ function parseOptions(context: CommandContext, options: Options): readonly strin
   return args.slice(at);
 }
 
-const LONG_OPTIONS: Readonly<Record<string, string>> = { extend: "e", verbose: "v", version: "V", numeric: "n", symbolic: "N", protocol: "A", cache: "C", fib: "F", help: "h", inet: "4", inet6: "6" };
+const LONG_OPTIONS: Readonly<Record<string, string>> = {
+  extend: "e",
+  verbose: "v",
+  version: "V",
+  numeric: "n",
+  symbolic: "N",
+  protocol: "A",
+  cache: "C",
+  fib: "F",
+  help: "h",
+  inet: "4",
+  inet6: "6",
+};
 
 function execute(context: CommandContext): number {
   const options: Options = { isNumeric: false, extended: 0, isCache: false, isIpv6: false };

@@ -197,11 +197,17 @@ export function sysctlKeyOf(name: string): string {
   const slash = name.indexOf("/");
   const dot = name.indexOf(".");
   if (slash < 0 || (dot >= 0 && dot < slash)) return name;
-  return name.split("").map((c) => (c === "/" ? "." : c === "." ? "/" : c)).join("");
+  return name
+    .split("")
+    .map((c) => (c === "/" ? "." : c === "." ? "/" : c))
+    .join("");
 }
 
 function pathOf(key: string): string {
-  return `/proc/sys/${key.split("").map((c) => (c === "/" ? "." : c === "." ? "/" : c)).join("")}`;
+  return `/proc/sys/${key
+    .split("")
+    .map((c) => (c === "/" ? "." : c === "." ? "/" : c))
+    .join("")}`;
 }
 
 class Sysctl {
@@ -296,7 +302,10 @@ class Sysctl {
   }
 
   #expand(pattern: string): string[] {
-    const source = pattern.replace(/[.+^${}()|\\]/g, "\\$&").replaceAll("*", "[^.]*").replaceAll("?", "[^.]");
+    const source = pattern
+      .replace(/[.+^${}()|\\]/g, "\\$&")
+      .replaceAll("*", "[^.]*")
+      .replaceAll("?", "[^.]");
     const matcher = new RegExp(`^${source}$`);
     return this.#tree.keys().filter((key) => matcher.test(key));
   }

@@ -86,8 +86,44 @@ export interface ProbeSettings {
   wake(): void;
 }
 
-/** `send` returns the errno that a system call gave, with the call's name. */
+/**
+ * What has come in and was not looked at yet. With a socket for each probe one poll finds them all; with one socket for all it finds one
+ * message, an error before a reply, and the program sends another probe before it polls again.
+ */
+class Arrivals {
+  readonly #errors: (() => void)[] = [];
+  readonly #replies: (() => void)[] = [];
+  readonly #wake: () => void;
+  readonly #isOneSocket: boolean;
+
+  constructor(wake: () => void, isOneSocket: boolean) {
+    this.#wake = wake;
+    this.#isOneSocket = isOneSocket;
+  }
+
+  get isEmpty(): boolean {
+    return this.#errors.length === 0 && this.#replies.length === 0;
+  }
+
+  error(handle: () => void): void {
+    this.#errors.push(handle);
+    this.#wake();
+  }
+
+  reply(handle: () => void): void {
+    this.#replies.push(handle);
+    this.#wake();
+  }
+
+  handle(): void {
+    do (this.#errors.shift() ?? this.#replies.shift())?.();
+    while (!this.#isOneSocket && !this.isEmpty);
+  }
+}
+
 export interface ProbeMethod {
+  readonly arrivals: { readonly isEmpty: boolean; handle(): void };
+  /** Returns the errno that a system call gave, with the call's name. */
   send(probe: Probe, ttl: number): { readonly call: string; readonly errno: string } | undefined;
   close(): void;
 }
@@ -104,25 +140,32 @@ export function udpMethod(settings: ProbeSettings, isConstant: boolean): ProbeMe
   const payload = payloadOf(settings.dataBytes);
   const first = settings.port ?? (isConstant ? UDP_CONSTANT_PORT_DEFAULT : UDP_PORT_DEFAULT);
   const open = new Set<{ close(): void }>();
+  const arrivals = new Arrivals(settings.wake, false);
   return {
+    arrivals,
     send(probe, ttl) {
       const finish = (): void => {
         open.delete(socket);
         socket.close();
-        settings.wake();
       };
       const bound = host.udp.bind(
         { address: settings.source, port: 0, receiveErrors: true },
         {
           onDatagram: (_payload, from, packet) => {
-            probe.answered(host.loop.nowNs, from.address, packet.ttl);
-            probe.isFinal = true;
-            finish();
+            const { nowNs } = host.loop;
+            arrivals.reply(() => {
+              probe.answered(nowNs, from.address, packet.ttl);
+              probe.isFinal = true;
+              finish();
+            });
           },
           onError: (_errno, icmp) => {
             if (icmp === undefined) return;
-            probe.reported(host.loop.nowNs, icmp.packet, icmp.message);
-            finish();
+            const { nowNs } = host.loop;
+            arrivals.error(() => {
+              probe.reported(nowNs, icmp.packet, icmp.message);
+              finish();
+            });
           },
         },
       );
@@ -132,7 +175,7 @@ export function udpMethod(settings: ProbeSettings, isConstant: boolean): ProbeMe
       const port = isConstant ? first : (first + probe.index) & 0xffff;
       const refused = socket.connect(destination, port);
       if (refused !== undefined) return { call: "connect", errno: refused };
-      const errno = socket.send(payload, undefined, { ttl, dontFragment: settings.dontFragment });
+      const errno = socket.send(payload, undefined, { ttl, dontFragment: settings.dontFragment, mayFragment: !settings.dontFragment });
       return errno === undefined ? undefined : { call: "send", errno };
     },
     close() {
@@ -147,20 +190,24 @@ export function icmpMethod(settings: ProbeSettings): ProbeMethod {
   const payload = payloadOf(settings.dataBytes);
   const waiting = new Map<number, Probe>();
   const first = settings.port ?? 1;
+  const arrivals = new Arrivals(settings.wake, true);
   const socket = host.icmp.openEcho((packet, icmp) => {
     const isReply = icmp.type === ICMP_ECHO_REPLY;
     const echo = isReply ? icmp : icmp.quoted?.payload;
     const probe = echo instanceof IcmpMessage ? waiting.get(echo.rest & 0xffff) : undefined;
     if (probe === undefined || probe.isDone) return;
-    if (isReply) {
-      probe.answered(host.loop.nowNs, packet.src, packet.ttl);
-      probe.isFinal = true;
-    } else {
-      probe.reported(host.loop.nowNs, packet, icmp);
+    const { nowNs } = host.loop;
+    if (!isReply) {
+      arrivals.error(() => probe.reported(nowNs, packet, icmp));
+      return;
     }
-    settings.wake();
+    arrivals.reply(() => {
+      probe.answered(nowNs, packet.src, packet.ttl);
+      probe.isFinal = true;
+    });
   });
   return {
+    arrivals,
     send(probe, ttl) {
       const sequence = (first + probe.index) & 0xffff;
       waiting.set(sequence, probe);
@@ -180,24 +227,30 @@ export function tcpMethod(settings: ProbeSettings): ProbeMethod {
   const port = settings.port ?? TCP_PORT_DEFAULT;
   const random = host.random("traceroute");
   const waiting = new Map<number, Probe>();
+  const arrivals = new Arrivals(settings.wake, true);
   const close = host.ip.openRaw(PROTOCOL_TCP, {
     onPacket: (skb) => {
       const segment = skb.ip.payload;
       if (!(segment instanceof TcpSegment) || skb.ip.src !== destination || segment.srcPort !== port) return;
       const probe = waiting.get(segment.dstPort);
       if (probe === undefined || probe.isDone) return;
-      probe.answered(host.loop.nowNs, skb.ip.src, skb.ip.ttl);
-      probe.isFinal = true;
-      settings.wake();
+      const { nowNs } = host.loop;
+      const { src, ttl } = skb.ip;
+      arrivals.reply(() => {
+        probe.answered(nowNs, src, ttl);
+        probe.isFinal = true;
+      });
     },
     onError: (skb, icmp, quoted) => {
       const probe = quoted.payload instanceof TcpSegment && quoted.dst === destination ? waiting.get(quoted.payload.srcPort) : undefined;
       if (probe === undefined) return;
-      probe.reported(host.loop.nowNs, skb.ip, icmp);
-      settings.wake();
+      const { nowNs } = host.loop;
+      const packet = skb.ip;
+      arrivals.error(() => probe.reported(nowNs, packet, icmp));
     },
   });
   return {
+    arrivals,
     send(probe, ttl) {
       const route = host.routing.output({ dst: destination, src: settings.source, device: settings.device, mark: settings.mark, tos: settings.tos });
       if (isRouteError(route)) return { call: "connect", errno: route.errno };

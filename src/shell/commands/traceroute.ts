@@ -148,7 +148,9 @@ class TraceRun {
         untilNs ??= probe.sentAtNs + this.#timeoutNs(probe);
         if (++waiting >= simultaneous) break;
       }
-      if (untilNs !== undefined && untilNs > loop.nowNs) yield* this.#inbox.wait(this.#context, untilNs);
+      if (untilNs === undefined) continue;
+      if (method.arrivals.isEmpty) yield* this.#inbox.wait(this.#context, untilNs);
+      method.arrivals.handle();
     }
   }
 

@@ -28,7 +28,8 @@ function holderOf(device: NetDevice, address: string): InterfaceAddress {
 
 function host(): TestHost {
   const made = internetHost({ eth0: {} });
-  for (const cidr of ["10.0.0.1/24", "10.0.0.11/24", "10.0.0.12/24", "10.1.0.1/24", "10.0.0.50/32"]) addAddress(made, made.eth("eth0"), cidr, { hasBroadcast: true });
+  for (const cidr of ["10.0.0.1/24", "10.0.0.11/24", "10.0.0.12/24", "10.1.0.1/24", "10.0.0.50/32"])
+    addAddress(made, made.eth("eth0"), cidr, { hasBroadcast: true });
   return made;
 }
 
@@ -71,8 +72,23 @@ test("with promote_secondaries the first secondary takes over", () => {
 test("removing the last address ends IP on the device; a route with its source dies", () => {
   const made = internetHost({ eth0: { addresses: ["10.0.0.1/24"] }, eth1: { addresses: ["10.0.1.1/24"] } });
   const eth1 = made.eth("eth1");
-  const base = { tos: 0, priority: 0, protocol: "boot", mtu: 0, mtuLocked: false, isOnlink: false, advmss: 0, isLinkDown: false, nextHops: [], table: 254, type: "unicast" as const };
-  made.fib.add({ ...base, network: ip("192.0.2.0"), prefixLength: 24, scope: 253, device: made.eth("eth0"), gateway: 0, preferredSource: ip("10.0.1.1") }, "add");
+  const base = {
+    tos: 0,
+    priority: 0,
+    protocol: "boot",
+    mtu: 0,
+    mtuLocked: false,
+    isOnlink: false,
+    advmss: 0,
+    isLinkDown: false,
+    nextHops: [],
+    table: 254,
+    type: "unicast" as const,
+  };
+  made.fib.add(
+    { ...base, network: ip("192.0.2.0"), prefixLength: 24, scope: 253, device: made.eth("eth0"), gateway: 0, preferredSource: ip("10.0.1.1") },
+    "add",
+  );
   made.fib.add({ ...base, network: ip("192.0.3.0"), prefixLength: 24, scope: 253, device: eth1, gateway: 0, preferredSource: 0 }, "add");
   made.addresses.remove(eth1, holderOf(eth1, "10.0.1.1"));
   expect(routes(made, 254, "eth0")).toEqual(["unicast 10.0.0.0/24 src 10.0.0.1"]);

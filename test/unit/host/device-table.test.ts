@@ -93,7 +93,17 @@ test("indexes are those of the reference laboratory", () => {
   const host = internetHost({ eth0: { link: "lan", linkPosition: 1 }, eth1: { link: "back", linkPosition: 1 }, eth2: { link: "lan", linkPosition: 2 } });
   host.devices.addDummy("dummy0");
   const rows = host.devices.list.map((device) => `${device.index} ${device.name} ${device.peerIndex} ${device.peerNetnsId}`);
-  expect(rows).toEqual(["1 lo 0 -1", "2 tunl0 0 -1", "3 gre0 0 -1", "4 gretap0 0 -1", "5 erspan0 0 -1", "9 eth0 10 0", "6 eth1 10 1", "11 eth2 12 0", "7 dummy0 0 -1"]);
+  expect(rows).toEqual([
+    "1 lo 0 -1",
+    "2 tunl0 0 -1",
+    "3 gre0 0 -1",
+    "4 gretap0 0 -1",
+    "5 erspan0 0 -1",
+    "9 eth0 10 0",
+    "6 eth1 10 1",
+    "11 eth2 12 0",
+    "7 dummy0 0 -1",
+  ]);
 });
 
 test("arp_notify announces every address when the device comes up or changes its MAC", () => {

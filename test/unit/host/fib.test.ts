@@ -5,16 +5,20 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { formatIpv4Address, isInPrefix, networkOf, parseIpv4Address, parseIpv4Cidr } from "../../../src/base/ipv4-address.ts";
-import type { FibEntry, RouteType } from "../../../src/host/route.ts";
 import { lookupRule } from "../../../src/host/fib-rules.ts";
 import type { Host } from "../../../src/host/host.ts";
+import type { FibEntry, RouteType } from "../../../src/host/route.ts";
 import { addAddress, internetHost } from "../../helpers/internet-host.ts";
 
 function ip(text: string): number {
   return parseIpv4Address(text) as number;
 }
 
-function route(host: Host, cidr: string, options: { via?: string; dev?: string; table?: number; type?: RouteType; scope?: number; metric?: number; src?: string; tos?: number } = {}): FibEntry {
+function route(
+  host: Host,
+  cidr: string,
+  options: { via?: string; dev?: string; table?: number; type?: RouteType; scope?: number; metric?: number; src?: string; tos?: number } = {},
+): FibEntry {
   const { address, prefixLength } = parseIpv4Cidr(cidr) as { address: number; prefixLength: number };
   const type = options.type ?? "unicast";
   return {
@@ -50,7 +54,12 @@ function found(host: Host, dst: string, src = "0.0.0.0", mark = 0): string {
 }
 
 function list(host: Host, table: number): string[] {
-  return host.fib.entries(table).map((entry) => `${entry.type} ${formatIpv4Address(entry.network)}/${entry.prefixLength}${entry.gateway === 0 ? "" : ` via ${formatIpv4Address(entry.gateway)}`} ${entry.priority}`);
+  return host.fib
+    .entries(table)
+    .map(
+      (entry) =>
+        `${entry.type} ${formatIpv4Address(entry.network)}/${entry.prefixLength}${entry.gateway === 0 ? "" : ` via ${formatIpv4Address(entry.gateway)}`} ${entry.priority}`,
+    );
 }
 
 test.each([
@@ -114,11 +123,39 @@ test.each([
 
 test.each([
   { what: "change of nothing", cidr: "192.0.5.0/24", options: { via: "10.0.0.2" }, how: "change" as const, errno: "ENOENT", message: "" },
-  { what: "far gateway", cidr: "192.0.4.0/24", options: { via: "172.16.0.1" }, how: "add" as const, errno: "ENETUNREACH", message: "Nexthop has invalid gateway" },
-  { what: "host bits", cidr: "192.0.4.1/24", options: { via: "10.0.0.2" }, how: "add" as const, errno: "EINVAL", message: "Invalid prefix for given prefix length" },
-  { what: "foreign source", cidr: "192.0.4.0/24", options: { via: "10.0.0.2", src: "10.9.9.9" }, how: "add" as const, errno: "EINVAL", message: "Invalid prefsrc address" },
+  {
+    what: "far gateway",
+    cidr: "192.0.4.0/24",
+    options: { via: "172.16.0.1" },
+    how: "add" as const,
+    errno: "ENETUNREACH",
+    message: "Nexthop has invalid gateway",
+  },
+  {
+    what: "host bits",
+    cidr: "192.0.4.1/24",
+    options: { via: "10.0.0.2" },
+    how: "add" as const,
+    errno: "EINVAL",
+    message: "Invalid prefix for given prefix length",
+  },
+  {
+    what: "foreign source",
+    cidr: "192.0.4.0/24",
+    options: { via: "10.0.0.2", src: "10.9.9.9" },
+    how: "add" as const,
+    errno: "EINVAL",
+    message: "Invalid prefsrc address",
+  },
   { what: "no device", cidr: "192.0.4.0/24", options: {}, how: "add" as const, errno: "ENODEV", message: "" },
-  { what: "blackhole by a device", cidr: "192.0.4.0/24", options: { type: "blackhole" as const, dev: "eth0", scope: 0 }, how: "add" as const, errno: "EINVAL", message: "Gateway, device and multipath can not be specified for this route type" },
+  {
+    what: "blackhole by a device",
+    cidr: "192.0.4.0/24",
+    options: { type: "blackhole" as const, dev: "eth0", scope: 0 },
+    how: "add" as const,
+    errno: "EINVAL",
+    message: "Gateway, device and multipath can not be specified for this route type",
+  },
 ])("refused: $what", ({ cidr, options, how, errno, message }) => {
   const host = twoNets();
   expect(host.fib.add(route(host, cidr, options), how)).toBe(errno);
@@ -178,20 +215,25 @@ test("suppress_prefixlength passes over short prefixes, goto jumps", () => {
 test("property: a lookup finds the longest prefix, and listings are sorted", () => {
   const prefix = fc.record({ address: fc.integer({ min: 0x0b000000, max: 0x0bffffff }), length: fc.integer({ min: 8, max: 32 }) });
   fc.assert(
-    fc.property(fc.array(prefix, { maxLength: 40 }), fc.array(fc.integer({ min: 0x0b000000, max: 0x0bffffff }), { minLength: 1, maxLength: 20 }), (prefixes, targets) => {
-      const host = twoNets();
-      for (const { address, length } of prefixes) host.fib.add(route(host, `${formatIpv4Address(networkOf(address, length))}/${length}`, { via: "10.0.0.2" }), "replace");
-      for (const dst of targets) {
-        const best = Math.max(-1, ...prefixes.filter((p) => isInPrefix(dst, networkOf(p.address, p.length), p.length)).map((p) => p.length));
-        const result = host.fib.lookup({ dst, src: 0, mark: 0, tos: 0, scope: 0, output: undefined, input: undefined });
-        expect(typeof result === "string" ? -1 : result.route.prefixLength).toBe(best);
-      }
-      const entries = host.fib.entries(254);
-      for (let i = 1; i < entries.length; i++) {
-        const [a, b] = [entries[i - 1] as FibEntry, entries[i] as FibEntry];
-        expect(a.network < b.network || (a.network === b.network && a.prefixLength >= b.prefixLength)).toBe(true);
-      }
-    }),
+    fc.property(
+      fc.array(prefix, { maxLength: 40 }),
+      fc.array(fc.integer({ min: 0x0b000000, max: 0x0bffffff }), { minLength: 1, maxLength: 20 }),
+      (prefixes, targets) => {
+        const host = twoNets();
+        for (const { address, length } of prefixes)
+          host.fib.add(route(host, `${formatIpv4Address(networkOf(address, length))}/${length}`, { via: "10.0.0.2" }), "replace");
+        for (const dst of targets) {
+          const best = Math.max(-1, ...prefixes.filter((p) => isInPrefix(dst, networkOf(p.address, p.length), p.length)).map((p) => p.length));
+          const result = host.fib.lookup({ dst, src: 0, mark: 0, tos: 0, scope: 0, output: undefined, input: undefined });
+          expect(typeof result === "string" ? -1 : result.route.prefixLength).toBe(best);
+        }
+        const entries = host.fib.entries(254);
+        for (let i = 1; i < entries.length; i++) {
+          const [a, b] = [entries[i - 1] as FibEntry, entries[i] as FibEntry];
+          expect(a.network < b.network || (a.network === b.network && a.prefixLength >= b.prefixLength)).toBe(true);
+        }
+      },
+    ),
     { numRuns: 100 },
   );
 });

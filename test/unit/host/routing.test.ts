@@ -21,7 +21,25 @@ function twoNets(): TestHost {
 
 function gateway(host: TestHost, via: string): void {
   host.fib.add(
-    { network: 0, prefixLength: 0, table: 254, type: "unicast", scope: 0, tos: 0, priority: 0, protocol: "boot", device: undefined, gateway: ip(via), preferredSource: 0, mtu: 0, mtuLocked: false, isOnlink: false, advmss: 0, isLinkDown: false, nextHops: [] },
+    {
+      network: 0,
+      prefixLength: 0,
+      table: 254,
+      type: "unicast",
+      scope: 0,
+      tos: 0,
+      priority: 0,
+      protocol: "boot",
+      device: undefined,
+      gateway: ip(via),
+      preferredSource: 0,
+      mtu: 0,
+      mtuLocked: false,
+      isOnlink: false,
+      advmss: 0,
+      isLinkDown: false,
+      nextHops: [],
+    },
     "replace",
   );
 }

@@ -54,7 +54,16 @@ test("ip_forward and conf/all/forwarding are one, and set all, default, every de
   const host = internetHost();
   const read = (...names: string[]) => names.map((name) => host.sysctl.read(`net.ipv4.${name}`));
   host.sysctl.write("net.ipv4.ip_forward", "1");
-  expect(read("conf.all.forwarding", "conf.default.forwarding", "conf.eth0.forwarding", "conf.lo.forwarding", "conf.all.accept_redirects", "conf.eth0.accept_redirects")).toEqual(["1", "1", "1", "1", "0", "1"]);
+  expect(
+    read(
+      "conf.all.forwarding",
+      "conf.default.forwarding",
+      "conf.eth0.forwarding",
+      "conf.lo.forwarding",
+      "conf.all.accept_redirects",
+      "conf.eth0.accept_redirects",
+    ),
+  ).toEqual(["1", "1", "1", "1", "0", "1"]);
   host.sysctl.write("net.ipv4.conf.all.forwarding", "0");
   expect(read("ip_forward", "conf.eth0.forwarding", "conf.all.accept_redirects")).toEqual(["0", "0", "1"]);
   host.sysctl.write("net.ipv4.conf.eth0.forwarding", "1");
@@ -85,12 +94,15 @@ test.each([
   { key: "forwarding", all: 0, own: 1, expected: 1 },
   { key: "ignore_routes_with_linkdown", all: 1, own: 0, expected: 1 },
   { key: "medium_id", all: 3, own: 0, expected: 0 },
-] satisfies { key: Ipv4ConfKey; all: number; own: number; expected: number }[])("$key with all $all and its own $own is $expected", ({ key, all, own, expected }) => {
-  const host = internetHost();
-  host.sysctl.all[key] = all;
-  host.eth("eth0").conf[key] = own;
-  expect(host.sysctl.inForce(host.eth("eth0"), key)).toBe(expected);
-});
+] satisfies { key: Ipv4ConfKey; all: number; own: number; expected: number }[])(
+  "$key with all $all and its own $own is $expected",
+  ({ key, all, own, expected }) => {
+    const host = internetHost();
+    host.sysctl.all[key] = all;
+    host.eth("eth0").conf[key] = own;
+    expect(host.sysctl.inForce(host.eth("eth0"), key)).toBe(expected);
+  },
+);
 
 test("accept_redirects needs both on a host that forwards, one on a host that does not", () => {
   const host = internetHost();

@@ -19,9 +19,9 @@ import {
   isCutOf,
   type Json,
   netlinkFailure,
+  type Prefix,
   parseNumber,
   parseScope,
-  type Prefix,
   scopeName,
   takeAddress,
   takePrefix,
@@ -90,7 +90,8 @@ function modify(session: IpSession, words: readonly string[], verb: "add" | "cha
   }
   const device = deviceNamed(session, wanted.device);
   const prefix = peer ?? local;
-  if (prefix === undefined || local === undefined) netlinkFailure(verb === "del" ? "EADDRNOTAVAIL" : "EINVAL", verb === "del" ? "" : "ipv4: Local address is not supplied");
+  if (prefix === undefined || local === undefined)
+    netlinkFailure(verb === "del" ? "EADDRNOTAVAIL" : "EINVAL", verb === "del" ? "" : "ipv4: Local address is not supplied");
   if (verb === "del") return remove(session, device, wanted, isWildcard);
   const address: Omit<InterfaceAddress, "isSecondary"> = {
     address: local.address,
@@ -212,7 +213,10 @@ function fits(filter: Filter, address: InterfaceAddress): boolean {
 
 /** fnmatch(3) for the stars and question marks that people write in labels. */
 function globMatches(pattern: string, text: string): boolean {
-  const source = pattern.replace(/[.+^${}()|\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const source = pattern
+    .replace(/[.+^${}()|\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${source}$`).test(text);
 }
 
@@ -314,7 +318,8 @@ function flush(session: IpSession, words: readonly string[]): number {
     }
     if (count > 0 && flags.statistics > 0) session.out(`\n*** Round ${round}, deleting ${count} addresses ***\n`);
     if (count > 0) continue;
-    if (flags.statistics > 0) session.out(round === 1 ? "Nothing to flush.\n" : `*** Flush is complete after ${round - 1} round${round === 2 ? "" : "s"} ***\n`);
+    if (flags.statistics > 0)
+      session.out(round === 1 ? "Nothing to flush.\n" : `*** Flush is complete after ${round - 1} round${round === 2 ? "" : "s"} ***\n`);
     return 0;
   }
   session.out(`*** Flush remains incomplete after ${FLUSH_ROUNDS_MAX} rounds. ***\n`);

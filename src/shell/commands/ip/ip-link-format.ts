@@ -161,7 +161,8 @@ function txErrors(nl: string): string {
 }
 
 export function linkJson(device: NetDevice, isAddressList: boolean): { [key: string]: Json } {
-  const peer: { [key: string]: Json } = device.peerIndex !== 0 ? { link_index: device.peerIndex } : device.kind === "loopback" || device.kind === "dummy" ? {} : { link: null };
+  const peer: { [key: string]: Json } =
+    device.peerIndex !== 0 ? { link_index: device.peerIndex } : device.kind === "loopback" || device.kind === "dummy" ? {} : { link: null };
   const netns: { [key: string]: Json } = device.peerNetnsId >= 0 ? { link_netnsid: device.peerNetnsId } : {};
   return {
     ifindex: device.index,

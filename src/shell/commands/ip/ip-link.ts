@@ -9,10 +9,26 @@ import type { NetDevice } from "../../../host/device.ts";
 import type { Errno } from "../../../host/host.ts";
 import { LINK_HELP } from "./ip-help.ts";
 import { formatBriefLink, formatLink, formatStatistics, linkJson, writeJson } from "./ip-link-format.ts";
-import { Arguments, chosenOf, deviceNamed, garbage, IpExit, type IpSession, isCutOf, type Json, netlinkFailure, parseNumber, unsupported, wrongArgument } from "./ip-output.ts";
+import {
+  Arguments,
+  chosenOf,
+  deviceNamed,
+  garbage,
+  IpExit,
+  type IpSession,
+  isCutOf,
+  type Json,
+  netlinkFailure,
+  parseNumber,
+  unsupported,
+  wrongArgument,
+} from "./ip-output.ts";
 
 /** Kinds of link that the kernel knows and this simulator cannot make. */
-const OTHER_TYPES = "bridge bond team vlan veth macvlan macvtap ipvlan ipvtap vxlan geneve gre gretap ipip sit vti vrf ifb tun tap wireguard ip6tnl ip6gre ip6gretap erspan nlmon bareudp vcan xfrm netdevsim".split(" ");
+const OTHER_TYPES =
+  "bridge bond team vlan veth macvlan macvtap ipvlan ipvtap vxlan geneve gre gretap ipip sit vti vrf ifb tun tap wireguard ip6tnl ip6gre ip6gretap erspan nlmon bareudp vcan xfrm netdevsim".split(
+    " ",
+  );
 
 export function runIpLink(session: IpSession, words: readonly string[]): number {
   const verb = words[0];
@@ -44,7 +60,15 @@ export function runIpLink(session: IpSession, words: readonly string[]): number 
 
 /* ----------------------------------------------------------------------------------------------------------------- show */
 
-const TYPE_WORDS: Readonly<Record<NetDevice["kind"], string>> = { loopback: "", ether: "veth", dummy: "dummy", tunnel: "ipip", gre: "gre", gretap: "gretap", erspan: "erspan" };
+const TYPE_WORDS: Readonly<Record<NetDevice["kind"], string>> = {
+  loopback: "",
+  ether: "veth",
+  dummy: "dummy",
+  tunnel: "ipip",
+  gre: "gre",
+  gretap: "gretap",
+  erspan: "erspan",
+};
 
 function show(session: IpSession, words: readonly string[]): number {
   const { flags, host } = session;
@@ -70,7 +94,10 @@ function show(session: IpSession, words: readonly string[]): number {
   const all = device !== undefined ? [device] : [...host.devices.list].sort((a, b) => a.index - b.index);
   const wanted = all.filter((one) => (!isUp || one.isUp) && (type === "" || TYPE_WORDS[one.kind] === type));
   if (flags.isJson) {
-    writeJson(session, wanted.map((one): Json => linkJson(one, false)));
+    writeJson(
+      session,
+      wanted.map((one): Json => linkJson(one, false)),
+    );
     return 0;
   }
   for (const one of wanted) {

@@ -55,10 +55,17 @@ function hopsOf(session: IpSession, entry: FibEntry): ShownHop[] {
     return entry.hops.map((hop) => {
       // A hop without carrier counts as dead where such routes are to be ignored (fib_nexthop_info).
       const isIgnored = hop.isLinkDown && hop.device !== undefined && session.host.sysctl.inForce(hop.device, "ignore_routes_with_linkdown") !== 0;
-      return { device: hop.device?.name ?? "", gateway: hop.gateway, weight: hop.weight, flags: hopFlags(hop.isDead || isIgnored, hop.isOnlink, hop.isLinkDown) };
+      return {
+        device: hop.device?.name ?? "",
+        gateway: hop.gateway,
+        weight: hop.weight,
+        flags: hopFlags(hop.isDead || isIgnored, hop.isOnlink, hop.isLinkDown),
+      };
     });
   }
-  return entry.device === undefined ? [] : [{ device: entry.device.name, gateway: entry.gateway, weight: 1, flags: hopFlags(false, entry.isOnlink, entry.isLinkDown) }];
+  return entry.device === undefined
+    ? []
+    : [{ device: entry.device.name, gateway: entry.gateway, weight: 1, flags: hopFlags(false, entry.isOnlink, entry.isLinkDown) }];
 }
 
 function hopFlags(isDead: boolean, isOnlink: boolean, isLinkDown: boolean): string[] {
@@ -121,6 +128,14 @@ export function routeJson(session: IpSession, entry: FibEntry, filter: RouteFilt
     metric: entry.priority !== 0 ? entry.priority : undefined,
     flags: first?.flags ?? [],
     metrics: Object.keys(metrics).length > 0 ? [metrics] : undefined,
-    nexthops: hops.length > 1 ? hops.map((hop) => ({ gateway: hop.gateway !== 0 ? formatIpv4Address(hop.gateway) : undefined, dev: hop.device, weight: hop.weight, flags: hop.flags })) : undefined,
+    nexthops:
+      hops.length > 1
+        ? hops.map((hop) => ({
+            gateway: hop.gateway !== 0 ? formatIpv4Address(hop.gateway) : undefined,
+            dev: hop.device,
+            weight: hop.weight,
+            flags: hop.flags,
+          }))
+        : undefined,
   };
 }

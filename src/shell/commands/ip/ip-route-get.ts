@@ -11,8 +11,21 @@ import { isRouteError } from "../../../host/host.ts";
 import type { Route } from "../../../host/route.ts";
 import { ROUTE_HELP } from "./ip-help.ts";
 import { writeJson } from "./ip-link-format.ts";
+import {
+  Arguments,
+  deviceNamed,
+  IpExit,
+  type IpSession,
+  isCutOf,
+  netlinkFailure,
+  parseNumber,
+  parseTos,
+  tableName,
+  takePrefix,
+  unsupported,
+  wrongArgument,
+} from "./ip-output.ts";
 import { formatMetrics, formatRoute, noFilter, type RouteFilter } from "./ip-route-format.ts";
-import { Arguments, deviceNamed, IpExit, type IpSession, isCutOf, netlinkFailure, parseNumber, parseTos, takePrefix, tableName, unsupported, wrongArgument } from "./ip-output.ts";
 
 interface Question {
   dst: number | undefined;
@@ -46,7 +59,8 @@ function parse(session: IpSession, words: readonly string[]): Question {
     else {
       const text = word === "to" ? args.take() : word;
       const prefix = takePrefix(text, question.dst === undefined ? "any valid" : "inet");
-      if (prefix.isExplicit && prefix.prefixLength !== 32) session.err(`Warning: /${prefix.prefixLength} as prefix is invalid, only /32 (or none) is supported.\n`);
+      if (prefix.isExplicit && prefix.prefixLength !== 32)
+        session.err(`Warning: /${prefix.prefixLength} as prefix is invalid, only /32 (or none) is supported.\n`);
       question.dst = prefix.address;
     }
   }
@@ -60,7 +74,8 @@ export function runIpRouteGet(session: IpSession, words: readonly string[]): num
   const { host } = session;
   const src = question.src ?? 0;
   const { mark, tos } = question;
-  const route = input !== undefined ? host.routing.input({ dst, src, device: input, mark, tos }) : host.routing.output({ dst, src, device: question.output, mark, tos });
+  const route =
+    input !== undefined ? host.routing.input({ dst, src, device: input, mark, tos }) : host.routing.output({ dst, src, device: question.output, mark, tos });
   if (isRouteError(route)) return netlinkFailure(route.errno, "");
   if (question.isFibMatch) {
     if (route.entry === undefined) return netlinkFailure("EHOSTUNREACH", "");
@@ -146,7 +161,9 @@ export function showCache(session: IpSession, filter: RouteFilter): number {
     if (isRouteError(route) || (filter.device !== "" && route.device.name !== filter.device)) continue;
     const via = route.gateway !== 0 ? `via ${formatIpv4Address(route.gateway)} ` : "";
     const flags = route.isRedirected === true ? "<redirected> " : "";
-    session.out(`${formatIpv4Address(exception.destination)} ${via}dev ${route.device.name} ${session.nl}    cache ${flags}${expiryOf(session, route)}${formatMetrics(metricsOf(route))}\n`);
+    session.out(
+      `${formatIpv4Address(exception.destination)} ${via}dev ${route.device.name} ${session.nl}    cache ${flags}${expiryOf(session, route)}${formatMetrics(metricsOf(route))}\n`,
+    );
   }
   return 0;
 }

@@ -9,8 +9,6 @@ import { type NetDevice, SCOPE_GLOBAL, SCOPE_HOST, SCOPE_LINK } from "../../../h
 import type { FibEntry, RouteType } from "../../../host/route.ts";
 import { ROUTE_HELP } from "./ip-help.ts";
 import { writeJson } from "./ip-link-format.ts";
-import { formatRoute, noFilter, type RouteFilter, routeJson } from "./ip-route-format.ts";
-import { runIpRouteGet, showCache } from "./ip-route-get.ts";
 import {
   Arguments,
   chosenOf,
@@ -21,18 +19,19 @@ import {
   isCutOf,
   namedTables,
   netlinkFailure,
+  type Prefix,
   parseNumber,
   parseProtocol,
   parseScope,
   parseTable,
   parseTos,
-  type Prefix,
   takeAddress,
   takePrefix,
-
   unsupported,
   wrongArgument,
 } from "./ip-output.ts";
+import { formatRoute, noFilter, type RouteFilter, routeJson } from "./ip-route-format.ts";
+import { runIpRouteGet, showCache } from "./ip-route-get.ts";
 
 const ROUTE_TYPES: readonly RouteType[] = ["unicast", "local", "broadcast", "multicast", "throw", "unreachable", "prohibit", "blackhole"];
 const TABLE_MAIN = 254;
@@ -44,7 +43,27 @@ export function runIpRoute(session: IpSession, words: readonly string[]): number
   const verb = words[0];
   if (verb === undefined) return show(session, []);
   const rest = words.slice(1);
-  switch (chosenOf(verb, ["list", "lst", "show", "get", "add", "change", "chg", "replace", "prepend", "append", "test", "delete", "flush", "save", "restore", "showdump", "help"])) {
+  switch (
+    chosenOf(verb, [
+      "list",
+      "lst",
+      "show",
+      "get",
+      "add",
+      "change",
+      "chg",
+      "replace",
+      "prepend",
+      "append",
+      "test",
+      "delete",
+      "flush",
+      "save",
+      "restore",
+      "showdump",
+      "help",
+    ])
+  ) {
     case "list":
     case "lst":
     case "show":
@@ -104,7 +123,9 @@ interface Wanted {
 }
 
 const UNSUPPORTED = new Set(
-  "nhid encap as realms rtt rttvar reordering window cwnd initcwnd initrwnd ssthresh hoplimit rto_min features quickack congctl pref expires fastopen_no_cookie ttl-propagate equalize pervasive nopmtudisc vrf".split(" "),
+  "nhid encap as realms rtt rttvar reordering window cwnd initcwnd initrwnd ssthresh hoplimit rto_min features quickack congctl pref expires fastopen_no_cookie ttl-propagate equalize pervasive nopmtudisc vrf".split(
+    " ",
+  ),
 );
 
 function parseWanted(session: IpSession, words: readonly string[]): Wanted {
@@ -311,7 +332,14 @@ function remove(session: IpSession, words: readonly string[]): number {
   const fib = session.host.fib;
   const table = wanted.table ?? (wanted.type === "local" || wanted.type === "broadcast" ? TABLE_LOCAL : TABLE_MAIN);
   if (!fib.hasTable(table)) netlinkFailure("ESRCH", "FIB table does not exist");
-  const impliedScope = wanted.type === "local" ? SCOPE_HOST : wanted.type === "broadcast" || wanted.type === "multicast" ? SCOPE_LINK : wanted.type === undefined || wanted.type === "unicast" ? undefined : SCOPE_GLOBAL;
+  const impliedScope =
+    wanted.type === "local"
+      ? SCOPE_HOST
+      : wanted.type === "broadcast" || wanted.type === "multicast"
+        ? SCOPE_LINK
+        : wanted.type === undefined || wanted.type === "unicast"
+          ? undefined
+          : SCOPE_GLOBAL;
   const errno = fib.remove({
     network: address,
     prefixLength,
@@ -406,7 +434,11 @@ function show(session: IpSession, words: readonly string[]): number {
   }
   const names = new Map([...namedTables(session)].map(([name, id]) => [id, name]));
   const entries = session.host.fib.entries(filter.table).filter((entry) => fits(entry, filter));
-  if (session.flags.isJson) writeJson(session, entries.map((entry) => routeJson(session, entry, filter, names)));
+  if (session.flags.isJson)
+    writeJson(
+      session,
+      entries.map((entry) => routeJson(session, entry, filter, names)),
+    );
   else for (const entry of entries) session.out(formatRoute(session, entry, filter, names));
   return 0;
 }
@@ -430,7 +462,7 @@ function flush(session: IpSession, words: readonly string[]): number {
     const { network, prefixLength, table, tos, type, scope, priority, protocol, preferredSource } = entry;
     host.fib.remove({ network, prefixLength, table, tos, type, scope, priority, protocol, preferredSource, device: entry.device, gateway: entry.gateway });
   }
-  if (flags.statistics > 0) session.out(count === 0 ? "Nothing to flush.\n" : `\n*** Round 1, deleting ${count} entries ***\n*** Flush is complete after 1 round ***\n`);
+  if (flags.statistics > 0)
+    session.out(count === 0 ? "Nothing to flush.\n" : `\n*** Round 1, deleting ${count} entries ***\n*** Flush is complete after 1 round ***\n`);
   return 0;
 }
-

@@ -8,7 +8,23 @@ import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import type { FibRule } from "../../../host/host.ts";
 import { RULE_HELP } from "./ip-help.ts";
 import { writeJson } from "./ip-link-format.ts";
-import { Arguments, chosenOf, IpExit, type IpSession, isCutOf, type Json, namedTables, netlinkFailure, parseNumber, parseTable, parseTos, tableName, takePrefix, unsupported, wrongArgument } from "./ip-output.ts";
+import {
+  Arguments,
+  chosenOf,
+  IpExit,
+  type IpSession,
+  isCutOf,
+  type Json,
+  namedTables,
+  netlinkFailure,
+  parseNumber,
+  parseTable,
+  parseTos,
+  tableName,
+  takePrefix,
+  unsupported,
+  wrongArgument,
+} from "./ip-output.ts";
 
 const TABLE_MAIN = 254;
 
@@ -77,7 +93,20 @@ function parse(session: IpSession, words: readonly string[]): Selector {
   return rule;
 }
 
-const UNSUPPORTED = new Set(["realms", "protocol", "nat", "map-to", "l3mdev", "uidrange", "ipproto", "sport", "dport", "suppress_ifgroup", "sup_group", "tun_id"]);
+const UNSUPPORTED = new Set([
+  "realms",
+  "protocol",
+  "nat",
+  "map-to",
+  "l3mdev",
+  "uidrange",
+  "ipproto",
+  "sport",
+  "dport",
+  "suppress_ifgroup",
+  "sup_group",
+  "tun_id",
+]);
 
 function parseMark(text: string, rule: Selector): void {
   const [mark = "", mask] = text.split("/");
@@ -127,7 +156,8 @@ function modify(session: IpSession, words: readonly string[], verb: "add" | "del
 /** Everything but the rule of priority 0. */
 function flush(session: IpSession): number {
   const fib = session.host.fib;
-  for (const rule of [...fib.rules]) if (rule.priority !== 0) fib.removeRule({ priority: rule.priority, table: rule.table, action: rule.action, from: rule.from, to: rule.to });
+  for (const rule of [...fib.rules])
+    if (rule.priority !== 0) fib.removeRule({ priority: rule.priority, table: rule.table, action: rule.action, from: rule.from, to: rule.to });
   return 0;
 }
 
@@ -147,7 +177,11 @@ function show(session: IpSession, words: readonly string[]): number {
   if (session.flags.family === "inet6") return 0;
   const rules = session.host.fib.rules.filter(isWanted);
   const names = new Map([...namedTables(session)].map(([name, id]) => [id, name]));
-  if (session.flags.isJson) writeJson(session, rules.map((rule) => ruleJson(rule, names)));
+  if (session.flags.isJson)
+    writeJson(
+      session,
+      rules.map((rule) => ruleJson(rule, names)),
+    );
   else for (const rule of rules) session.out(formatRule(session, rule, names));
   return 0;
 }
@@ -171,7 +205,8 @@ function formatRule(session: IpSession, rule: FibRule, names: ReadonlyMap<number
   parts.push(`from ${host(rule.from)}`);
   if (rule.to.prefixLength > 0) parts.push(` to ${host(rule.to)}`);
   if (rule.tos !== 0) parts.push(` tos ${hexadecimal(rule.tos)}`);
-  if (rule.mark !== 0 || rule.markMask !== 0) parts.push(` fwmark ${hexadecimal(rule.mark)}${rule.markMask === 0xffffffff ? "" : `/${hexadecimal(rule.markMask)}`}`);
+  if (rule.mark !== 0 || rule.markMask !== 0)
+    parts.push(` fwmark ${hexadecimal(rule.mark)}${rule.markMask === 0xffffffff ? "" : `/${hexadecimal(rule.markMask)}`}`);
   if (rule.inputDevice !== "") parts.push(` iif ${rule.inputDevice}${session.host.devices.byName(rule.inputDevice) === undefined ? " [detached]" : ""}`);
   if (rule.outputDevice !== "") parts.push(` oif ${rule.outputDevice}${session.host.devices.byName(rule.outputDevice) === undefined ? " [detached]" : ""}`);
   if (rule.action === "lookup") {

@@ -8,7 +8,19 @@ import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import type { NetDevice, TunnelParameters } from "../../../host/device.ts";
 import { errorText } from "../../errno-text.ts";
 import { TUNNEL_HELP } from "./ip-help.ts";
-import { Arguments, chosenOf, garbage, IpExit, type IpSession, isCutOf, parseLooseAddress, parseNumber, parseTos, unsupported, wrongArgument } from "./ip-output.ts";
+import {
+  Arguments,
+  chosenOf,
+  garbage,
+  IpExit,
+  type IpSession,
+  isCutOf,
+  parseLooseAddress,
+  parseNumber,
+  parseTos,
+  unsupported,
+  wrongArgument,
+} from "./ip-output.ts";
 
 /** TOS 1 stands for "inherit". */
 const TOS_INHERIT = 1;
@@ -95,7 +107,23 @@ function parse(words: readonly string[], current?: TunnelParameters): Wanted {
   return wanted;
 }
 
-const UNSUPPORTED = new Set(["dev", "ikey", "okey", "seq", "iseq", "oseq", "csum", "icsum", "ocsum", "ignore-df", "noignore-df", "fwmark", "external", "prl-default", "6rd-prefix"]);
+const UNSUPPORTED = new Set([
+  "dev",
+  "ikey",
+  "okey",
+  "seq",
+  "iseq",
+  "oseq",
+  "csum",
+  "icsum",
+  "ocsum",
+  "ignore-df",
+  "noignore-df",
+  "fwmark",
+  "external",
+  "prl-default",
+  "6rd-prefix",
+]);
 
 function takeMode(args: Arguments): TunnelParameters["mode"] {
   const text = args.take();
@@ -144,7 +172,9 @@ function remove(session: IpSession, words: readonly string[]): number {
 
 function show(session: IpSession, words: readonly string[]): number {
   const wanted = parse(words);
-  const tunnels = [...session.host.devices.list].sort((a, b) => a.index - b.index).filter((device) => device.tunnel !== undefined && (wanted.name === "" || wanted.name === device.name));
+  const tunnels = [...session.host.devices.list]
+    .sort((a, b) => a.index - b.index)
+    .filter((device) => device.tunnel !== undefined && (wanted.name === "" || wanted.name === device.name));
   for (const device of tunnels) session.out(`${formatTunnel(device, device.tunnel as TunnelParameters)}\n`);
   return 0;
 }

@@ -16,7 +16,10 @@ import { runIpRule } from "./ip-rule.ts";
 import { runIpTunnel } from "./ip-tunnel.ts";
 
 /** Objects in the order of iproute2's table: the first that a word abbreviates is meant. */
-const OBJECTS = "address addrlabel maddress route rule neighbor neighbour ntable ntbl link l2tp fou ila macsec tunnel tunl tuntap tap token tcpmetrics monitor xfrm mroute mrule netns netconf vrf sr nexthop mptcp ioam help stats".split(" ");
+const OBJECTS =
+  "address addrlabel maddress route rule neighbor neighbour ntable ntbl link l2tp fou ila macsec tunnel tunl tuntap tap token tcpmetrics monitor xfrm mroute mrule netns netconf vrf sr nexthop mptcp ioam help stats".split(
+    " ",
+  );
 
 /** Bound on the lines of a batch. */
 const BATCH_LINES_MAX = 100_000;
@@ -37,7 +40,18 @@ interface Options {
 type Parsed = { readonly options: Options; readonly rest: readonly string[] };
 
 function parseOptions(args: readonly string[]): Parsed | "version" | "help" {
-  const options: Options = { family: undefined, statistics: 0, details: 0, isOneLine: false, isBrief: false, isJson: false, isPretty: false, isHuman: false, isForced: false, batchFile: undefined };
+  const options: Options = {
+    family: undefined,
+    statistics: 0,
+    details: 0,
+    isOneLine: false,
+    isBrief: false,
+    isJson: false,
+    isPretty: false,
+    isHuman: false,
+    isForced: false,
+    batchFile: undefined,
+  };
   let at = 0;
   for (; at < args.length; at++) {
     let option = args[at] as string;
@@ -127,7 +141,29 @@ function runObject(session: IpSession, words: readonly string[]): number {
       session.err(IP_HELP);
       return 255;
     case "monitor":
-      if (rest[0] !== undefined && chosenOf(rest[0], ["label", "all-nsid", "dev", "file", "link", "address", "route", "mroute", "maddress", "prefix", "neigh", "rule", "netconf", "nsid", "nexthop", "stats", "all", "help"]) === undefined) {
+      if (
+        rest[0] !== undefined &&
+        chosenOf(rest[0], [
+          "label",
+          "all-nsid",
+          "dev",
+          "file",
+          "link",
+          "address",
+          "route",
+          "mroute",
+          "maddress",
+          "prefix",
+          "neigh",
+          "rule",
+          "netconf",
+          "nsid",
+          "nexthop",
+          "stats",
+          "all",
+          "help",
+        ]) === undefined
+      ) {
         throw new IpExit(255, `Argument "${rest[0]}" is unknown, try "ip monitor help".\n`);
       }
       return unsupported('"ip monitor"');
@@ -162,7 +198,11 @@ function* runBatch(session: IpSession, options: Options): Running<number> {
   const lines = text.split("\n").slice(0, BATCH_LINES_MAX);
   let exit = 0;
   for (let at = 0; at < lines.length; at++) {
-    const words = (lines[at] as string).replace(/#.*$/, "").trim().split(/\s+/).filter((word) => word !== "");
+    const words = (lines[at] as string)
+      .replace(/#.*$/, "")
+      .trim()
+      .split(/\s+/)
+      .filter((word) => word !== "");
     if (words.length === 0) continue;
     const status = guarded(session, words);
     if (status === 0) continue;

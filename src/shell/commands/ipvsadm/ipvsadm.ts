@@ -7,6 +7,7 @@
 import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import type { DestSpec, Ipvs, ServiceKey, ServiceSpec } from "../../../ipvs/ipvs.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
+import { errorText } from "../../errno-text.ts";
 import { formatConnection, formatConnectionTitles, formatRules, formatService, formatTitles, type ListFormat, type ListOptions, sortDests, sortServices, VERSION_LINE } from "./listing.ts";
 import { NameService } from "./names.ts";
 import { UsageError } from "./option-reader.ts";
@@ -120,7 +121,7 @@ function report(context: CommandContext, parsed: ParsedCommand, errno: string | 
     ENODEV: "No such device",
     ENOMEM: "Memory allocation problem",
   };
-  context.stderr.write(`${messages[errno] ?? errno}\n`);
+  context.stderr.write(`${messages[errno] ?? errorText(errno)}\n`);
   return KERNEL_ERROR_STATUS;
 }
 

@@ -86,13 +86,13 @@ function formatDest(service: ServiceView, dest: DestView, options: ListOptions):
     case "rate":
       return `${name}${formatStatistics(dest.statistics, options)}\n`;
     case "thresholds":
-      return `${name}${fields([dest.upperThreshold, 10], [dest.lowerThreshold, 10], [dest.activeConns, 10], [dest.inactConns, 10])}\n`;
+      return `${name} ${fields([dest.upperThreshold, 10], [dest.lowerThreshold, 10], [dest.activeConns, 10], [dest.inactConns, 10])}\n`;
     case "persistent-conn":
-      return `${name}${fields([dest.weight, 9], [dest.persistConns, 11], [dest.activeConns, 10], [dest.inactConns, 10])}\n`;
+      return `${name} ${fields([dest.weight, 9], [dest.persistConns, 11], [dest.activeConns, 10], [dest.inactConns, 10])}\n`;
     case "tun-info":
-      return `${name}${fields([FORWARD_NAMES[dest.method], 7], [tunnelInfo(dest), 13], [dest.weight, 6], [dest.activeConns, 10], [dest.inactConns, 10])}\n`;
+      return `${name} ${fields([FORWARD_NAMES[dest.method], 7], [tunnelInfo(dest), 13], [dest.weight, 6], [dest.activeConns, 10], [dest.inactConns, 10])}\n`;
     case "plain":
-      return `${name}${fields([FORWARD_NAMES[dest.method], 7], [dest.weight, 6], [dest.activeConns, 10], [dest.inactConns, 10])}\n`;
+      return `${name} ${fields([FORWARD_NAMES[dest.method], 7], [dest.weight, 6], [dest.activeConns, 10], [dest.inactConns, 10])}\n`;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * date: simulated wall-clock time, in UTC. The calendar is computed here: the core has no Date.
+ * date: simulated wall-clock time, in UTC.
  *
  * GNU coreutils 9.1 src/date.c, strftime(3) in the C locale. Setting the clock is refused.
  */
@@ -7,6 +7,7 @@
 import { NS_PER_SECOND } from "../../../base/time.ts";
 import type { Command, CommandContext } from "../../command.ts";
 import type { Machine } from "../../machine.ts";
+import { type CalendarTime, calendarTime, daysFromDate } from "../../time-format.ts";
 import { fail, parseOptions, readFile, tool, usageError } from "../tools/support.ts";
 
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -21,53 +22,13 @@ export interface Moment {
   readonly nanoseconds: number;
 }
 
-interface Calendar {
-  readonly year: number;
-  /** From 0. */
-  readonly month: number;
-  readonly day: number;
-  readonly weekday: number;
-  /** From 0. */
-  readonly yearDay: number;
-  readonly secondOfDay: number;
-}
-
-/** Days since 1970-01-01 of a date of the Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms"). */
-function daysOf(year: number, month: number, day: number): number {
-  const shifted = month <= 1 ? year - 1 : year;
-  const era = Math.floor(shifted / 400);
-  const yearOfEra = shifted - era * 400;
-  const dayOfYear = Math.floor((153 * ((month + 10) % 12) + 2) / 5) + day - 1;
-  return era * 146097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719468;
-}
-
-function calendarOf(seconds: number): Calendar {
-  const days = Math.floor(seconds / DAY_SECONDS);
-  const shifted = days + 719468;
-  const era = Math.floor(shifted / 146097);
-  const dayOfEra = shifted - era * 146097;
-  const yearOfEra = Math.floor((dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36524) - Math.floor(dayOfEra / 146096)) / 365);
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
-  const month = (shiftedMonth + 2) % 12;
-  const year = yearOfEra + era * 400 + (month <= 1 ? 1 : 0);
-  return {
-    year,
-    month,
-    day: dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1,
-    weekday: (((days + 4) % 7) + 7) % 7,
-    yearDay: days - daysOf(year, 0, 1),
-    secondOfDay: seconds - days * DAY_SECONDS,
-  };
-}
-
 /** ISO 8601 week and the year it belongs to. */
-function isoWeek(calendar: Calendar): { readonly week: number; readonly year: number } {
+function isoWeek(calendar: CalendarTime): { readonly week: number; readonly year: number } {
   const weekday = (calendar.weekday + 6) % 7;
-  const week = Math.floor((calendar.yearDay - weekday + 10) / 7);
+  const week = Math.floor((calendar.yearDay - weekday + 9) / 7);
   const weeksIn = (year: number): number => {
-    const first = (((daysOf(year, 0, 1) + 3) % 7) + 7) % 7;
-    const isLeap = daysOf(year + 1, 0, 1) - daysOf(year, 0, 1) === 366;
+    const first = (((daysFromDate(year, 1, 1) + 3) % 7) + 7) % 7;
+    const isLeap = daysFromDate(year + 1, 1, 1) - daysFromDate(year, 1, 1) === 366;
     return first === 3 || (isLeap && first === 2) ? 53 : 52;
   };
   if (week < 1) return { week: weeksIn(calendar.year - 1), year: calendar.year - 1 };
@@ -78,16 +39,16 @@ function isoWeek(calendar: Calendar): { readonly week: number; readonly year: nu
 /** A field with its usual padding: `0` or `_` and the width. */
 type Field = readonly [text: string | number, padding?: "0" | "_", width?: number];
 
-function field(letter: string, moment: Moment, calendar: Calendar): Field | undefined {
-  const hour = Math.floor(calendar.secondOfDay / 3600);
+function field(letter: string, moment: Moment, calendar: CalendarTime): Field | undefined {
+  const { hour } = calendar;
   const hour12 = hour % 12 === 0 ? 12 : hour % 12;
   const nested = (format: string): Field => [formatMoment(format, moment)];
   switch (letter) {
     case "a": return [(DAYS[calendar.weekday] as string).slice(0, 3)];
     case "A": return [DAYS[calendar.weekday] as string];
     case "b":
-    case "h": return [(MONTHS[calendar.month] as string).slice(0, 3)];
-    case "B": return [MONTHS[calendar.month] as string];
+    case "h": return [(MONTHS[calendar.month - 1] as string).slice(0, 3)];
+    case "B": return [MONTHS[calendar.month - 1] as string];
     case "c": return nested("%a %b %e %H:%M:%S %Y");
     case "C": return [Math.floor(calendar.year / 100), "0", 2];
     case "d": return [calendar.day, "0", 2];
@@ -99,27 +60,27 @@ function field(letter: string, moment: Moment, calendar: Calendar): Field | unde
     case "G": return [isoWeek(calendar).year, "0", 4];
     case "H": return [hour, "0", 2];
     case "I": return [hour12, "0", 2];
-    case "j": return [calendar.yearDay + 1, "0", 3];
+    case "j": return [calendar.yearDay, "0", 3];
     case "k": return [hour, "_", 2];
     case "l": return [hour12, "_", 2];
-    case "m": return [calendar.month + 1, "0", 2];
-    case "M": return [Math.floor(calendar.secondOfDay / 60) % 60, "0", 2];
+    case "m": return [calendar.month, "0", 2];
+    case "M": return [calendar.minute, "0", 2];
     case "n": return ["\n"];
     case "p": return [hour < 12 ? "AM" : "PM"];
     case "P": return [hour < 12 ? "am" : "pm"];
-    case "q": return [Math.floor(calendar.month / 3) + 1];
+    case "q": return [Math.ceil(calendar.month / 3)];
     case "r": return nested("%I:%M:%S %p");
     case "R": return nested("%H:%M");
     case "s": return [moment.seconds];
-    case "S": return [calendar.secondOfDay % 60, "0", 2];
+    case "S": return [calendar.second, "0", 2];
     case "t": return ["\t"];
     case "T":
     case "X": return nested("%H:%M:%S");
     case "u": return [calendar.weekday === 0 ? 7 : calendar.weekday];
-    case "U": return [Math.floor((calendar.yearDay + 7 - calendar.weekday) / 7), "0", 2];
+    case "U": return [Math.floor((calendar.yearDay + 6 - calendar.weekday) / 7), "0", 2];
     case "V": return [isoWeek(calendar).week, "0", 2];
     case "w": return [calendar.weekday];
-    case "W": return [Math.floor((calendar.yearDay + 7 - ((calendar.weekday + 6) % 7)) / 7), "0", 2];
+    case "W": return [Math.floor((calendar.yearDay + 6 - ((calendar.weekday + 6) % 7)) / 7), "0", 2];
     case "y": return [calendar.year % 100, "0", 2];
     case "Y": return [calendar.year, "0", 4];
     case "z": return ["+0000"];
@@ -131,7 +92,7 @@ function field(letter: string, moment: Moment, calendar: Calendar): Field | unde
 
 /** strftime(3) with GNU date's flags `-_0^#`, a width, %N and %:z. */
 export function formatMoment(format: string, moment: Moment): string {
-  const calendar = calendarOf(moment.seconds);
+  const calendar = calendarTime(moment.seconds);
   return format.replace(/%([-_0^#]*)(\d*)(:{0,3}z|[EO]?[a-zA-Z%])/g, (whole, flags: string, widthText: string, conversion: string) => {
     const width = Math.min(Number(widthText), WIDTH_MAX);
     if (conversion.endsWith("z") && conversion.startsWith(":")) return conversion === ":z" ? "+00:00" : conversion === "::z" ? "+00:00:00" : "+00";
@@ -170,10 +131,10 @@ export function parseDate(text: string, now: Moment): Moment | undefined {
   let { seconds, nanoseconds } = now;
   if (match[1] !== undefined) seconds += match[1].toLowerCase() === "yesterday" ? -DAY_SECONDS : match[1].toLowerCase() === "tomorrow" ? DAY_SECONDS : 0;
   else if (match[2] !== undefined) {
-    const month = Number(match[3]) - 1;
+    const month = Number(match[3]);
     const day = Number(match[4]);
-    if (month < 0 || month > 11 || day < 1 || day > daysOf(Number(match[2]) + (month === 11 ? 1 : 0), (month + 1) % 12, 1) - daysOf(Number(match[2]), month, 1)) return undefined;
-    seconds = daysOf(Number(match[2]), month, day) * DAY_SECONDS + Number(match[5] ?? 0) * 3600 + Number(match[6] ?? 0) * 60 + Number(match[7] ?? 0);
+    if (month < 1 || month > 12 || day < 1 || day > daysFromDate(Number(match[2]) + (month === 12 ? 1 : 0), (month % 12) + 1, 1) - daysFromDate(Number(match[2]), month, 1)) return undefined;
+    seconds = daysFromDate(Number(match[2]), month, day) * DAY_SECONDS + Number(match[5] ?? 0) * 3600 + Number(match[6] ?? 0) * 60 + Number(match[7] ?? 0);
     nanoseconds = 0;
   }
   if (match[9] !== undefined) {

@@ -60,7 +60,14 @@ interface Difference {
 function replay(transcript: string): { compared: number; differences: Difference[] } {
   const text = readFileSync(join(import.meta.dirname, "transcripts", `${transcript}.txt`), "utf8");
   const host = hostOf(transcript);
-  const files = new Map<string, string>([["/tmp/t.conf", "net.ipv4.ip_forward=1\n  # x\n\nnet.ipv4.conf.all.arp_ignore =   1  \n-net.ipv4.foo = 3\nnet/ipv4/conf/lo/arp_ignore = 1\nnet.ipv4.conf.*.arp_announce = 2\n"], ["/etc/sysctl.conf", ""], ["/etc/passwd", ""]]);
+  const files = new Map<string, string>([
+    [
+      "/tmp/t.conf",
+      "net.ipv4.ip_forward=1\n  # x\n\nnet.ipv4.conf.all.arp_ignore =   1  \n-net.ipv4.foo = 3\nnet/ipv4/conf/lo/arp_ignore = 1\nnet.ipv4.conf.*.arp_announce = 2\n",
+    ],
+    ["/etc/sysctl.conf", ""],
+    ["/etc/passwd", ""],
+  ]);
   const differences: Difference[] = [];
   let compared = 0;
   for (const step of parseTranscript(text)) {
@@ -96,5 +103,7 @@ test.each([
 ])("$transcript: every command prints what the real one printed", ({ transcript, atLeast }) => {
   const { compared, differences } = replay(transcript);
   expect(compared).toBeGreaterThanOrEqual(atLeast);
-  expect(differences.map((difference) => `$ ${difference.command}\n--- real\n${difference.expected}\n--- simulated\n${difference.actual}`).join("\n\n")).toBe("");
+  expect(differences.map((difference) => `$ ${difference.command}\n--- real\n${difference.expected}\n--- simulated\n${difference.actual}`).join("\n\n")).toBe(
+    "",
+  );
 });

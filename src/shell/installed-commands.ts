@@ -1,0 +1,42 @@
+/**
+ * Every program of a machine but its shells (`shell-commands.ts`), which belong to one machine each.
+ */
+
+import { awkCommands } from "./commands/awk/awk.ts";
+import { ifconfigCommand } from "./commands/ifconfig.ts";
+import { ipCommand } from "./commands/ip/ip.ts";
+import { ipvsadmCommand, ipvsadmRestoreCommand, ipvsadmSaveCommand } from "./commands/ipvsadm/ipvsadm.ts";
+import { routeCommand } from "./commands/route.ts";
+import { sysctlCommand } from "./commands/sysctl-command.ts";
+import { systemCommands } from "./commands/system/system-commands.ts";
+import { tcpdumpCommand } from "./commands/tcpdump/tcpdump.ts";
+import { fileCommands } from "./commands/tools/files.ts";
+import { grepCommands } from "./commands/tools/grep.ts";
+import { sedCommands } from "./commands/tools/sed.ts";
+import { sortCommands } from "./commands/tools/sort.ts";
+import { textCommands } from "./commands/tools/text.ts";
+import type { Command } from "./command.ts";
+import { netfilterCommands } from "./netfilter-commands.ts";
+import { networkCommands } from "./network-commands.ts";
+import { reachabilityCommands } from "./reachability-commands.ts";
+
+export const INSTALLED_COMMANDS: readonly Command[] = [
+  ...awkCommands,
+  ...fileCommands,
+  ...grepCommands,
+  ifconfigCommand,
+  ipCommand,
+  ipvsadmCommand,
+  ipvsadmRestoreCommand,
+  ipvsadmSaveCommand,
+  ...netfilterCommands,
+  ...networkCommands,
+  ...reachabilityCommands,
+  routeCommand,
+  ...sedCommands,
+  ...sortCommands,
+  sysctlCommand,
+  ...systemCommands,
+  tcpdumpCommand,
+  ...textCommands,
+];

@@ -1,0 +1,124 @@
+/**
+ * Puts a machine together: a Linux host, its files, processes and programs.
+ */
+
+import type { Host } from "../host/host.ts";
+import { LinuxHost } from "../host/linux-host.ts";
+import type { Iptables } from "../host/netfilter/iptables.ts";
+import { Iptables as IptablesTables } from "../host/netfilter/iptables.ts";
+import { IpVirtualServer } from "../ipvs/ip-virtual-server.ts";
+import type { Ipvs } from "../ipvs/ipvs.ts";
+import type { EventLoop } from "../kernel/event-loop.ts";
+import type { RandomStreams } from "../kernel/random.ts";
+import type { Tracer } from "../trace/tracer.ts";
+import type { ScriptBudget } from "./bash/shell.ts";
+import type { Command } from "./command.ts";
+import { INSTALLED_COMMANDS } from "./installed-commands.ts";
+import { DEFAULT_SHELL_LIMITS, LimitError, type ShellLimits } from "./limits.ts";
+import type { Machine } from "./machine.ts";
+import { MemoryFileSystem } from "./memory-file-system.ts";
+import { deviceFiles, machineProcFiles, textFiles } from "./proc-machine.ts";
+import { networkFiles } from "./proc-files.ts";
+import { sysctlFiles } from "./proc-network.ts";
+import { MachineProcessTable } from "./process-table.ts";
+import { Runtime } from "./runtime.ts";
+import { shellCommands } from "./shell-commands.ts";
+import { addStandardFiles, WRITABLE_PLACES } from "./standard-files.ts";
+
+const SEARCH_DIRECTORIES = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+export interface MachineParts {
+  readonly host: Host;
+  readonly ipvs: Ipvs;
+  readonly iptables: Iptables;
+  /** Programs; those that every machine has without it. */
+  readonly commands?: readonly Command[];
+  readonly epochSeconds: number;
+  readonly limits?: Partial<ShellLimits>;
+}
+
+export class LvsMachine implements Machine {
+  readonly host: Host;
+  readonly ipvs: Ipvs;
+  readonly iptables: Iptables;
+  readonly files: MemoryFileSystem;
+  readonly processes: MachineProcessTable;
+  readonly commands: ReadonlyMap<string, Command>;
+  readonly epochSeconds: number;
+  readonly runtime: Runtime;
+  readonly limits: ShellLimits;
+  hostname: string;
+  /** Scripts that have not ended, for limits that one of their processes passes. */
+  readonly #scripts = new Map<ScriptBudget, (error: LimitError) => void>();
+
+  constructor(parts: MachineParts) {
+    const { host } = parts;
+    this.host = host;
+    this.ipvs = parts.ipvs;
+    this.iptables = parts.iptables;
+    this.epochSeconds = parts.epochSeconds;
+    this.hostname = host.name;
+    this.limits = { ...DEFAULT_SHELL_LIMITS, ...parts.limits };
+    this.processes = new MachineProcessTable({ loop: host.loop, limits: this.limits, hostName: host.name });
+    this.files = new MemoryFileSystem({ clock: host.loop, charactersMax: this.limits.filesMax, writable: WRITABLE_PLACES });
+    this.runtime = new Runtime(this, this.processes);
+    const unowned: ScriptBudget = { limits: this.limits, commands: 0, spendOutput: () => {} };
+    const all = [...(parts.commands ?? INSTALLED_COMMANDS), ...shellCommands(this.runtime, unowned)];
+    this.commands = new Map(all.map((command) => [command.path, command]));
+    addStandardFiles(this.files, { hostname: host.name, commands: all });
+    this.files.mount("/proc", machineProcFiles(this));
+    this.files.mount("/proc/sys", sysctlFiles(host.sysctl));
+    this.files.mount("/proc/net", textFiles(() => networkFiles(this)));
+    this.files.mount("/sys/class/net", deviceFiles(host));
+    this.processes.onLimit = (error, process) => {
+      const budget = this.runtime.budgetOf(process);
+      const tell = budget === undefined ? undefined : this.#scripts.get(budget);
+      if (tell === undefined) throw error;
+      tell(error);
+    };
+  }
+
+  commandNamed(name: string): Command | undefined {
+    for (const directory of SEARCH_DIRECTORIES) {
+      const real = this.files.realPath(`${directory}/${name}`);
+      const command = real === undefined ? undefined : this.commands.get(real);
+      if (command !== undefined) return command;
+    }
+    return undefined;
+  }
+
+  /** The machine has what it starts with: from now on its read-only places are. */
+  seal(): void {
+    this.files.seal();
+  }
+
+  noteBudget(budget: ScriptBudget, onLimit: (error: LimitError) => void): void {
+    this.#scripts.set(budget, onLimit);
+  }
+
+  forgetBudget(budget: ScriptBudget): void {
+    this.#scripts.delete(budget);
+  }
+}
+
+export function createMachine(parts: MachineParts): LvsMachine {
+  return new LvsMachine(parts);
+}
+
+export interface LinuxMachineOptions {
+  readonly name: string;
+  readonly loop: EventLoop;
+  readonly trace: Tracer;
+  readonly random: RandomStreams;
+  readonly epochSeconds: number;
+  readonly limits?: Partial<ShellLimits>;
+}
+
+/** A whole machine: kernel with IPVS loaded, as the lab's are, and everything that is installed there. */
+export function createLinuxMachine(options: LinuxMachineOptions): LvsMachine {
+  const host = new LinuxHost(options);
+  const ipvs = new IpVirtualServer(host);
+  const iptables = new IptablesTables(host, host.conntrack);
+  ipvs.load();
+  return new LvsMachine({ host, ipvs, iptables, epochSeconds: options.epochSeconds, ...(options.limits === undefined ? {} : { limits: options.limits }) });
+}
