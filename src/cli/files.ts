@@ -43,7 +43,7 @@ export class OutputFiles {
       writeFileSync(temporary, content);
       this.#files.push({ temporary, path });
     } catch (error) {
-      rmSync(temporary, { force: true });
+      removeIfThere(temporary);
       this.discard();
       throw new UsageError(fileErrorText(error, path));
     }
@@ -63,6 +63,15 @@ export class OutputFiles {
   }
 
   discard(): void {
-    for (const { temporary } of this.#files.splice(0)) rmSync(temporary, { force: true });
+    for (const { temporary } of this.#files.splice(0)) removeIfThere(temporary);
+  }
+}
+
+/** For cleaning up after an error, which must not be hidden by another. */
+function removeIfThere(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Its directory is not there or no directory: then neither is the file.
   }
 }

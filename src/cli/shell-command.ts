@@ -216,7 +216,9 @@ class ShellSession {
       onEnd: () => {
         isDone = true;
       },
-      onOutputLimit: () => {},
+      onLimit: (error) => {
+        process.stderr.write(`lvsim: ${error.message}\n`);
+      },
     });
     this.#current = script;
     const shown = { stdout: 0, stderr: 0 };

@@ -3,7 +3,7 @@
  */
 
 import { createLinuxMachine } from "../shell/machine-builder.ts";
-import { type RunningScript as ShellScript, runScript } from "../shell/run-script.ts";
+import { runScript, type RunningScript as ShellScript } from "../shell/run-script.ts";
 import type { RunningScript, WorldParts } from "./world.ts";
 
 export const LINUX_PARTS: WorldParts = {

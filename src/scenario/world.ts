@@ -74,10 +74,7 @@ export class World {
   /** Simulated time at which the timeline starts: 0 until the setup scripts have taken some. */
   originNs = 0;
 
-  constructor(
-    scenario: Scenario,
-    options: { readonly parts: WorldParts; readonly seed?: string | undefined },
-  ) {
+  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined }) {
     this.trace = new Tracer(this.loop);
     this.random = new RandomStreams(options.seed ?? scenario.seed);
     for (const { name, properties } of scenario.links) {

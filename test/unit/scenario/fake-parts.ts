@@ -22,10 +22,8 @@ export interface FakeLog {
 export function fakeParts(): { readonly parts: WorldParts; readonly log: FakeLog } {
   const log: FakeLog = { addresses: [], routes: [], files: [], carrier: [], sysctls: [] };
   const devices = new Map<string, Map<string, NetDevice & { readonly port: LinkPort; readonly mac: number }>>();
-  const limits = new Map<string, (error: LimitError) => void>();
   const parts: WorldParts = {
-    createMachine({ name, loop, onLimit }) {
-      limits.set(name, onLimit);
+    createMachine({ name, loop }) {
       const own = new Map<string, NetDevice & { readonly port: LinkPort; readonly mac: number }>();
       devices.set(name, own);
       const host = {
@@ -80,7 +78,7 @@ export function fakeParts(): { readonly parts: WorldParts; readonly log: FakeLog
       };
       return { host, files } as unknown as Machine;
     },
-    startScript(machine, script, { onEnd, outputCharsMax, onOutputLimit }): RunningScript {
+    startScript(machine, script, { onEnd, outputCharsMax, onLimit }): RunningScript {
       const { loop, name } = machine.host;
       const state = { stdout: "", stderr: "", exit: undefined as number | undefined, isBroken: false };
       const commands = script
@@ -108,12 +106,12 @@ export function fakeParts(): { readonly parts: WorldParts; readonly log: FakeLog
           else if (word === "forever") commands.unshift("sleep 1", "forever");
           else if (word === "spin") commands.unshift("sleep 0", "spin");
           else if (word === "endless") {
-            limits.get(name)?.(new LimitError(name, 2, "stepsAtOneTimeMax", "the clock stands still"));
+            onLimit(new LimitError(name, 2, "stepsAtOneTimeMax", "the clock stands still"));
             finish(137);
             return;
           } else if (word === "print") {
             state.stdout = "x".repeat(Math.min(Number(text), outputCharsMax));
-            if (Number(text) > outputCharsMax) onOutputLimit();
+            if (Number(text) > outputCharsMax) onLimit(new LimitError(name, 0, "outputMax", `more than ${outputCharsMax} characters of output`));
           } else if (word === "send") {
             const device = devices.get(name)?.get(text);
             if (device === undefined) {

@@ -143,7 +143,7 @@ test.each([
   {
     what: "output",
     options: { timeline: ["{ host: a, run: 'print 101; hang' }"], limits: { outputChars: 100 } },
-    message: "x.yaml:11:5: limit `outputChars` reached: 100 characters of output while the step at 0 s on a ran",
+    message: "x.yaml:11:5: limit `outputMax` reached: a: more than 100 characters of output (limit outputMax) while the step at 0 s on a ran",
   },
   {
     what: "captured frames",
