@@ -5,7 +5,7 @@
  * RFC 792, RFC 1122 section 3.2.2. Not modelled: extended echo (PROBE), router discovery.
  */
 
-import type { Ipv4Address } from "../base/ipv4-address.ts";
+import { type Ipv4Address, isMulticast } from "../base/ipv4-address.ts";
 import type { RandomStream } from "../kernel/random.ts";
 import {
   ICMP_DEST_UNREACH,
@@ -37,6 +37,8 @@ const ICMP_UNREACH_CODES_MAX = 15;
 const ICMP_FRAGMENT_TIME = 1;
 const TIMESTAMP_BYTES = 12;
 const IP_LENGTH_MAX = 65535;
+/** IP_MULTICAST_TTL, which ping leaves alone. */
+const MULTICAST_TTL = 1;
 /** An error quotes so much that it does not get longer than this. */
 const ERROR_BYTES_MAX = 576;
 /** IPTOS_PREC_INTERNETCONTROL: errors travel with it. */
@@ -66,7 +68,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
   readonly #reflectsMark: SysctlCell;
   readonly #defaultTtl: SysctlCell;
   #random: RandomStream | undefined = undefined;
-  /** The one ICMP socket is in use: while a message is on its way through the hooks, no other can be sent (icmp_xmit_lock). */
+  /** The CPU's ICMP socket is in use: on a multiprocessor no other message can be sent while one is on its way through the hooks. */
   #isLocked = false;
 
   constructor(host: Host) {
@@ -128,7 +130,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     skb.mark = outgoing.mark;
     skb.cause = outgoing.cause;
     count(this.counters.sent, message.type);
-    this.#isLocked = true;
+    this.#isLocked = this.#host.options.isMultiprocessor;
     this.#host.ip.localOut(skb);
     this.#isLocked = false;
   }
@@ -247,7 +249,8 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     const host = this.#host;
     const message = new IcmpMessage(ICMP_ECHO, 0, ((socket.identifier << 16) | (options.sequence & 0xffff)) >>> 0);
     message.payload = options.payload;
-    const packet = new Ipv4Packet(options.source ?? 0, options.destination, PROTOCOL_ICMP, options.ttl ?? this.#defaultTtl.value, message);
+    const ttl = options.ttl ?? (isMulticast(options.destination) ? MULTICAST_TTL : this.#defaultTtl.value);
+    const packet = new Ipv4Packet(options.source ?? 0, options.destination, PROTOCOL_ICMP, ttl, message);
     packet.tos = options.tos ?? 0;
     const route = host.routing.output({ dst: packet.dst, src: packet.src, device: options.device, mark: options.mark ?? 0, tos: packet.tos });
     if (isRouteError(route)) return route.errno;

@@ -7,6 +7,8 @@ export interface KernelOptions {
   readonly release: string;
   /** Timer ticks a second: jiffies in /proc/net/ip_vs. */
   readonly hz: number;
+  /** Built for several CPUs: then the one ICMP socket of a CPU is really locked while a message is on its way out (icmp_xmit_lock). */
+  readonly isMultiprocessor: boolean;
   /** lc, wlc, lblc, lblcr, twos compare active*256 + total instead of active*256 + inactive, and the overload flag follows totals (6.1.183). */
   readonly ipvsOverheadIncludesTotal: boolean;
   /** IPVS decrements TTL on requests (4.10). */
@@ -28,6 +30,7 @@ export interface KernelOptions {
 export const KERNEL_6_1_176: KernelOptions = {
   release: "6.1.176",
   hz: 100,
+  isMultiprocessor: false,
   ipvsOverheadIncludesTotal: false,
   ipvsDecrementsTtl: true,
   ipvsCountsPreEstablished: true,

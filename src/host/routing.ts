@@ -334,7 +334,7 @@ export class Ipv4Routing implements Routing {
     const { dst, src, device } = key;
     const host = this.#host;
     if (!host.multicast.isMember(dst, device))
-      return { errno: "EINVAL", reason: "IP_INVALID_DEST", detail: `nobody has joined ${formatIpv4Address(dst)} on ${device.name}` };
+      return { errno: "EINVAL", reason: "OTHERHOST", detail: `nobody has joined ${formatIpv4Address(dst)} on ${device.name}` };
     const isLoopbackSource = isLoopback(src) && host.sysctl.inForce(device, "route_localnet") === 0;
     if (isMulticast(src) || src === LIMITED_BROADCAST || isLoopbackSource || (isZeroNet(src) && !isLocalMulticast(dst))) {
       return { errno: "EINVAL", reason: "IP_INVALID_SOURCE", detail: `source ${formatIpv4Address(src)} is no unicast address` };

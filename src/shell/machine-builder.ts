@@ -25,6 +25,8 @@ import { Runtime } from "./runtime.ts";
 import { shellCommands } from "./shell-commands.ts";
 import { addStandardFiles, WRITABLE_PLACES } from "./standard-files.ts";
 
+/** Bytes of /dev/urandom that a reading by path sees. */
+const RANDOM_CHARACTERS = 4096;
 const SEARCH_DIRECTORIES = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 export interface MachineParts {
@@ -65,7 +67,8 @@ export class LvsMachine implements Machine {
     const unowned: ScriptBudget = { limits: this.limits, commands: 0, spendOutput: () => {} };
     const all = [...(parts.commands ?? INSTALLED_COMMANDS), ...shellCommands(this.runtime, unowned)];
     this.commands = new Map(all.map((command) => [command.path, command]));
-    addStandardFiles(this.files, { hostname: host.name, commands: all });
+    const randomText = (): string => Array.from({ length: RANDOM_CHARACTERS }, () => String.fromCharCode(host.random("shell/dev/urandom").below(256))).join("");
+    addStandardFiles(this.files, { hostname: host.name, randomText, commands: all });
     this.files.mount("/proc", machineProcFiles(this));
     this.files.mount("/proc/sys", sysctlFiles(host.sysctl));
     this.files.mount("/proc/net", textFiles(() => networkFiles(this)));

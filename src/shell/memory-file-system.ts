@@ -69,6 +69,7 @@ export class MemoryFileSystem implements FileSystem {
   readonly #charactersMax: number;
   readonly #writable: readonly string[];
   readonly #mounts = new Map<string, FileProvider>();
+  readonly #devices = new Map<string, () => string>();
   #lastInode = 1;
   readonly #root: DirectoryNode;
   #characters = 0;
@@ -131,6 +132,7 @@ export class MemoryFileSystem implements FileSystem {
     }
     if (place.node === undefined) throw new FileError("ENOENT", path);
     if (place.node.kind === "directory") throw new FileError("EISDIR", path);
+    if (place.node.kind === "device") return this.#devices.get(place.path)?.() ?? "";
     return place.node.kind === "symlink" ? "" : place.node.text;
   }
 
@@ -228,11 +230,12 @@ export class MemoryFileSystem implements FileSystem {
     place.node.modifiedAtNs = this.#clock.nowNs;
   }
 
-  /** A device node: reads and writes of it are the opener's business. */
-  addDevice(path: string): void {
+  /** A device node: what is written goes nowhere, `read` gives what one reading of it by path may see. */
+  addDevice(path: string, read?: () => string): void {
     this.#store(path, "", false);
     const node = this.#find(path, true).node;
     if (node?.kind === "file") node.kind = "device";
+    if (read !== undefined) this.#devices.set(path, read);
   }
 
   /** A mistake of permissions that a write would meet, before anything is changed. */

@@ -46,8 +46,24 @@ export function sysctlFiles(sysctl: Sysctl): FileProvider {
 export function networkProcFiles(host: Host): ReadonlyMap<string, () => string> {
   return new Map([
     ["dev", () => formatDevices(host)],
+    ["igmp", () => formatGroups(host)],
     ["route", () => formatRoutes(host)],
   ]);
+}
+
+/** net/ipv4/igmp.c:igmp_mc_seq_show. Version 3 runs no timers of single groups. */
+function formatGroups(host: Host): string {
+  let text = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n";
+  for (const device of [...host.devices.list].sort((a, b) => a.index - b.index)) {
+    const groups = host.multicast.groups(device);
+    if (groups.length > 0) text += `${device.index}\t${device.name.padEnd(10)}: ${String(groups.length).padStart(5)} ${"V3".padStart(7)}\n`;
+    for (const { group, users } of groups) {
+      // The address is printed as the number that its bytes are on this machine.
+      const swapped = ((group & 0xff) << 24) | ((group & 0xff00) << 8) | ((group >>> 8) & 0xff00) | (group >>> 24);
+      text += `\t\t\t\t${(swapped >>> 0).toString(16).toUpperCase().padStart(8, "0")} ${String(users).padStart(5)} 0:00000000\t\t0\n`;
+    }
+  }
+  return text;
 }
 
 function formatDevices(host: Host): string {

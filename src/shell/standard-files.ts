@@ -2,6 +2,7 @@
  * The files that every machine has: Debian 12 as far as scripts look at it.
  */
 
+import { servicesFileText } from "./services.ts";
 import type { Command } from "./command.ts";
 import type { MemoryFileSystem } from "./memory-file-system.ts";
 
@@ -14,6 +15,8 @@ const DIRECTORIES = [
 ];
 const LINKS: readonly (readonly [string, string])[] = [["usr/bin", "/bin"], ["usr/sbin", "/sbin"], ["usr/lib", "/lib"], ["/usr/bin/bash", "/usr/bin/rbash"]];
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty", "console", "kmsg"];
+
+const ENDLESS_CHARACTERS = 1_048_576;
 
 const OS_RELEASE = `PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
 NAME="Debian GNU/Linux"
@@ -52,37 +55,16 @@ vrrp	112	VRRP		# Virtual Router Redundancy Protocol [RFC5798]
 sctp	132	SCTP		# Stream Control Transmission Protocol
 `;
 
-const SERVICES = `ftp-data	20/tcp
-ftp		21/tcp
-ssh		22/tcp				# SSH Remote Login Protocol
-telnet		23/tcp
-smtp		25/tcp		mail
-domain		53/tcp				# Domain Name Server
-domain		53/udp
-tftp		69/udp
-http		80/tcp		www		# WorldWideWeb HTTP
-pop3		110/tcp		pop-3		# POP version 3
-ntp		123/udp				# Network Time Protocol
-imap2		143/tcp		imap		# Interim Mail Access P 2 and 4
-snmp		161/tcp				# Simple Net Mgmt Protocol
-snmp		161/udp
-ldap		389/tcp			# Lightweight Directory Access Protocol
-https		443/tcp				# http protocol over TLS/SSL
-https		443/udp				# HTTP/3
-syslog		514/udp
-imaps		993/tcp				# IMAP over SSL
-mysql		3306/tcp
-postgresql	5432/tcp	postgres	# PostgreSQL Database
-http-alt	8080/tcp	webcache	# WWW caching service
-`;
-
 const RT_TABLES = "#\n# reserved values\n#\n255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n#\n# local\n#\n#1\tinr.ruhep\n";
 
 /** Puts everything in place. Programs become executable files, so that `ls`, `which` and `[ -x ]` see them. */
-export function addStandardFiles(files: MemoryFileSystem, options: { readonly hostname: string; readonly commands: Iterable<Command> }): void {
+export function addStandardFiles(files: MemoryFileSystem, options: { readonly hostname: string; readonly randomText: () => string; readonly commands: Iterable<Command> }): void {
   for (const path of DIRECTORIES) files.makeDirectory(path, { parents: true });
   for (const [target, path] of LINKS) files.link(target, path);
   for (const name of DEVICES) files.addDevice(`/dev/${name}`);
+  // Endless devices give this much to those who read all of a file; a redirection reads them piece by piece.
+  files.addDevice("/dev/zero", () => "\0".repeat(ENDLESS_CHARACTERS));
+  for (const name of ["random", "urandom"]) files.addDevice(`/dev/${name}`, options.randomText);
   const texts: Readonly<Record<string, string>> = {
     "/etc/debian_version": "12.11\n",
     "/etc/group": GROUP,
@@ -92,7 +74,7 @@ export function addStandardFiles(files: MemoryFileSystem, options: { readonly ho
     "/etc/passwd": PASSWD,
     "/etc/protocols": PROTOCOLS,
     "/etc/resolv.conf": "",
-    "/etc/services": SERVICES,
+    "/etc/services": servicesFileText(),
     "/etc/shells": "# /etc/shells: valid login shells\n/bin/sh\n/bin/bash\n/usr/bin/bash\n/bin/dash\n/usr/bin/dash\n",
     "/etc/sysctl.conf": "",
     "/etc/iproute2/rt_tables": RT_TABLES,

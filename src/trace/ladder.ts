@@ -141,6 +141,11 @@ function collectRows(events: readonly TraceEvent[]): Row[] {
         break;
       }
       case "packet-dropped":
+        if (event.reason === "OTHERHOST") {
+          const passed = received.get(event.cause);
+          passed?.row.to.delete(passed.host);
+          break;
+        }
         rows.push(dropRow(event.timeNs, event.host, `dropped: ${event.reason}${event.detail === "" ? "" : `, ${event.detail}`}`));
         break;
       case "link":

@@ -53,6 +53,17 @@ function frameDifferences(name: string, scenario: Scenario, kernel: KernelResult
   );
 }
 
+/** Lines that only one of two outputs has. */
+function lineDifferences(kernel: string, ours: string): string {
+  const rest = ours.split("\n");
+  const missing = kernel.split("\n").filter((line) => {
+    const index = rest.indexOf(line);
+    if (index >= 0) rest.splice(index, 1);
+    return index < 0;
+  });
+  return [...missing.map((line) => `  kernel ${line}`), ...rest.map((line) => `  ours   ${line}`)].join("\n");
+}
+
 function outputDifferences(scenario: Scenario, kernel: KernelResult, result: RunResult): string[] {
   const wrong: string[] = [];
   const check = (where: string, command: string, theirs: KernelScript, ours: { readonly exit: number | null; readonly stdout: string; readonly stderr: string } | undefined) => {
@@ -64,7 +75,7 @@ function outputDifferences(scenario: Scenario, kernel: KernelResult, result: Run
     for (const field of ["stdout", "stderr"] as const) {
       const expected = normalOutput(theirs[field], command);
       const actual = normalOutput(ours[field], command);
-      if (expected !== actual) wrong.push(`${where}: ${command.trim().slice(0, 100)}: ${field}\n--- kernel\n${expected}\n--- ours\n${actual}`);
+      if (expected !== actual) wrong.push(`${where}: ${command.trim().slice(0, 100)}: ${field}\n${lineDifferences(expected, actual)}`);
     }
   };
   for (const [host, theirs] of Object.entries(kernel.setup)) check(`setup ${host}`, scenario.hosts.find(({ name }) => name === host)?.run ?? "", theirs, result.setup[host]);

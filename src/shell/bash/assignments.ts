@@ -34,7 +34,7 @@ export function* readyAssignment(shell: Shell, assignment: Assignment, isNewTabl
   if (value.type === "ArrayValue") {
     const elements = yield* expandArrayElements(shell, value, isTable);
     const shown = elements.map((one) => (one.subscript === undefined ? traceQuote(one.text) : `[${one.subscript}]=${traceQuote(one.text)}`)).join(" ");
-    return { name, subscript: undefined, value: elements, appends, source: `${name}${sign}(${shown})`, trace: `${name}${sign}(${shown})` };
+    return { name, subscript: undefined, value: elements, appends, source: `${name}${sign}(${shown})`, trace: assignment.text };
   }
   const subscript = assignment.index === undefined ? undefined : isTable ? yield* expandText(shell, assignment.index) : yield* expandArithmetic(shell, assignment.index.text);
   const text = yield* expandAssigned(shell, value);

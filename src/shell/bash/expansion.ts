@@ -24,6 +24,8 @@ export interface PieceContext {
 }
 
 const WORD: PieceContext = { isQuoted: false, isJoined: false };
+/** `name=~/x` as an ordinary argument. */
+const ARGUMENT: PieceContext = { isQuoted: false, isJoined: false, isAssignment: true };
 const TEXT: PieceContext = { isQuoted: false, isJoined: true };
 const ASSIGNED: PieceContext = { isQuoted: false, isJoined: true, isAssignment: true };
 const QUOTED: PieceContext = { isQuoted: true, isJoined: false };
@@ -36,7 +38,8 @@ export function* expandWords(shell: Shell, words: readonly CommandArgument[]): R
   const out: string[] = [];
   for (const word of words) {
     if (word.type === "Word" && isPlain(word)) out.push(word.value);
-    else for (const field of yield* expandWord(shell, word.type === "Word" ? word : yield* assignmentAsWord(shell, word))) out.push(field);
+    else if (word.type === "Word") for (const field of yield* expandWord(shell, word)) out.push(field);
+    else for (const field of yield* fieldsOf(shell, yield* piecesOfWord(shell, assignmentAsWord(word), ARGUMENT))) out.push(field);
     if (out.length > shell.budget.limits.expansionMax) shell.limit("expansionMax", "too many words");
   }
   return out;
@@ -156,12 +159,14 @@ export function joinPieces(pieces: readonly Piece[]): string {
 }
 
 /** An `a=b` that stands where an ordinary argument does. */
-function* assignmentAsWord(shell: Shell, assignment: Assignment): Running<Word> {
+function assignmentAsWord(assignment: Assignment): Word {
   if (assignment.value.type === "ArrayValue") return { type: "Word", text: assignment.text, value: assignment.text, pos: assignment.pos, end: assignment.end };
   const head = assignment.text.slice(0, assignment.text.length - assignment.value.text.length);
-  const literal: WordPart = { type: "Literal", pos: assignment.pos, end: assignment.pos + head.length, value: head, text: head };
-  void shell;
-  return { type: "Word", text: assignment.text, value: assignment.text, pos: assignment.pos, end: assignment.end, parts: [literal, ...partsOf(assignment.value)] };
+  const [first, ...others] = partsOf(assignment.value);
+  const start = first?.type === "Literal" ? first.text : "";
+  const literal: WordPart = { type: "Literal", pos: assignment.pos, end: assignment.end, value: head + start, text: head + start };
+  const parts = first === undefined || first.type === "Literal" ? others : [first, ...others];
+  return { type: "Word", text: assignment.text, value: assignment.text, pos: assignment.pos, end: assignment.end, parts: [literal, ...parts] };
 }
 
 function partsOf(word: Word): readonly WordPart[] {
@@ -286,7 +291,8 @@ function expandTildes(shell: Shell, out: Piece[], text: string, where: { readonl
   let rest = text;
   if (where.isFirst) rest = pushTilde(shell, out, rest, where.isLast);
   if (where.context.isAssignment !== true) return rest;
-  for (let colon = rest.indexOf(":~"); colon >= 0; colon = rest.indexOf(":~")) {
+  const next = (): number => rest.search(where.context.isJoined ? /:~/ : /[:=]~/);
+  for (let colon = next(); colon >= 0; colon = next()) {
     out.push({ text: rest.slice(0, colon + 1), isQuoted: false, isSplit: false });
     const after = rest.slice(colon + 1);
     rest = pushTilde(shell, out, after, where.isLast);

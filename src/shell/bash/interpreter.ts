@@ -106,6 +106,7 @@ export function* runNode(shell: Shell, node: PipelineNode | AndOr | CompoundList
     }
     case "Subshell": {
       shell.countCommand();
+      shell.runningNode = node;
       if (inPlace) return yield* runList(shell, node.body.commands);
       const child = startSubshell(shell, new Map(), (sub) => runList(sub, node.body.commands));
       return yield* checked(shell, yield* waitForChild(shell, child));

@@ -79,9 +79,10 @@ export function startPipeline(shell: Shell, pipeline: Pipeline, firstInput: Open
 
 /** Waits for one child; a signal with a trap waits until it has ended, as in bash. */
 export function* waitForChild(shell: Shell, process: Process): Running<number> {
+  const text = shell.runningNode === undefined ? process.args.join(" ") : shell.unit?.text.slice(shell.runningNode.pos, shell.runningNode.end);
   const status = yield* waitOrDie(shell, process);
   const signal = shell.table.endedBy(process);
-  if (signal !== undefined && signal !== "INT" && signal !== "PIPE") reportDeath(shell, process, signal);
+  if (signal !== undefined && signal !== "INT" && signal !== "PIPE") reportDeath(shell, process, signal, text ?? "");
   return status;
 }
 
@@ -102,11 +103,11 @@ function* waitOrDie(shell: Shell, process: Process): Running<number> {
   return shell.table.exitOf(process);
 }
 
-function reportDeath(shell: Shell, process: Process, signal: SignalName): void {
+function reportDeath(shell: Shell, process: Process, signal: SignalName, command: string): void {
   const text = SIGNAL_TEXTS[signal];
   if (text === "") return;
   if (shell.isInteractive || signal === "TERM") shell.errorOutput(`${text}\n`);
-  else shell.complain(`${String(process.pid).padStart(5)} ${text.padEnd(23)} ${process.args.join(" ")}`);
+  else shell.complain(`${String(process.pid).padStart(5)} ${text.padEnd(23)} ${command}`);
 }
 
 /** `statement &` */

@@ -87,7 +87,7 @@ function* applyOne(shell: Shell, saved: SavedFiles, redirection: Redirection): R
 
 function* hereText(shell: Shell, here: HereDoc): Running<string> {
   if (here.closing === undefined && shell.unit !== undefined) {
-    const end = shell.unit.lineAt(shell.unit.text.length);
+    const end = shell.unit.lineAt(shell.unit.text.replace(/\n$/, "").length);
     shell.errorOutput(`${shell.errorName}: line ${end}: warning: here-document at line ${shell.unit.lineAt(here.pos)} delimited by end-of-file (wanted \`${here.delimiter?.value ?? ""}')\n`);
   }
   const raw = here.operator === "<<-" ? here.body.text.replace(/^\t+/gm, "") : here.body.text;

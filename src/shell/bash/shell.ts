@@ -131,6 +131,8 @@ export class Shell {
   interrupt: (() => void) | undefined;
   /** A deadly signal that came while an EXIT trap is set. */
   dyingOf: SignalName | undefined;
+  /** The command that runs, for messages about its death. */
+  runningNode: { readonly pos: number; readonly end: number } | undefined;
   /** What -c gave. */
   executionString: string | undefined;
 

@@ -54,12 +54,15 @@ function lineOf(shell: Shell, node: Command): number {
   if (node.name !== undefined) elements.push(node.name);
   elements.push(...node.suffix.slice(0, 2));
   elements.sort((a, b) => a.pos - b.pos);
-  const deciding = elements[1] ?? elements[0];
+  const [first] = node.prefix;
+  const startsWithWord = first === undefined || (node.name !== undefined && node.name.pos < first.pos);
+  const deciding = (startsWithWord ? elements[1] : undefined) ?? elements[0];
   return deciding === undefined ? shell.line : unit.lineAt(deciding.end);
 }
 
 export function* runSimpleCommand(shell: Shell, node: Command, inPlace: boolean): Running<number> {
   shell.line = lineOf(shell, node);
+  shell.runningNode = node;
   shell.countCommand();
   shell.substitutionStatus = 0;
   const pending = shell.afterCommand;
@@ -195,11 +198,12 @@ interface FileLaunch {
 /** Finds and runs a program. */
 export function* runFile(shell: Shell, launch: FileLaunch): Running<number> {
   const name = launch.argv[0] ?? "";
-  const env = new Map(launch.env ?? shell.variables.exported());
+  const env = new Map<string, string>();
   for (const { name: variable, value } of launch.prefix) {
     if (shell.variables.find(variable)?.isReadonly === true) shell.complain(`${variable}: readonly variable`);
     else if (typeof value === "string") env.set(variable, value);
   }
+  for (const [variable, value] of launch.env ?? shell.variables.exported()) if (!env.has(variable)) env.set(variable, value);
   const searchPath = env.get("PATH") ?? shell.readText("PATH") ?? "";
   const program = findProgram(shell, name, searchPath);
   if (program.kind === "none") return reportMissing(shell, name, program);

@@ -87,7 +87,9 @@ export function syntaxProblem(unit: SourceUnit): SyntaxProblem | undefined {
     if (previous === undefined || text.slice(previous.end, statement.pos).includes("\n")) groupStart = i;
   }
   const last = statements.findLast((statement) => statement.pos <= error.pos);
-  const isBehind = last !== undefined && last.end <= error.pos && text.slice(last.end, error.pos).includes("\n");
+  // What is missing at the very end belongs to the last statement, what is too much stands on a line of its own.
+  const isAtEnd = text.slice(error.pos).trim() === "";
+  const isBehind = !isAtEnd && last !== undefined && last.end <= error.pos && text.slice(last.end, error.pos).includes("\n");
   const runnable = isBehind ? statements.filter((statement) => statement.pos <= error.pos) : statements.slice(0, groupStart);
   return { runnable, ...describe(unit, error) };
 }
@@ -100,11 +102,21 @@ function describe(unit: SourceUnit, error: ParseError): Omit<SyntaxProblem, "run
     const line = opened[1] === ")" ? endLine : unit.lineAt(error.pos);
     return { line, message: `unexpected EOF while looking for matching \`${opened[1]}'`, quoted: undefined };
   }
-  const at = error.pos + (/^[ \t]*/.exec(text.slice(error.pos))?.[0].length ?? 0);
+  const misplaced = error.message === "expected 'do'" ? tokenInsteadOfDo(unit) : undefined;
+  const at = misplaced ?? error.pos + (/^[ \t]*/.exec(text.slice(error.pos))?.[0].length ?? 0);
   if (text.slice(at).trim() === "") return { line: endLine, message: "syntax error: unexpected end of file", quoted: undefined };
   const line = unit.lineAt(at);
   const quoted = text.slice(text.lastIndexOf("\n", at - 1) + 1).split("\n")[0] as string;
   return { line, message: `syntax error near unexpected token \`${tokenAt(text, at)}'`, quoted };
+}
+
+/** `for x in a b; echo`: where the word stands that should have been `do`; undefined when the text ended. */
+function tokenInsteadOfDo(unit: SourceUnit): number | undefined {
+  const last = unit.script.commands.at(-1)?.command;
+  if (last?.type !== "For" || last.body.commands.length > 0) return undefined;
+  const end = last.wordlist?.at(-1)?.end ?? last.name.end;
+  const at = end + (/^[ \t]*;?\s*/.exec(unit.text.slice(end))?.[0].length ?? 0);
+  return at < unit.text.trimEnd().length ? at : undefined;
 }
 
 const OPENERS: readonly (readonly [string, string])[] = [

@@ -52,6 +52,8 @@ interface SsRow {
   readonly receiveQueue: number;
   readonly sendQueue: number;
   readonly localAddress: number;
+  /** What the socket is bound to (SO_BINDTODEVICE). */
+  readonly localDevice?: string | undefined;
   readonly localPort: number;
   readonly remoteAddress: number;
   readonly remotePort: number;
@@ -224,6 +226,7 @@ function allRows(context: CommandContext, options: SsOptions): SsRow[] {
         receiveQueue: 0,
         sendQueue: 0,
         localAddress: s.localAddress,
+        localDevice: s.device?.name,
         localPort: s.localPort,
         remoteAddress: s.remoteAddress,
         remotePort: s.remotePort,
@@ -303,7 +306,7 @@ function fields(context: CommandContext, options: SsOptions, row: SsRow): string
     row.state,
     String(row.receiveQueue),
     String(row.sendQueue),
-    `${formatIpv4Address(row.localAddress)}:`,
+    `${formatIpv4Address(row.localAddress)}${row.localDevice === undefined ? "" : `%${row.localDevice}`}:`,
     port(row.localPort),
     `${remote}:`,
     port(row.remotePort),

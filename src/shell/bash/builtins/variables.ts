@@ -122,6 +122,7 @@ function setAttributes(variable: Variable, read: Declaration): void {
 function printDeclarations(shell: Shell, command: string, on: ReadonlySet<string>, items: readonly (string | ReadyAssignment)[]): number {
   if (items.length === 0) {
     const wanted = shell.variables.visible().filter(([, variable]) => (!on.has("x") || variable.isExported) && (!on.has("r") || variable.isReadonly) && (!on.has("a") || variable.list !== undefined) && (!on.has("A") || variable.table !== undefined) && (!on.has("i") || variable.isInteger));
+    if (command === "local") return print(shell, command, listVariables(shell, true));
     if (on.size === 0) return print(shell, command, listVariables(shell));
     return print(shell, command, wanted.map(([name, variable]) => `${formatDeclaration(name, variable)}\n`).join(""));
   }
@@ -137,9 +138,9 @@ function printDeclarations(shell: Shell, command: string, on: ReadonlySet<string
   return status;
 }
 
-/** What `set` without arguments prints. */
-export function listVariables(shell: Shell): string {
-  const lines = shell.variables.visible().flatMap(([name, variable]) => {
+/** What `set` without arguments prints, or `local` inside a function. */
+export function listVariables(shell: Shell, isLocal = false): string {
+  const lines = shell.variables.visible().filter(([name]) => !isLocal || shell.variables.hasLocal(name)).flatMap(([name, variable]) => {
     if (variable.list !== undefined || variable.table !== undefined) return [`${formatDeclaration(name, variable).replace(/^declare \S+ /, "")}\n`];
     return variable.text === undefined ? [] : [`${name}=${assignQuote(variable.text)}\n`];
   });

@@ -163,7 +163,7 @@ export class OptionReader {
         value = word;
         this.#index++;
       } else if (spec.value === "required") {
-        throw new UsageError(`${spelling}: missing argument`, 255);
+        throw this.#isFirst ? unknownFirst() : new UsageError(`${spelling}: missing argument`, 255);
       }
     }
     this.#isFirst = false;

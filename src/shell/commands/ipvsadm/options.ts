@@ -4,7 +4,7 @@
  * ipvsadm 1.31 ipvsadm.c (parse_options, generic_opt_check, process_options). Errors carry the text and status of the real program.
  */
 
-import { type Ipv4Address, maskPrefixLength, parseIpv4Address } from "../../../base/ipv4-address.ts";
+import { type Ipv4Address, isMulticast, maskPrefixLength, parseIpv4Address } from "../../../base/ipv4-address.ts";
 import type { DestSpec, ForwardingMethod, ServiceKey, ServiceSpec, SyncDaemonSpec, TunnelOptions } from "../../../ipvs/ipvs.ts";
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from "../../../wire/packet.ts";
 import { type NameService, splitHostPort } from "./names.ts";
@@ -130,6 +130,12 @@ export function parseCommand(args: readonly string[], names: NameService): Parse
 function commandOf(option: FoundOption): CommandName {
   if (option.command === undefined) throw new UsageError("Try `ipvsadm -h' or 'ipvsadm --help' for more information.", 255);
   return option.command;
+}
+
+function parseGroup(text: string): number {
+  const group = parseIpv4Address(text);
+  if (group === undefined || !isMulticast(group)) throw new UsageError(`invalid IPv4 mcast-group \`${text}'`, 2);
+  return group;
 }
 
 function readTimeouts(firstValue: string | undefined, reader: OptionReader): readonly [number, number, number] {
@@ -259,7 +265,7 @@ function readValue(to: Collector, name: string, value: string): void {
       return;
     case "mcast-group":
       to.mark("mcast-group");
-      to.daemon.group = parseIpv4Address(value) ?? illegal("mcast-group");
+      to.daemon.group = parseGroup(value);
       return;
     case "mcast-port":
       to.mark("mcast-port");

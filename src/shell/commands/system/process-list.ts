@@ -67,7 +67,7 @@ const COLUMNS: Readonly<Record<string, Column>> = {
 
 const ALIASES: Readonly<Record<string, string>> = {
   command: "args", ucmd: "comm", ucomm: "comm", euser: "user", ruser: "user", uname: "user", euid: "uid", tname: "tty", tt: "tty", state: "s", "%cpu": "pcpu", "%mem": "pmem",
-  vsize: "vsz", rssize: "rss", rsz: "rss", nice: "ni", cputime: "time", start: "start_time", start_time: "stime",
+  vsize: "vsz", rssize: "rss", rsz: "rss", nice: "ni", cputime: "time",
 };
 
 const PS_TTY = fixed("TTY", 8, "?", true);
@@ -100,13 +100,11 @@ interface PsRequest {
 class PsError extends Error {}
 
 function addFormats(request: PsRequest, list: string): void {
-  // A header given with `=` reaches to the end of the argument.
-  const equals = list.indexOf("=");
-  const names = (equals < 0 ? list : list.slice(0, equals)).split(/[\s,]+/).filter((name) => name !== "");
-  for (const [index, name] of names.entries()) {
-    const known = name === "stime" || ALIASES[name] === "start_time" || name === "start_time" ? STIME : COLUMNS[ALIASES[name] ?? name];
+  for (const item of list.split(/[\s,]+/).filter((word) => word !== "")) {
+    const [name = "", given] = item.split(/=(.*)/s);
+    const known = name === "stime" || name === "start_time" || name === "start" ? STIME : COLUMNS[ALIASES[name] ?? name];
     if (known === undefined) throw new PsError(`error: unknown user-defined format specifier "${name}"`);
-    const header = equals >= 0 && index === names.length - 1 ? list.slice(equals + 1) : known.header;
+    const header = given ?? known.header;
     request.formats.push({ ...known, header, width: Math.max(known.width, header.length) });
   }
 }
@@ -121,7 +119,7 @@ function numbers(list: string): number[] {
 function takeUnix(request: PsRequest, word: string, next: () => string | undefined): void {
   for (let i = 1; i < word.length; i++) {
     const letter = word[i] as string;
-    const valueOf = (what: string): string => {
+    const operandOf = (what: string): string => {
       const value = i + 1 < word.length ? word.slice(i + 1) : next();
       i = word.length;
       if (value === undefined) throw new PsError(`error: ${what} must follow -${letter}`);
@@ -130,11 +128,11 @@ function takeUnix(request: PsRequest, word: string, next: () => string | undefin
     if (letter === "e" || letter === "A" || letter === "a" || letter === "w" || letter === "d" || letter === "N") {
       if (letter === "N") throw new PsError("lvsim: ps -N is not simulated");
     } else if (letter === "f" || letter === "F") request.isFull = true;
-    else if (letter === "o" || letter === "O") addFormats(request, valueOf("format specification"));
-    else if (letter === "p" || letter === "q") request.pids = new Set([...(request.pids ?? []), ...numbers(valueOf("list of process IDs"))]);
-    else if (letter === "C") request.names = new Set([...(request.names ?? []), ...valueOf("list of command names").split(",")]);
+    else if (letter === "o" || letter === "O") addFormats(request, operandOf("format specification"));
+    else if (letter === "p" || letter === "q") request.pids = new Set([...(request.pids ?? []), ...numbers(operandOf("list of process IDs"))]);
+    else if (letter === "C") request.names = new Set([...(request.names ?? []), ...operandOf("list of command names").split(",")]);
     else if (letter === "u" || letter === "U") {
-      const users = valueOf("user name").split(",");
+      const users = operandOf("user name").split(",");
       if (!users.some((user) => user === "root" || user === "0")) request.pids = new Set();
     } else if (letter === "h") request.hasHeader = false;
     else if ("lLTHZjycMm".includes(letter)) throw new PsError(`lvsim: ps -${letter} is not simulated`);

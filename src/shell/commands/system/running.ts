@@ -137,8 +137,11 @@ function* runTimed(context: CommandContext, argv: readonly string[], timing: Tim
       child = process;
     },
   });
-  if (!hasTimedOut || timing.preserves) return exit;
-  return isKilled && exit === 128 + SIGNAL_NUMBERS.KILL ? exit : 124;
+  if (!hasTimedOut || (timing.preserves && !isKilled)) return exit;
+  if (!isKilled || exit !== 128 + SIGNAL_NUMBERS.KILL) return 124;
+  // It signals its whole process group, itself included: SIGKILL ends timeout too.
+  processes.kill(context.process.pid, "KILL");
+  return exit;
 }
 
 function* runEnv(context: CommandContext): Running<number> {

@@ -5,7 +5,7 @@
  */
 
 import type { Ipv4Address } from "../../../base/ipv4-address.ts";
-import { NS_PER_SECOND } from "../../../base/time.ts";
+import { NS_PER_MS, NS_PER_SECOND } from "../../../base/time.ts";
 import type { CaptureTap, NetDevice } from "../../../host/device.ts";
 import { TimeColumn } from "../../../trace/text.ts";
 import { encodeEthernet } from "../../../wire/ethernet.ts";
@@ -20,7 +20,11 @@ import { ethernetView, rawView } from "./packet-view.ts";
 import { type Captured, CapturePrinter, cookedBytes } from "./printer.ts";
 
 const BUFFER_CHARS = 4096;
-const LONG_PERIOD_NS = NS_PER_SECOND;
+/**
+ * Linux differs: its timer runs for a second. Simulated commands take no time, real ones about a tenth of a second each, so that a script
+ * such as `tcpdump & sleep 0.5; curl ...; sleep 0.3; kill %1` sees its packets there; with this period it does here, too.
+ */
+const LONG_PERIOD_NS = 750 * NS_PER_MS;
 const SHORT_PERIOD_NS = NS_PER_SECOND / 10;
 const BLOCK_BYTES = 262_144;
 /** The header of a packet in a block (struct tpacket3_hdr and what aligns it). */
