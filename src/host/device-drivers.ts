@@ -19,6 +19,9 @@ import { type PacketType, SkBuff } from "./skb.ts";
 /** A frame may be longer than MTU and header by a VLAN tag (net/core/dev.c:__is_skb_forwardable). */
 const FRAME_SLACK_BYTES = ETHERNET_HEADER_BYTES + 4;
 
+/** What lies between loopback_xmit and the softirq that receives: timers that are due together have all run by then. */
+const LOOPBACK_NS = 2000;
+
 export function traceFrameDrop(host: Host, device: NetDevice, frame: EthernetFrame, reason: DropReason): void {
   if (host.trace.isOn) host.trace.emit({ kind: "frame-dropped", host: host.name, cause: frame.traceId, device: device.name, reason, frame });
 }
@@ -143,7 +146,7 @@ function tracePacketDrop(host: Host, skb: SkBuff, reason: DropReason, detail: st
 }
 
 /**
- * lo: what goes out comes in again, in an event of its own at the same time. The packet keeps its route (so that no input lookup is made:
+ * lo: what goes out comes in again, in an event of its own a moment later. The packet keeps its route (so that no input lookup is made:
  * ip_rcv_finish finds skb->dst), its mark and its connection, as the kernel's does.
  */
 export class LoopbackDriver implements DeviceDriver, EventTarget {
@@ -160,7 +163,7 @@ export class LoopbackDriver implements DeviceDriver, EventTarget {
     skb.packetType = "host";
     skb.sourceMac = 0;
     skb.nextHop = 0;
-    this.#host.loop.after(0, this, skb);
+    this.#host.loop.after(LOOPBACK_NS, this, skb);
   }
 
   transmitFrame(device: NetDevice): void {

@@ -20,7 +20,7 @@ export interface RunLimits {
 }
 
 export const DEFAULT_LIMITS: RunLimits = {
-  events: 50_000_000,
+  events: 30_000_000,
   simulatedNs: (DURATION_SECONDS_MAX + 3600) * NS_PER_SECOND,
   outputChars: 16_777_216,
   capturedFrames: 3_000_000,

@@ -19,11 +19,14 @@ class Resumption implements EventTarget {
   }
 }
 
+/** Some 50 days: longer waits end here, far beyond what any run may take, so that times stay exact. */
+const DELAY_NS_MAX = 2 ** 52;
+
 /** Waits for a time; 0 lets everything else that is due now go first. */
 export function delay(loop: EventLoop, delayNs: number): Wait {
   return {
     begin: (resume) => {
-      const id = loop.after(Math.max(0, Math.round(delayNs)), new Resumption(resume));
+      const id = loop.after(Math.min(Math.max(0, Math.round(delayNs)), DELAY_NS_MAX), new Resumption(resume));
       return () => loop.cancel(id);
     },
   };

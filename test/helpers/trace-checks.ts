@@ -117,11 +117,11 @@ export function checkNatReversible(events: readonly TraceEvent[]): string[] {
   return wrong;
 }
 
-/** Frames an interface sent and received, counted from the trace: host.device -> [sent, received]. */
+/** Frames an interface sent and received (those for others too, which it drops), counted from the trace: host.device -> [sent, received]. */
 export function countFrames(events: readonly TraceEvent[]): Map<string, [number, number]> {
   const counts = new Map<string, [number, number]>();
   for (const event of events) {
-    if (event.kind !== "frame-sent" && event.kind !== "frame-received") continue;
+    if (event.kind !== "frame-sent" && event.kind !== "frame-received" && !(event.kind === "frame-dropped" && event.reason === "OTHERHOST")) continue;
     const key = `${event.host}.${event.device}`;
     const row = counts.get(key) ?? [0, 0];
     row[event.kind === "frame-sent" ? 0 : 1]++;

@@ -47,7 +47,7 @@ export function* expandWords(shell: Shell, words: readonly CommandArgument[]): R
 
 /** A word without quotes, expansions or patterns. */
 function isPlain(word: Word): boolean {
-  return word.parts === undefined && word.value === word.text && !word.text.startsWith("~") && !word.text.includes("\\");
+  return word.parts === undefined && word.value === word.text && !word.text.includes("~") && !word.text.includes("\\");
 }
 
 /** One word to fields. */
@@ -100,7 +100,7 @@ export function* expandText(shell: Shell, word: Word | undefined): Running<strin
 /** The right side of an assignment. */
 export function* expandAssigned(shell: Shell, word: Word | undefined): Running<string> {
   if (word === undefined) return "";
-  if (isPlain(word) && !word.text.includes("~")) return word.value;
+  if (isPlain(word)) return word.value;
   return joinPieces(yield* piecesOfWord(shell, word, ASSIGNED));
 }
 
@@ -265,8 +265,10 @@ function* pushDoubleQuoted(shell: Shell, out: Piece[], parts: readonly WordPart[
 /** Unquoted text: backslashes quote, a tilde in front means a home directory. */
 function pushLiteral(shell: Shell, out: Piece[], text: string, where: { readonly isFirst: boolean; readonly isLast: boolean; readonly context: PieceContext }): void {
   let rest = text;
-  const mayHaveTilde = rest.includes("~") && (where.isFirst || where.context.isAssignment === true);
-  if (mayHaveTilde) rest = expandTildes(shell, out, rest, where);
+  if (rest.includes("~")) {
+    const isArgument = where.isFirst && !where.context.isJoined && /^[A-Za-z_]\w*=/.test(rest);
+    if (where.isFirst || where.context.isAssignment === true) rest = expandTildes(shell, out, rest, isArgument ? { ...where, context: ARGUMENT } : where);
+  }
   if (!rest.includes("\\")) {
     if (rest !== "") out.push({ text: rest, isQuoted: false, isSplit: false });
     return;

@@ -150,6 +150,8 @@ function* runWithFiles(shell: Shell, prepared: Prepared): Running<number> {
     const builtin = called === undefined ? builtinNamed(shell, name) : undefined;
     if (called === undefined && builtin === undefined) {
       const launch = { argv: prepared.words, prefix: prepared.prefix, inPlace: prepared.inPlace || prepared.takesOver };
+      // The program must not hold open what the redirections replaced: nobody will put it back.
+      if (prepared.takesOver) saved.keep();
       return yield* runFile(shell, launch);
     }
     const before = assignTemporarily(shell, prepared.prefix);

@@ -113,7 +113,7 @@ function describe(unit: SourceUnit, error: ParseError): Omit<SyntaxProblem, "run
 /** `for x in a b; echo`: where the word stands that should have been `do`; undefined when the text ended. */
 function tokenInsteadOfDo(unit: SourceUnit): number | undefined {
   const last = unit.script.commands.at(-1)?.command;
-  if (last?.type !== "For" || last.body.commands.length > 0) return undefined;
+  if (last?.type !== "For") return undefined;
   const end = last.wordlist?.at(-1)?.end ?? last.name.end;
   const at = end + (/^[ \t]*;?\s*/.exec(unit.text.slice(end))?.[0].length ?? 0);
   return at < unit.text.trimEnd().length ? at : undefined;

@@ -27,5 +27,5 @@ test("a host pings itself and an address nobody has", () => {
   socket.send({ destination: ip("10.0.0.9"), sequence: 1, payload: new Uint8Array(56) });
   expect(socket.send({ destination: ip("8.8.8.8"), sequence: 1, payload: new Uint8Array(56) })).toBe("ENETUNREACH");
   lab.run(5);
-  expect(heard).toEqual(["0 0/0 true", "3119999000 3/1 true"]);
+  expect(heard).toEqual(["4000 0/0 true", "3120001000 3/1 true"]);
 });

@@ -3,11 +3,12 @@
  */
 
 import { expect, test } from "vitest";
+import { formatIpv4Address } from "../../../src/base/ipv4-address.ts";
 import type { NetDevice } from "../../../src/host/device.ts";
 import type { UdpSocket } from "../../../src/host/host.ts";
 import type { LinuxHost } from "../../../src/host/linux-host.ts";
 import { encodeEthernet } from "../../../src/wire/ethernet.ts";
-import { Ipv4Packet, PROTOCOL_VRRP, VrrpAdvert } from "../../../src/wire/packet.ts";
+import { Ipv4Packet, PROTOCOL_VRRP, type RawPayload, VrrpAdvert } from "../../../src/wire/packet.ts";
 import { ip, Laboratory } from "./two-hosts.ts";
 
 const SYNC_GROUP = ip("224.0.0.81");
@@ -146,6 +147,41 @@ test("a report names an address of its own device, or none", () => {
   b.multicast.join(OTHER_GROUP, eth1);
   lab.run(3);
   expect(reports(lab).map(({ packet }) => packet.src)).toEqual([0, 0]);
+});
+
+/** Messages of versions 1 and 2: type, group, and where they went. */
+function shortMessages(lab: Laboratory, host = "b"): string[] {
+  return reports(lab, host).map(({ packet }) => {
+    const { bytes } = packet.payload as RawPayload;
+    return `0x${(bytes[0] as number).toString(16)} ${bytes.slice(4, 8).join(".")} to ${formatIpv4Address(packet.dst)}`;
+  });
+}
+
+test.each([
+  { where: "all", version: 2, told: ["0x16 239.1.2.3 to 239.1.2.3", "0x16 239.1.2.3 to 239.1.2.3", "0x17 239.1.2.3 to 224.0.0.2"] },
+  { where: "eth0", version: 2, told: ["0x16 239.1.2.3 to 239.1.2.3", "0x16 239.1.2.3 to 239.1.2.3", "0x17 239.1.2.3 to 224.0.0.2"] },
+  { where: "eth0", version: 1, told: ["0x12 239.1.2.3 to 239.1.2.3", "0x12 239.1.2.3 to 239.1.2.3"] },
+])("IGMP version $version, forced for $where", ({ where, version, told }) => {
+  const { lab, b, eth0 } = pair();
+  b.sysctl.write(`net.ipv4.conf.${where}.force_igmp_version`, String(version));
+  b.multicast.join(OTHER_GROUP, eth0);
+  lab.run(11);
+  b.multicast.leave(OTHER_GROUP, eth0);
+  lab.run(11);
+  expect(shortMessages(lab)).toEqual(told);
+});
+
+test("in version 2 another host's report stands for this one's, and then leaving is its business", () => {
+  const { lab, a, b, eth0 } = pair();
+  for (const host of [a, b]) host.sysctl.write("net.ipv4.conf.all.force_igmp_version", "2");
+  b.multicast.join(OTHER_GROUP, eth0);
+  lab.run(0.015);
+  a.multicast.join(OTHER_GROUP, eth0Of(a));
+  lab.run(11);
+  a.multicast.leave(OTHER_GROUP, eth0Of(a));
+  lab.run(1);
+  expect(shortMessages(lab, "a")).toEqual([]);
+  expect(shortMessages(lab, "b")).toHaveLength(2);
 });
 
 test("a datagram gets in only while its group is joined on the device that it comes by", () => {

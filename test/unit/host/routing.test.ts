@@ -96,7 +96,7 @@ test.each([
   { src: "0.0.0.0", dst: "10.0.0.1", forward: 0, expected: "EINVAL IP_INVALID_SOURCE" },
   { src: "0.0.0.0", dst: "255.255.255.255", forward: 0, expected: "broadcast dev lo" },
   { src: "10.0.0.9", dst: "224.0.0.1", forward: 0, expected: "multicast dev lo" },
-  { src: "10.0.0.9", dst: "224.0.0.18", forward: 0, expected: "EINVAL IP_INVALID_DEST" },
+  { src: "10.0.0.9", dst: "224.0.0.18", forward: 0, expected: "EINVAL OTHERHOST" },
 ])("input by eth0 from $src to $dst, ip_forward $forward: $expected", ({ src, dst, forward, expected }) => {
   const host = twoNets();
   host.sysctl.write("net.ipv4.ip_forward", String(forward));

@@ -4,9 +4,10 @@
 
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { fileErrorText, fail, readFile } from "../tools/support.ts";
-import { AwkError, AwkInterpreter } from "./interpreter.ts";
+import { AwkInterpreter } from "./interpreter.ts";
 import { parseAwk } from "./parser.ts";
 import { AwkSyntaxError } from "./syntax.ts";
+import { AwkError } from "./values.ts";
 
 const ESCAPES: Readonly<Record<string, string>> = { "\\t": "\t", "\\n": "\n", "\\\\": "\\" };
 

@@ -29,6 +29,16 @@ export function formatGeneral(value: number, precision: number, keepsZeros: bool
   return text.replace(/\.?0+(e|$)/, "$1");
 }
 
+/** %f: exact ties go to the even digit, as in C; toFixed rounds them up. */
+function formatFixed(value: number, precision: number): string {
+  const text = value.toFixed(precision);
+  const scaled = Math.abs(value) * 10 ** precision;
+  const isTie = precision < 16 && scaled < 2 ** 52 && scaled - Math.floor(scaled) === 0.5;
+  if (!isTie || Math.floor(scaled) % 2 !== 0) return text;
+  const floor = (Math.floor(scaled) / 10 ** precision).toFixed(precision);
+  return value < 0 ? `-${floor}` : floor;
+}
+
 function formatExponent(value: number, precision: number): string {
   return value.toExponential(Math.min(precision, 100)).replace(/e([-+])(\d)$/, "e$10$2");
 }
@@ -70,7 +80,7 @@ function convert(conversion: string, flags: string, precision: number | undefine
     }
     case "f":
     case "F":
-      return signed(arg.number.toFixed(Math.min(precision ?? 6, 100)), arg.number, flags);
+      return signed(formatFixed(arg.number, Math.min(precision ?? 6, 100)), arg.number, flags);
     case "e":
     case "E": {
       const text = signed(formatExponent(arg.number, precision ?? 6), arg.number, flags);

@@ -4,59 +4,12 @@
 
 import { compileRegex, type Regex } from "../../regex.ts";
 import { formatPrintf, formatNumber } from "./format.ts";
+import { AwkError, type AwkIo, type Cell, ExitProgram, fromInput, LoopControl, NextRecord, ReturnValue, StrNum, type Value } from "./values.ts";
 import type { AwkFunction, AwkProgram, Expression, Rule, Statement } from "./syntax.ts";
 
 const STEPS_MAX = 20_000_000;
 const CALLS_MAX = 1000;
 const FIELDS_MAX = 100_000;
-
-/** What a field or a line of input gives: text that may count as a number. */
-class StrNum {
-  readonly text: string;
-  readonly value: number;
-
-  constructor(text: string, value: number) {
-    this.text = text;
-    this.value = value;
-  }
-}
-
-type Value = number | string | StrNum | undefined;
-type Cell = Value | Map<string, Value>;
-
-export class AwkError extends Error {}
-
-class NextRecord extends Error {}
-class LoopControl extends Error {
-  readonly kind: "break" | "continue";
-
-  constructor(kind: "break" | "continue") {
-    super(kind);
-    this.kind = kind;
-  }
-}
-class ReturnValue extends Error {
-  readonly value: Value;
-
-  constructor(value: Value) {
-    super("return");
-    this.value = value;
-  }
-}
-class ExitProgram extends Error {}
-
-export interface AwkIo {
-  write(text: string): void;
-  writeFile(path: string, text: string, isAppend: boolean): void;
-  readFile(path: string): string | undefined;
-  random(): number;
-}
-
-const LOOKS_NUMERIC = /^\s*[-+]?(\d+\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?)\s*$/;
-
-function fromInput(text: string): Value {
-  return LOOKS_NUMERIC.test(text) ? new StrNum(text, Number(text)) : text;
-}
 
 export class AwkInterpreter {
   readonly #program: AwkProgram;

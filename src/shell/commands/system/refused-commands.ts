@@ -1,7 +1,7 @@
 /**
  * Programs that exist on the machines and are not simulated: each says so and fails, so that nobody takes silence for success.
  *
- * What the reference laboratory has not installed (crontab, dnf, rpm, sudo, nano, setenforce, chkconfig, ...) is not here: the shell says
+ * What the reference laboratory has not installed (crontab, rpm, sudo, nano, setenforce, chkconfig, ...) is not here: the shell says
  * "command not found" about it, there as here.
  */
 
@@ -10,7 +10,7 @@ import { fail } from "../tools/support.ts";
 
 const PATHS = [
   "/usr/sbin/reboot", "/usr/sbin/shutdown", "/usr/sbin/poweroff", "/usr/sbin/halt", "/usr/bin/vi", "/usr/bin/vim", "/usr/bin/shuf", "/usr/bin/split", "/usr/bin/df", "/usr/bin/umount",
-  "/usr/bin/apt-get", "/usr/bin/apt", "/usr/bin/dpkg", "/usr/sbin/update-rc.d", "/usr/bin/stty", "/usr/bin/script", "/usr/sbin/ethtool", "/usr/sbin/tc", "/usr/sbin/brctl", "/usr/bin/fuser", "/usr/bin/lsof",
+  "/usr/bin/dpkg", "/usr/sbin/update-rc.d", "/usr/bin/stty", "/usr/bin/script", "/usr/sbin/ethtool", "/usr/sbin/tc", "/usr/sbin/brctl", "/usr/bin/fuser", "/usr/bin/lsof",
   "/usr/sbin/hwclock", "/usr/bin/top", "/usr/bin/vmstat", "/usr/bin/ssh", "/usr/bin/scp",
 ];
 

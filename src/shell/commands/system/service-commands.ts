@@ -54,6 +54,10 @@ function runSystemctl(context: CommandContext): number | Running<number> {
 export const serviceCommands: readonly Command[] = [
   { path: "/usr/sbin/service", run: runService },
   { path: "/usr/bin/systemctl", run: runSystemctl },
+  // Everything that a scenario needs is installed already.
   { path: "/usr/bin/yum", run: () => 0 },
+  { path: "/usr/bin/dnf", run: () => 0 },
+  { path: "/usr/bin/apt-get", run: () => 0 },
+  { path: "/usr/bin/apt", run: () => 0 },
   { path: "/usr/sbin/ntpdate", run: () => 0 },
 ];
