@@ -22,6 +22,8 @@ import {
   Ipv4Packet,
   isIcmpError,
   PROTOCOL_ICMP,
+  TcpSegment,
+  UdpDatagram,
 } from "../wire/packet.ts";
 import { SCOPE_GLOBAL, SCOPE_LINK } from "./device.ts";
 import { type EchoSocketOptions, type PingSocket, PingSockets } from "./echo-socket.ts";
@@ -35,6 +37,8 @@ const ICMP_TIMESTAMP_REPLY = 14;
 const ICMP_TYPES_MAX = 18;
 const ICMP_UNREACH_CODES_MAX = 15;
 const ICMP_FRAGMENT_TIME = 1;
+/** Network, host, and both for a type of service. */
+const REDIRECT_CODE_MAX = 3;
 const TIMESTAMP_BYTES = 12;
 const IP_LENGTH_MAX = 65535;
 /** IP_MULTICAST_TTL, which ping leaves alone. */
@@ -213,12 +217,33 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     this.#dispatch(skb, message, quoted);
   }
 
-  /** icmp_redirect. What the socket's protocol does in the kernel (ipv4_redirect) is the same for all of them. */
+  /** icmp_redirect. The protocol of the packet decides whether anybody here still cares about it. */
   #redirected(skb: SkBuff, message: IcmpMessage): void {
     const { quoted, code } = message;
     if (quoted === undefined || skb.device === undefined) return;
-    if (code <= 3) this.#host.routing.learnRedirect(quoted.dst, message.rest, skb.device, skb.ip.src, { src: quoted.src });
+    if (code <= REDIRECT_CODE_MAX && this.#isOnBehalfOf(quoted)) {
+      this.#host.routing.learnRedirect(quoted.dst, message.rest, skb.device, skb.ip.src, { src: quoted.src });
+    }
     this.#dispatch(skb, message, quoted);
+  }
+
+  /**
+   * TCP and UDP take redirects only for a socket that they find, and TCP not for a connection that is still being made by the other side:
+   * so a redirect about a SYN+ACK is never obeyed (tcp_v4_err, __udp4_lib_err; icmp_err and tunnels ask nobody).
+   */
+  #isOnBehalfOf(quoted: Ipv4Packet): boolean {
+    const { payload } = quoted;
+    const { tcp, udp } = this.#host;
+    if (payload instanceof TcpSegment) {
+      const { srcPort, dstPort } = payload;
+      const socket = tcp.sockets.find(
+        (one) => one.localPort === srcPort && one.remotePort === dstPort && one.localAddress === quoted.src && one.remoteAddress === quoted.dst,
+      );
+      return socket !== undefined && socket.state !== "SYN_RECV" && socket.state !== "TIME_WAIT";
+    }
+    if (!(payload instanceof UdpDatagram)) return true;
+    const { srcPort } = payload;
+    return udp.sockets.some((one) => one.localPort === srcPort && (one.localAddress === 0 || one.localAddress === quoted.src));
   }
 
   /** icmp_socket_deliver */

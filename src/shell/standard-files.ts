@@ -2,7 +2,7 @@
  * The files that every machine has: Debian 12 as far as scripts look at it.
  */
 
-import { servicesFileText } from "./services.ts";
+import { servicesFileText } from "../wire/service-names.ts";
 import type { Command } from "./command.ts";
 import type { MemoryFileSystem } from "./memory-file-system.ts";
 

@@ -47,8 +47,21 @@ export function serviceName(port: number, transport: "tcp" | "udp"): string | un
   return NAMES[transport].get(port);
 }
 
-/** The port of a service by its name. */
+const ALIASES: Readonly<Record<string, string>> = { www: "http", mail: "smtp", nameserver: "domain", webcache: "http-alt", postgres: "postgresql" };
+
+/** The port of a service by its name or another name of it. */
 export function servicePort(name: string, transport: "tcp" | "udp"): number | undefined {
-  for (const [port, known] of NAMES[transport]) if (known === name) return port;
+  const wanted = ALIASES[name] ?? name;
+  for (const [port, known] of NAMES[transport]) if (known === wanted) return port;
   return undefined;
+}
+
+/** The text of /etc/services: one line a name and protocol, by port. */
+export function servicesFileText(): string {
+  const aliasesOf = (name: string) => Object.entries(ALIASES).flatMap(([alias, target]) => (target === name ? [alias] : []));
+  const rows = (["tcp", "udp"] as const).flatMap((transport) => [...NAMES[transport]].map(([port, name]) => ({ port, text: [name.padEnd(15), `${port}/${transport}`, ...aliasesOf(name)].join("\t") })));
+  return rows
+    .sort((a, b) => a.port - b.port)
+    .map(({ text }) => `${text}\n`)
+    .join("");
 }

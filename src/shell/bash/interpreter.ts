@@ -19,7 +19,7 @@ import { makeUnit, type SourceUnit, syntaxProblem } from "./source-unit.ts";
 /** Runs text as a script of its own in this shell: -c, eval, source, traps. */
 export function* runText(shell: Shell, text: string, options: { readonly name: string; readonly firstLine: number; readonly problemPrefix: string; readonly inPlace?: boolean }): Running<number> {
   const unit = makeUnit(text, options.name, options.firstLine);
-  const problem = syntaxProblem(unit);
+  const problem = syntaxProblem(unit, shell.dialect);
   const outer = shell.unit;
   shell.unit = unit;
   shell.enter();
@@ -31,21 +31,18 @@ export function* runText(shell: Shell, text: string, options: { readonly name: s
     }
     const status = yield* runList(shell, statements);
     if (problem === undefined) return statements.length === 0 ? 0 : status;
-    const place = shell.dialect === "dash" ? `${shell.name}: ${problem.line}: ` : `${options.problemPrefix}: line ${problem.line}: `;
-    shell.errorOutput(shell.dialect === "dash" ? `${place}Syntax error: ${dashProblem(problem.message)}\n` : `${place}${problem.message}\n${problem.quoted === undefined ? "" : `${place}\`${problem.quoted}'\n`}`);
+    if (shell.dialect === "dash") {
+      shell.errorOutput(`${shell.name}: ${problem.line}: Syntax error: ${problem.message}\n`);
+      throw new ShellExit(2);
+    }
+    const place = `${options.problemPrefix}: line ${problem.line}: `;
+    shell.errorOutput(`${place}${problem.message}\n${problem.quoted === undefined ? "" : `${place}\`${problem.quoted}'\n`}`);
     shell.lastStatus = 2;
     return 2;
   } finally {
     shell.leave();
     shell.unit = outer;
   }
-}
-
-/** dash has words of its own. */
-function dashProblem(message: string): string {
-  const token = /token `(.*)'$/.exec(message)?.[1];
-  if (token !== undefined) return `${/^[a-z}]+$/.test(token) && token !== "newline" ? `"${token}"` : token === "newline" ? "newline" : `"${token}"`} unexpected`;
-  return message.includes("matching") ? "Unterminated quoted string" : "end of file unexpected";
 }
 
 export function* runList(shell: Shell, statements: readonly Statement[]): Running<number> {
@@ -97,7 +94,7 @@ export function* runNode(shell: Shell, node: PipelineNode | AndOr | CompoundList
     case "Redirected": {
       shell.line = shell.unit?.lineAt(node.pos) ?? shell.line;
       const saved = yield* applyRedirections(shell, node.redirects);
-      if (saved === undefined) return yield* checked(shell, 1);
+      if (saved === undefined) return yield* checked(shell, shell.redirectionFailure);
       try {
         return yield* runNode(shell, node.command, inPlace);
       } finally {
@@ -128,6 +125,10 @@ export function* runNode(shell: Shell, node: PipelineNode | AndOr | CompoundList
     case "TestCommand":
       shell.line = shell.unit?.lineAt(node.pos) ?? shell.line;
       shell.countCommand();
+      if (shell.dialect === "dash") {
+        shell.complain("[[: not found");
+        return yield* checked(shell, 127);
+      }
       return yield* checked(shell, yield* runConditional(shell, node.expression));
     case "ArithmeticCommand":
       shell.line = shell.unit?.lineAt(node.pos) ?? shell.line;

@@ -216,6 +216,11 @@ export class Shell {
     this.errorOutput(`${place}${text}\n`);
   }
 
+  /** Status of a command whose redirection failed. */
+  get redirectionFailure(): number {
+    return this.dialect === "dash" ? 2 : 1;
+  }
+
   errorOutput(text: string): void {
     this.fds.get(2)?.put(text);
   }

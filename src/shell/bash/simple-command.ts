@@ -122,10 +122,10 @@ function* runAssignments(shell: Shell, assignments: readonly Assignment[], redir
     const ready = yield* readyAssignment(shell, assignment, false);
     if (shell.options.has("xtrace")) shell.errorOutput(`${shell.tracePrefix}${ready.trace}\n`);
     // Assigning to a read-only variable ends a non-interactive shell's input.
-    if (!assignValue(shell, ready)) throw new ExpansionFailure(1);
+    if (!assignValue(shell, ready)) throw new ExpansionFailure(shell.dialect === "dash" ? 2 : 1);
   }
   const saved = yield* applyRedirections(shell, redirects);
-  if (saved === undefined) return 1;
+  if (saved === undefined) return shell.redirectionFailure;
   saved.undo();
   return shell.substitutionStatus;
 }
@@ -143,7 +143,7 @@ interface Prepared {
 
 function* runWithFiles(shell: Shell, prepared: Prepared): Running<number> {
   const saved = yield* applyRedirections(shell, prepared.redirects);
-  if (saved === undefined) return 1;
+  if (saved === undefined) return shell.redirectionFailure;
   const [name = "", ...args] = prepared.words;
   try {
     const called = shell.functions.get(name);

@@ -73,9 +73,9 @@ export function substitutionUnit(outer: SourceUnit, script: ParsedScript, outerL
   };
 }
 
-/** What bash says about a text that does not parse; undefined when it does. */
-export function syntaxProblem(unit: SourceUnit): SyntaxProblem | undefined {
-  const error = unit.script.errors?.[0] ?? nestedError(unit);
+/** What the shell says about a text that does not parse; undefined when it does. */
+export function syntaxProblem(unit: SourceUnit, dialect: "bash" | "dash" = "bash"): SyntaxProblem | undefined {
+  const error = unit.script.errors?.[0] ?? nestedError(unit) ?? (dialect === "dash" ? foreignSyntax(unit) : undefined);
   if (error === undefined) return undefined;
   const { text } = unit;
   const statements = unit.script.commands;
@@ -91,7 +91,41 @@ export function syntaxProblem(unit: SourceUnit): SyntaxProblem | undefined {
   const isAtEnd = text.slice(error.pos).trim() === "";
   const isBehind = !isAtEnd && last !== undefined && last.end <= error.pos && text.slice(last.end, error.pos).includes("\n");
   const runnable = isBehind ? statements.filter((statement) => statement.pos <= error.pos) : statements.slice(0, groupStart);
-  return { runnable, ...describe(unit, error) };
+  return { runnable, ...(dialect === "dash" ? describeForDash(unit, error) : describe(unit, error)) };
+}
+
+/** dash's words: `Syntax error: ` and these. */
+function describeForDash(unit: SourceUnit, error: ParseError): Omit<SyntaxProblem, "runnable"> {
+  const described = describe(unit, error);
+  const isAtEnd = described.message.endsWith("end of file");
+  const line = isAtEnd ? described.line - 1 : described.line;
+  if (error.message.startsWith(FOREIGN)) return { line, message: error.message.slice(FOREIGN.length), quoted: undefined };
+  const token = /token `(.*)'$/.exec(described.message)?.[1];
+  if (token !== undefined) return { line, message: `${token === "newline" ? token : `"${token}"`} unexpected`, quoted: undefined };
+  if (!isAtEnd) return { line, message: "Unterminated quoted string", quoted: undefined };
+  const expected = /^expected '(\S+)'/.exec(error.message)?.[1] ?? (error.message.endsWith("'if'") ? "then" : error.message.endsWith("'while'") ? "do" : undefined);
+  return { line, message: `end of file unexpected${expected === undefined ? "" : ` (expecting "${expected}")`}`, quoted: undefined };
+}
+
+const FOREIGN = "not in dash: ";
+
+/** What bash can read and dash cannot. */
+function foreignSyntax(unit: SourceUnit): ParseError | undefined {
+  let found: ParseError | undefined;
+  let count = 0;
+  const report = (pos: number, what: string): void => {
+    found ??= { message: FOREIGN + what, pos };
+  };
+  const visit = (node: SyntaxNode): void => {
+    if (found !== undefined || ++count > NODES_MAX) return;
+    if (node.type === "ArrayValue" || node.type === "ProcessSubstitution") report(node.pos, '"(" unexpected');
+    else if (node.type === "HereString") report(node.pos, "redirection unexpected");
+    else if (node.type === "ArithmeticFor") report(node.pos, "Bad for loop variable");
+    else if (node.type === "Function" && /^function\s/.test(unit.text.slice(node.pos))) report(node.pos, '"(" unexpected');
+    else forEachChild(node, visit);
+  };
+  forEachChild(unit.script, visit);
+  return found;
 }
 
 function describe(unit: SourceUnit, error: ParseError): Omit<SyntaxProblem, "runnable"> {

@@ -5,7 +5,7 @@
  */
 
 import { NS_PER_SECOND } from "../../base/time.ts";
-import { servicePort } from "../services.ts";
+import { servicePort } from "../../wire/service-names.ts";
 
 export interface NcOptions {
   listens: boolean;

@@ -11,7 +11,7 @@ import type { UdpSocket } from "../../host/host.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { errorText } from "../errno-text.ts";
 import { resolveHost } from "../names.ts";
-import { serviceName } from "../services.ts";
+import { serviceName } from "../../wire/service-names.ts";
 import { NEVER_NS, TcpStream } from "../tcp-stream.ts";
 import { type Channel, copyBothWays } from "./nc-copy.ts";
 import { NC_HELP, type NcOptions, parseNc } from "./nc-options.ts";

@@ -8,7 +8,7 @@ import type { TcpSocket } from "../../host/host.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { hostNameOf } from "../names.ts";
 import { tcpCounter } from "../proc-sockets.ts";
-import { serviceName } from "../services.ts";
+import { serviceName } from "../../wire/service-names.ts";
 
 const TABLE_MAIN = 254;
 const ADDRESS_WIDTH = 23;

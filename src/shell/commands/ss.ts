@@ -8,7 +8,7 @@ import { formatIpv4Address, isInPrefix, parseIpv4Cidr } from "../../base/ipv4-ad
 import { NS_PER_SECOND } from "../../base/time.ts";
 import type { SocketOwner, TcpSocket } from "../../host/host.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { serviceName, servicePort } from "../services.ts";
+import { serviceName, servicePort } from "../../wire/service-names.ts";
 
 const STATE_NAMES: Readonly<Record<string, string>> = {
   ESTABLISHED: "ESTAB",

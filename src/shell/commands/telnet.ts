@@ -9,7 +9,7 @@ import { formatIpv4Address } from "../../base/ipv4-address.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { errorText } from "../errno-text.ts";
 import { resolveHost } from "../names.ts";
-import { servicePort } from "../services.ts";
+import { servicePort } from "../../wire/service-names.ts";
 import { NEVER_NS, TcpStream } from "../tcp-stream.ts";
 
 function* run(context: CommandContext): Running<number> {

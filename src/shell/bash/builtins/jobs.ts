@@ -165,7 +165,7 @@ const kill: Builtin = (shell, { name, args }) => {
       if (!isGone) continue;
       // A job whose process has ended is no mistake to signal.
       if (spec.startsWith("%")) continue;
-      shell.complain(shell.dialect === "dash" ? "kill: No such process" : `${name}: (${pid}) - No such process`);
+      shell.complain(shell.dialect === "dash" ? "kill: No such process\n" : `${name}: (${pid}) - No such process`);
       status = 1;
     }
   }

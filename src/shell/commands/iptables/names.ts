@@ -7,7 +7,7 @@
 import { formatIpv4Address, parseIpv4Address } from "../../../base/ipv4-address.ts";
 import { PROTOCOL_UDP } from "../../../wire/packet.ts";
 import type { FileSystem } from "../../file-system.ts";
-import { serviceName, servicePort } from "../../services.ts";
+import { serviceName, servicePort } from "../../../wire/service-names.ts";
 
 /** `name,alias:number`, in file order: the first name of a number is the one that is printed. */
 const PROTOCOLS = [
