@@ -265,12 +265,17 @@ export class MachineProcessTable implements ProcessTable {
   #failed(process: TableProcess, error: unknown): void {
     process.isOnStack = false;
     process.running = undefined;
+    if (error instanceof LimitError && this.onLimit !== undefined) {
+      this.onLimit(error, process);
+      this.#finish(process, 125, undefined);
+      return;
+    }
     this.#finish(process, 125, undefined);
-    if (!(error instanceof LimitError) || this.onLimit === undefined) throw error;
-    this.onLimit(error, process);
+    throw error;
   }
 
   #finish(process: TableProcess, exit: number, signal: SignalName | undefined): void {
+    if (!process.isAlive) return;
     process.isAlive = false;
     process.endedBy = signal;
     process.exit = signal === undefined ? exit & 255 : 128 + SIGNAL_NUMBERS[signal];

@@ -137,8 +137,8 @@ export class RunningScript {
   }
 
   #timeOut(): void {
-    this.#killAll("KILL");
     this.#end({ exit: EXIT_TIMED_OUT, stdout: this.stdout, stderr: "timed out" });
+    this.#killAll("KILL");
   }
 
   #killAll(signal: "INT" | "KILL"): void {

@@ -15,6 +15,7 @@ import { NO_TCP_OPTIONS, type TcpOptions } from "../../wire/packet.ts";
 import type { NetDevice } from "../device.ts";
 import type { Errno, SocketOwner, TcpEvents, TcpSocket, TcpStateName } from "../host.ts";
 import type { Route } from "../route.ts";
+import { timerWheelDelay } from "../timer-wheel.ts";
 import { Congestion } from "./congestion.ts";
 import { RECEIVE_BUFFER_BYTES, TCP_MSS_DEFAULT } from "./limits.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
@@ -318,7 +319,7 @@ export class TcpConnection implements TcpSocket, EventTarget {
 
   armRetransmit(job: RetransmitJob, delayNs: number): void {
     this.retransmitJob = job;
-    this.retransmitTimer.arm(delayNs);
+    this.retransmitTimer.arm(this.#wheelDelay(delayNs));
   }
 
   disarmRetransmit(): void {
@@ -328,12 +329,17 @@ export class TcpConnection implements TcpSocket, EventTarget {
 
   armAckTimer(delayNs: number): void {
     this.ackTimer ??= new Timer(this.tcp.host.loop, this, "ack");
-    this.ackTimer.arm(delayNs);
+    this.ackTimer.arm(this.#wheelDelay(delayNs));
   }
 
   armSlowTimer(delayNs: number): void {
     this.slowTimer ??= new Timer(this.tcp.host.loop, this, "slow");
-    this.slowTimer.arm(delayNs);
+    this.slowTimer.arm(this.#wheelDelay(delayNs));
+  }
+
+  /** The same wheel as that of the neighbours: a third SYN and the end of the ARP request that it waits for fall into one tick. */
+  #wheelDelay(delayNs: number): number {
+    return timerWheelDelay(this.tcp.host.loop.nowNs, delayNs, this.tcp.host.options.hz);
   }
 
   /** The timestamps option for now, shared by all segments of one millisecond. */

@@ -4,7 +4,8 @@
  * The text is what is left after `$` expansions, as in bash: a variable that holds `1+2` is spliced in before the grammar is applied.
  */
 
-const DEPTH_MAX = 512;
+/** Parentheses, assignments and variables inside each other. */
+const DEPTH_MAX = 200;
 
 export class ArithmeticError extends Error {
   override readonly name = "ArithmeticError";
@@ -23,8 +24,10 @@ interface Target {
   readonly subscript: string | undefined;
 }
 
-/** Operators by falling precedence; all bind to the left but `**`. */
-const LEVELS: readonly (readonly string[])[] = [["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<=", ">=", "<", ">"], ["<<", ">>"], ["+", "-"], ["*", "/", "%"]];
+/** How tightly binary operators bind; all go to the left but `**`. */
+const PRECEDENCE: ReadonlyMap<string, number> = new Map(
+  [["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<=", ">=", "<", ">"], ["<<", ">>"], ["+", "-"], ["*", "/", "%"]].flatMap((operators, level) => operators.map((operator) => [operator, level] as const)),
+);
 const OPERATORS = ["<<=", ">>=", "**", "++", "--", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "+=", "-=", "*=", "/=", "%=", "&=", "^=", "|=", "+", "-", "*", "/", "%", "<", ">", "=", "!", "~", "&", "|", "^", "?", ":", ",", "(", ")"];
 const ASSIGNMENTS = new Set(["=", "+=", "-=", "*=", "/=", "%=", "&=", "^=", "|=", "<<=", ">>="]);
 
@@ -158,7 +161,7 @@ class Evaluator {
   }
 
   #assignment(): bigint {
-    if (++this.#nesting > DEPTH_MAX) this.#fail("expression recursion level exceeded");
+    if (this.#depth + ++this.#nesting > DEPTH_MAX) this.#fail("expression recursion level exceeded");
     try {
       if (this.#kind === "name") {
         const target = this.#target as Target;
@@ -208,20 +211,21 @@ class Evaluator {
     return value;
   }
 
+  /** Binary operators that bind at least as tightly as `level`. */
   #binary(level: number): bigint {
-    const operators = LEVELS[level];
-    if (operators === undefined) return this.#power();
-    let left = this.#binary(level + 1);
-    while (this.#kind === "operator" && operators.includes(this.#token)) {
+    let left = this.#power();
+    while (this.#kind === "operator") {
       const operator = this.#token;
+      const precedence = PRECEDENCE.get(operator);
+      if (precedence === undefined || precedence < level) break;
       this.#next();
       if (operator === "||" || operator === "&&") {
         const isNeeded = (operator === "&&") === (left !== 0n);
-        const right = this.#branch(isNeeded, () => this.#binary(level + 1));
+        const right = this.#branch(isNeeded, () => this.#binary(precedence + 1));
         left = operator === "&&" ? BigInt(left !== 0n && right !== 0n) : BigInt(left !== 0n || right !== 0n);
       } else {
         const start = this.#tokenStart;
-        const right = this.#binary(level + 1);
+        const right = this.#binary(precedence + 1);
         if ((operator === "/" || operator === "%") && right === 0n && this.#idle === 0) this.#fail("division by 0", this.#text.slice(start));
         left = this.#apply(operator, left, right);
       }
@@ -301,7 +305,7 @@ class Evaluator {
     const text = this.#variables.read(target.name, target.subscript);
     if (text === undefined || text === "") return 0n;
     if (/^(?:0|[1-9]\d{0,17})$/.test(text)) return BigInt(text);
-    return evaluateArithmetic(text, this.#variables, this.#depth + 1);
+    return evaluateArithmetic(text, this.#variables, this.#depth + this.#nesting + 1);
   }
 
   #store(target: Target, value: bigint): void {

@@ -211,6 +211,8 @@ function statesWanted(options: SsOptions, words: string[]): readonly string[] | 
   if (states !== undefined) return [...new Set(states)];
   if (options.isAll) return Object.values(STATE_NAMES);
   if (options.isListening) return ["LISTEN", "UNCONN"];
+  // Of UDP alone only connected sockets are shown, and then nobody needs the column.
+  if (options.isUdp && !options.isTcp && !options.isOther) return ["ESTAB"];
   return DEFAULT_STATES;
 }
 

@@ -114,7 +114,9 @@ function* runTimed(context: CommandContext, argv: readonly string[], timing: Tim
   let isKilled = false;
   const send = (signal: SignalName): void => {
     if (timing.isVerbose) context.stderr.write(`${context.name}: sending signal ${signal} to command '${argv[0]}'\n`);
-    if (child?.isAlive === true) processes.kill(child.pid, signal);
+    if (child?.isAlive !== true) return;
+    // timeout signals its whole process group: the command and everything that it has started.
+    for (const pid of [child.pid, ...descendants(context, child.pid)]) processes.kill(pid, signal);
   };
   const kill = { onEvent: () => {
     isKilled = true;
@@ -142,6 +144,12 @@ function* runTimed(context: CommandContext, argv: readonly string[], timing: Tim
   // It signals its whole process group, itself included: SIGKILL ends timeout too.
   processes.kill(context.process.pid, "KILL");
   return exit;
+}
+
+/** Process ids of children, their children and so on. */
+function descendants(context: CommandContext, pid: number): number[] {
+  const children = context.machine.processes.list.filter((process) => process.parentPid === pid).map((process) => process.pid);
+  return children.flatMap((child) => [child, ...descendants(context, child)]);
 }
 
 function* runEnv(context: CommandContext): Running<number> {
