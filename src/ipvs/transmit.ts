@@ -62,12 +62,11 @@ export function transmitIcmp(director: Director, connection: Connection, skb: Sk
 
 function transmitNat(director: Director, connection: Connection, skb: SkBuff, icmp: IcmpMessage | undefined): Verdict {
   const cameIn = skb.device !== undefined && skb.device.kind !== "loopback";
+  const { host } = director;
+  const before = host.trace.isFull ? skb.ip.snapshot() : skb.ip;
   const out = outRoute(director, skb, connection.destAddress, 0, true);
   if (out === undefined) return "DROP";
   if (out.isLocal && isLoopback(connection.destAddress) && cameIn) return fail(director, skb, "a packet from outside may not be sent to a loopback address");
-  const { host } = director;
-  const before = host.trace.isFull ? skb.ip.snapshot() : skb.ip;
-  decrementTtl(director, skb, out.isLocal);
   const ip = skb.makeWritable();
   if (icmp === undefined) {
     setDestinationPort(ip, connection.destPort);
@@ -82,12 +81,11 @@ function transmitNat(director: Director, connection: Connection, skb: SkBuff, ic
 
 /** Direct routing, and bypass (nextHop 0: the packet's own destination). The packet stays as it is but for TTL. */
 function transmitDirect(director: Director, connection: Connection, skb: SkBuff, destination: number, nextHop: number): Verdict {
+  const { host } = director;
+  const before = host.trace.isFull ? skb.ip.snapshot() : skb.ip;
   const out = outRoute(director, skb, destination, 0, false);
   if (out === undefined) return "DROP";
   if (out.isLocal) return sendOrContinue(director, connection, skb, true);
-  const { host } = director;
-  const before = host.trace.isFull ? skb.ip.snapshot() : skb.ip;
-  decrementTtl(director, skb, false);
   if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-route", before, after: skb.ip.snapshot(), cause: skb.cause });
   skb.route = out.route;
   if (nextHop !== 0) skb.nextHop = out.route.gateway !== 0 ? out.route.gateway : nextHop;
@@ -100,7 +98,6 @@ function transmitTunnel(director: Director, connection: Connection, skb: SkBuff)
   if (out === undefined) return "DROP";
   if (out.isLocal) return sendOrContinue(director, connection, skb, true);
   const { host } = director;
-  decrementTtl(director, skb, false);
   const inner = skb.ip;
   const outer = wrap(director, tunnel, inner, connection.destAddress, out.route.source);
   const outerSkb = new SkBuff(outer, undefined, true);
@@ -162,7 +159,8 @@ function flowPort(director: Director, inner: Ipv4Packet): number {
 }
 
 /**
- * The route to a dest, with the checks that all methods share; undefined when the packet died of it (the client has been told).
+ * The route to a dest, with the checks that all methods share; undefined when the packet died of it (the client has been told). Takes one from
+ * the TTL of a packet that goes on to another host.
  * `tunnelBytes`: what a tunnel adds, 0 for none. ip_vs_xmit.c:__ip_vs_get_out_rt
  */
 function outRoute(director: Director, skb: SkBuff, destination: number, tunnelBytes: number, mayRedirect: boolean): OutRoute | undefined {
@@ -184,6 +182,8 @@ function outRoute(director: Director, skb: SkBuff, destination: number, tunnelBy
     host.icmp.sendError(skb, ICMP_TIME_EXCEEDED, 0, 0);
     return failRoute(director, skb, "TTL ran out");
   }
+  // Before the size is looked at: "fragmentation needed" quotes a TTL that is one less than what arrived (decrement_ttl).
+  if (host.options.ipvsDecrementsTtl) skb.makeWritable().ttl--;
   const mtu = route.mtu - tunnelBytes;
   if (tunnelBytes > 0 && mtu < MIN_MTU) return failRoute(director, skb, `the tunnel leaves an MTU of ${mtu}`);
   const isChecked = tunnelBytes === 0 || settings.pmtu_disc.value !== 0;
@@ -192,10 +192,6 @@ function outRoute(director: Director, skb: SkBuff, destination: number, tunnelBy
     return failRoute(director, skb, `${skb.ip.lengthBytes} bytes with DF do not fit into an MTU of ${mtu}`);
   }
   return { route, isLocal };
-}
-
-function decrementTtl(director: Director, skb: SkBuff, isLocal: boolean): void {
-  if (!isLocal && director.host.options.ipvsDecrementsTtl) skb.makeWritable().ttl--;
 }
 
 /** Marks the packet as handled and sends it through LOCAL_OUT, or lets the running hook go on to the local stack. */

@@ -5,6 +5,7 @@
  */
 
 import { utf8Bytes, utf8Text } from "../../base/bytes.ts";
+import { NS_PER_US } from "../../base/time.ts";
 import { Timer } from "../../kernel/timer.ts";
 import type { CommandContext, Running } from "../command.ts";
 import { NEVER_NS, type ReadResult } from "../tcp-stream.ts";
@@ -24,6 +25,8 @@ export interface Channel {
 
 /** nc reads and sends at most this much at a time. */
 const BUFFER_BYTES = 16384;
+/** From one turn of its loop to the next: what a near network says to the data is there before nc sees that its input has ended. */
+const TURN_NS = 500 * NS_PER_US;
 
 /** Runs until the conversation is over; returns the exit status. */
 export function* copyBothWays(context: CommandContext, options: NcOptions, channel: Channel): Running<number> {
@@ -155,6 +158,7 @@ class InputPump {
         this.isBroken = !this.#channel.hasMessage;
         break;
       }
+      yield* this.#context.sleep(TURN_NS);
     }
     this.isEnded = true;
     this.endedNs = loop.nowNs;

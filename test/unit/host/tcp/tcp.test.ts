@@ -221,7 +221,7 @@ describe("what comes back from closed, busy and confused peers", () => {
     expect(b.tcp.counters["ListenOverflows"]).toBeGreaterThan(0);
   });
 
-  test("TCP_DEFER_ACCEPT keeps a silent connection in SYN_RECV and asks again after 31 s", () => {
+  test("TCP_DEFER_ACCEPT keeps a silent connection in SYN_RECV and asks again after 32 s", () => {
     const { net, b, client, server } = pair({ defer: 30 });
     net.runFor(SECOND);
     expect(client.socket?.state).toBe("ESTABLISHED");
@@ -229,7 +229,7 @@ describe("what comes back from closed, busy and confused peers", () => {
     expect(b.tcp.sockets.map((s) => s.state)).toEqual(["SYN_RECV"]);
     net.runFor(29 * SECOND);
     expect(net.story()).toEqual(["A>B S 60", "B>A S. 60", "A>B . 52"]);
-    net.runFor(2 * SECOND);
+    net.runFor(3 * SECOND);
     expect(net.story().slice(3)).toEqual(["B>A S. 60", "A>B . 52"]);
     expect(server.events).toEqual(["accepted"]);
   });
@@ -238,21 +238,22 @@ describe("what comes back from closed, busy and confused peers", () => {
 describe("retransmission", () => {
   const times = (net: FakeNetwork): number[] => net.sent.map((sent) => Math.round(sent.timeNs / (10 * MS)) / 100);
 
-  test("SYN at 0, 1, 3, 7, 15, 31, 63 s, ETIMEDOUT at 127 s", () => {
+  // The timer wheel rounds up: the first second becomes 1.04, what follows is doubled from there, with ever coarser steps.
+  test("SYN after 1, 2, 4, 8, 16, 32 s of the timer wheel, then ETIMEDOUT", () => {
     const net = new FakeNetwork();
     net.fate = () => [];
     const a = net.host(A, "a");
     const peer = newPeer();
     a.tcp.connect({ address: B, port: 80 }, recorder(peer));
     net.runFor(126 * SECOND);
-    expect(times(net)).toEqual([0, 1, 3, 7, 15, 31, 63]);
+    expect(times(net)).toEqual([0, 1.04, 3.12, 7.2, 15.36, 32, 64.64]);
     expect(peer.events).toEqual([]);
-    net.runFor(2 * SECOND);
+    net.runFor(8 * SECOND);
     expect(peer.events).toEqual(["ETIMEDOUT"]);
     expect(net.loop.pendingCount).toBe(0);
   });
 
-  test("SYN+ACK at 0, 1, 3, 7, 15, 31 s, forgotten at 63 s", () => {
+  test("SYN+ACK after 1, 2, 4, 8, 16 s of the timer wheel, forgotten after 32 more", () => {
     const net = new FakeNetwork();
     net.fate = () => [];
     const b = net.host(B, "b");
@@ -260,9 +261,9 @@ describe("retransmission", () => {
     const syn = new TcpSegment(1234, 80, 1000, 0, TCP_SYN, 64240);
     net.inject(new Ipv4Packet(A, B, PROTOCOL_TCP, 64, syn));
     net.runFor(62 * SECOND);
-    expect(times(net)).toEqual([0, 1, 3, 7, 15, 31]);
+    expect(times(net)).toEqual([0, 1.04, 3.12, 7.2, 15.36, 32]);
     expect(b.tcp.sockets.map((s) => s.state)).toEqual(["SYN_RECV"]);
-    net.runFor(2 * SECOND);
+    net.runFor(4 * SECOND);
     expect(b.tcp.sockets).toEqual([]);
   });
 
@@ -276,7 +277,7 @@ describe("retransmission", () => {
     client.socket?.send(bytes(79));
     net.runFor(1000 * SECOND);
     const delays = net.sent.slice(since).map((sent) => Math.round((sent.timeNs - start) / (10 * MS)) / 100);
-    expect(delays.slice(0, 6)).toEqual([0, 0.21, 0.42, 0.84, 1.68, 3.36]);
+    expect(delays.slice(0, 6)).toEqual([0, 0.22, 0.44, 0.87, 1.76, 3.52]);
     expect(client.events).toEqual(["connected", "ETIMEDOUT"]);
     expect(net.loop.nowNs).toBeGreaterThan(900 * SECOND);
   });
