@@ -57,6 +57,8 @@ interface Outgoing {
   readonly tos: number;
   readonly mark: number;
   readonly cause: number;
+  /** The packet that an error is about: the error belongs to its connection. */
+  readonly about?: SkBuff;
 }
 
 export class Icmp implements IcmpProtocol, ProtocolHandler {
@@ -111,7 +113,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     message.quotedBytes = Math.min(packet.lengthBytes, room);
     // The quote must stay as it is, whatever happens to the packet later.
     skb.isWritable = false;
-    this.#push({ message, tos, mark, cause: skb.cause }, packet.src, source, route);
+    this.#push({ message, tos, mark, cause: skb.cause, about: skb }, packet.src, source, route);
   }
 
   /** Where the packet was addressed, if that is here; else routing chooses (0). */
@@ -133,6 +135,12 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     skb.route = route;
     skb.mark = outgoing.mark;
     skb.cause = outgoing.cause;
+    const about = outgoing.about;
+    if (about?.conntrack !== undefined) {
+      // nf_conntrack_core.c:nf_conntrack_attach: it goes against the direction of what caused it.
+      skb.conntrack = about.conntrack;
+      skb.conntrackInfo = about.conntrackInfo === "ESTABLISHED_REPLY" || about.conntrackInfo === "RELATED_REPLY" ? "RELATED" : "RELATED_REPLY";
+    }
     count(this.counters.sent, message.type);
     this.#isLocked = this.#host.options.isMultiprocessor;
     this.#host.ip.localOut(skb);

@@ -206,6 +206,12 @@ export class Table {
       counted.bytes = 0;
     }
     for (const [policy, verdict] of this.#policies) policy.verdict = verdict;
+    // libiptc 1.8.9 forgets the counters of every policy whenever it hands a table back (__iptcc_p_del_policy, mended in 1.8.10).
+    for (const { policy } of this.chains) {
+      if (policy === undefined) continue;
+      policy.packets = 0;
+      policy.bytes = 0;
+    }
     for (const [policy, counters] of this.#counters) {
       policy.packets = counters.packets;
       policy.bytes = counters.bytes;

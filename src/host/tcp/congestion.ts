@@ -1,8 +1,8 @@
 /**
  * Congestion control of one connection: slow start from ten segments, additive increase, the states Open, Disorder, Recovery and Loss.
  *
- * RFC 5681, RFC 6582, RFC 6928; Linux v6.1 net/ipv4/tcp_cong.c, tcp_input.c, tcp_cubic.c (of CUBIC only the factor 717/1024 by which the
- * threshold shrinks; the window grows as Reno's). Integers only.
+ * RFC 5681, RFC 6582, RFC 6928, RFC 6937; Linux v6.1 net/ipv4/tcp_cong.c, tcp_input.c, tcp_cubic.c (of CUBIC only the factor 717/1024 by which
+ * the threshold shrinks; the window grows as Reno's). Integers only.
  */
 
 export const INITIAL_WINDOW_SEGMENTS = 10;
@@ -21,6 +21,10 @@ export class Congestion {
   /** Recovery and Loss end when this is acknowledged. */
   recoverySeq = 0;
   #credit = 0;
+  /** Proportional rate reduction: the window before the loss, and what arrived and what was sent since. */
+  #priorWindow = 0;
+  #delivered = 0;
+  #sent = 0;
 
   get isSlowStart(): boolean {
     return this.window < this.threshold;
@@ -46,12 +50,33 @@ export class Congestion {
     this.window = Math.min(this.window + 1, WINDOW_MAX_SEGMENTS);
   }
 
-  /** Fast retransmit: the window falls to the new threshold. */
+  /** Fast retransmit: from now on `reduce` sets the window (tcp_init_cwnd_reduction). */
   enterRecovery(sndNxt: number): void {
+    this.#priorWindow = this.window;
+    this.#delivered = 0;
+    this.#sent = 0;
     this.#shrinkThreshold();
     this.state = "Recovery";
     this.recoverySeq = sndNxt;
-    this.window = this.threshold;
+  }
+
+  /**
+   * Segments arrived during Recovery: about as many may leave, fewer while more is in flight than the threshold allows, and always the first
+   * retransmission (net/ipv4/tcp_input.c:tcp_cwnd_reduction, RFC 6937). `isProgress`: the acknowledgment went forward and showed no new loss.
+   */
+  reduce(delivered: number, inFlight: number, isProgress: boolean): void {
+    if (this.state !== "Recovery" || delivered <= 0) return;
+    this.#delivered += delivered;
+    const room = this.threshold - inFlight;
+    let count: number;
+    if (room < 0) count = Math.trunc((this.threshold * this.#delivered + this.#priorWindow - 1) / this.#priorWindow) - this.#sent;
+    else count = Math.min(room, Math.max(this.#delivered - this.#sent, delivered) + (isProgress ? 1 : 0));
+    this.window = inFlight + Math.max(count, this.#sent > 0 ? 0 : 1);
+  }
+
+  /** A segment, new or again, has left. */
+  onSent(): void {
+    if (this.state === "Recovery") this.#sent++;
   }
 
   /** Retransmission timeout: start again with one segment. */
@@ -71,7 +96,7 @@ export class Congestion {
   }
 
   recovered(): void {
-    if (this.state === "Recovery") this.window = Math.max(this.window, Math.min(this.threshold, WINDOW_MAX_SEGMENTS));
+    if (this.state === "Recovery") this.window = Math.min(this.threshold, WINDOW_MAX_SEGMENTS);
     this.state = "Open";
     this.#credit = 0;
   }

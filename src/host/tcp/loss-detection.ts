@@ -5,12 +5,15 @@
  * not adapt to reordering that was seen.
  */
 
+import { NS_PER_MS } from "../../base/time.ts";
 import type { SentSegment } from "./send-queue.ts";
 import { seqAfter } from "./sequence.ts";
 import { rearmRetransmit, retransmitLost } from "./tcp-output.ts";
 import type { TcpConnection } from "./tcp-socket.ts";
 
 const DUPLICATE_THRESHOLD = 3;
+/** The reordering timer waits at least so long (TCP_TIMEOUT_MIN_US). */
+const TIMEOUT_MIN_NS = 2 * NS_PER_MS;
 
 /** A segment has arrived at the peer (tcp_rack_advance). */
 export function noteDelivered(conn: TcpConnection, segment: SentSegment): void {
@@ -43,7 +46,7 @@ export function detectLoss(conn: TcpConnection): boolean {
       isAny = true;
     } else if (remainingNs > waitNs) waitNs = remainingNs;
   }
-  if (waitNs > 0) conn.armRetransmit("reorder", waitNs);
+  if (waitNs > 0) conn.armRetransmit("reorder", waitNs + TIMEOUT_MIN_NS);
   return isAny;
 }
 
@@ -55,7 +58,10 @@ function reorderingWindow(conn: TcpConnection): number {
 
 export function onReorderTimer(conn: TcpConnection): void {
   if (detectLoss(conn)) {
-    if (conn.congestion.state === "Open" || conn.congestion.state === "Disorder") conn.congestion.enterRecovery(conn.sndNxt);
+    if (conn.congestion.state === "Open" || conn.congestion.state === "Disorder") {
+      conn.congestion.enterRecovery(conn.sndNxt);
+      conn.congestion.reduce(1, conn.sendQueue.networkCount, false);
+    }
     retransmitLost(conn);
   }
   if (conn.retransmitJob === "none") rearmRetransmit(conn);

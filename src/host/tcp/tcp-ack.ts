@@ -2,14 +2,13 @@
  * Acknowledgments as the sender sees them: what left the network, round-trip samples, SACK, fast retransmit, window updates.
  *
  * Linux v6.1 net/ipv4/tcp_input.c:tcp_ack, tcp_clean_rtx_queue, tcp_sacktag_write_queue, tcp_fastretrans_alert; RFC 5681, RFC 6675.
- * Not modelled: undo, F-RTO, proportional rate reduction.
+ * Not modelled: undo, F-RTO.
  */
 
 import { TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
 import { detectLoss, noteDelivered } from "./loss-detection.ts";
-import type { SentSegment } from "./send-queue.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
-import { rearmRetransmit, retransmitLost, retransmitSegment, scheduleLossProbe, sendAck, syncMss, windowProbeDelay } from "./tcp-output.ts";
+import { rearmRetransmit, retransmitLost, scheduleLossProbe, sendAck, syncMss, windowProbeDelay } from "./tcp-output.ts";
 import type { TcpConnection } from "./tcp-socket.ts";
 
 const DUPLICATE_THRESHOLD = 3;
@@ -30,6 +29,7 @@ export function processAck(conn: TcpConnection, segment: TcpSegment): AckVerdict
   if (seqAfter(ack, conn.sndNxt)) return "invalid";
   const isForward = seqAfter(ack, priorUna);
   const priorInFlight = conn.packetsOut;
+  const priorMissing = priorInFlight - conn.sendQueue.sackedCount;
   const hadWindowUpdate = updateWindow(conn, segment, ack);
   if (isForward) {
     conn.sndUna = ack;
@@ -47,7 +47,8 @@ export function processAck(conn: TcpConnection, segment: TcpSegment): AckVerdict
   }
   if (conn.tlpHighSeq !== 0 && !seqBefore(ack, conn.tlpHighSeq)) conn.tlpHighSeq = 0;
   const isDuplicate = !isForward && !hadWindowUpdate && segment.payload.length === 0;
-  alert(conn, acked, newlySacked, isDuplicate);
+  const delivered = priorMissing - (conn.packetsOut - conn.sendQueue.sackedCount);
+  alert(conn, { acked, newlySacked, isDuplicate, delivered });
   if (isForward || !isDuplicate) conn.isConfirmPending = true;
   if (isForward || newlySacked > 0) rearmAfterAck(conn, isForward);
   return "acceptable";
@@ -117,8 +118,18 @@ function tagSacked(conn: TcpConnection, segment: TcpSegment): number {
   return count;
 }
 
+/** What an acknowledgment told, in segments. */
+interface AckNews {
+  readonly acked: number;
+  readonly newlySacked: number;
+  readonly isDuplicate: boolean;
+  /** Acknowledged or selectively acknowledged for the first time. */
+  readonly delivered: number;
+}
+
 /** The state machine of loss recovery (tcp_fastretrans_alert). */
-function alert(conn: TcpConnection, acked: number, newlySacked: number, isDuplicate: boolean): void {
+function alert(conn: TcpConnection, news: AckNews): void {
+  const { acked, newlySacked, isDuplicate } = news;
   const congestion = conn.congestion;
   const queue = conn.sendQueue;
   if (acked > 0) conn.duplicateAcks = 0;
@@ -135,11 +146,6 @@ function alert(conn: TcpConnection, acked: number, newlySacked: number, isDuplic
       congestion.enterRecovery(conn.sndNxt);
       const head = queue.head;
       if (head !== undefined && !conn.hasSack) queue.markLost(head);
-      const first = firstLost(conn);
-      if (first !== undefined) {
-        retransmitSegment(conn, first);
-        conn.armRetransmit("retransmit", conn.rtt.rtoNs);
-      }
     } else if (queue.sackedCount > 0 || conn.duplicateAcks > 0) congestion.state = "Disorder";
     else if (acked > 0) congestion.onAck(acked, conn.isWindowLimited);
   } else {
@@ -148,17 +154,9 @@ function alert(conn: TcpConnection, acked: number, newlySacked: number, isDuplic
     if (!conn.hasSack && acked > 0 && head !== undefined && !head.isRetransmitted) queue.markLost(head);
     if (congestion.state === "Loss" && acked > 0) congestion.onAck(acked, true);
   }
+  // Without SACK a duplicate stands for one segment that has arrived.
+  congestion.reduce(conn.hasSack ? news.delivered : Math.max(news.delivered, isDuplicate ? 1 : 0), queue.networkCount, acked > 0 && !isLossSeen);
   retransmitLost(conn);
-}
-
-/** The oldest segment that must be sent again: it goes even when the congestion window is full. */
-function firstLost(conn: TcpConnection): SentSegment | undefined {
-  const queue = conn.sendQueue;
-  for (let i = 0; i < queue.inFlightCount; i++) {
-    const segment = queue.segment(i);
-    if (segment?.isLost === true && !segment.isRetransmitted) return segment;
-  }
-  return undefined;
 }
 
 /** net/ipv4/tcp_input.c:tcp_ack_probe. */

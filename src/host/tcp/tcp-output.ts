@@ -30,8 +30,8 @@ const U16_MAX = 0xffff;
 const WINDOW_SCALE_MAX = 14;
 const DELACK_MAX_NS = 200 * NS_PER_MS;
 export const ATO_MIN_NS = 40 * NS_PER_MS;
-/** Two timer ticks: what a loss probe waits beyond two round trips. */
-const LOSS_PROBE_TICKS = 2;
+/** What a loss probe waits beyond two round trips (TCP_TIMEOUT_MIN_US). */
+const LOSS_PROBE_EXTRA_NS = 2 * NS_PER_MS;
 const PROBE_BACKOFF_MAX = 10;
 
 /* ------------------------------------------------------------------------------------------------------- segment sizes */
@@ -260,6 +260,7 @@ export function writeQueue(conn: TcpConnection, isPushed: boolean): boolean {
     if (seqAfter(seqAdd(conn.sndNxt, size + (isFin ? 1 : 0)), seqAdd(conn.sndUna, conn.sndWnd))) break;
     if (size < mss && !isFin && !isPushed && !conn.noDelay && conn.packetsOut > 0 && seqAfter(conn.sndSml, conn.sndUna)) break;
     sendNew(conn, size, isFin, mss);
+    conn.congestion.onSent();
     hasSent = true;
   }
   if (hasSent) {
@@ -339,6 +340,7 @@ export function retransmitLost(conn: TcpConnection): void {
     if (segment === undefined) break;
     if (!segment.isLost || segment.isRetransmitted || segment.isSacked) continue;
     if (!retransmitSegment(conn, segment)) break;
+    conn.congestion.onSent();
     if (isFirst) conn.armRetransmit("retransmit", conn.rtt.rtoNs);
     isFirst = false;
   }
@@ -373,7 +375,7 @@ export function scheduleLossProbe(conn: TcpConnection, isRtoAdvancing: boolean):
   const tickNs = conn.tcp.tickNs;
   let timeout = 1_000_000_000;
   if (conn.rtt.smoothedNs > 0) {
-    timeout = 2 * conn.rtt.smoothedNs + (conn.packetsOut === 1 ? RTO_MIN_NS : LOSS_PROBE_TICKS * tickNs);
+    timeout = 2 * conn.rtt.smoothedNs + (conn.packetsOut === 1 ? RTO_MIN_NS : LOSS_PROBE_EXTRA_NS);
     timeout = Math.ceil(timeout / tickNs) * tickNs;
   }
   const head = conn.sendQueue.head;

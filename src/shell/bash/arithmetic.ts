@@ -29,6 +29,8 @@ const PRECEDENCE: ReadonlyMap<string, number> = new Map(
   [["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<=", ">=", "<", ">"], ["<<", ">>"], ["+", "-"], ["*", "/", "%"]].flatMap((operators, level) => operators.map((operator) => [operator, level] as const)),
 );
 const OPERATORS = ["<<=", ">>=", "**", "++", "--", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "+=", "-=", "*=", "/=", "%=", "&=", "^=", "|=", "+", "-", "*", "/", "%", "<", ">", "=", "!", "~", "&", "|", "^", "?", ":", ",", "(", ")"];
+/** Stands for a character that is no operator. */
+const UNKNOWN = "\0";
 const ASSIGNMENTS = new Set(["=", "+=", "-=", "*=", "/=", "%=", "&=", "^=", "|=", "<<=", ">>="]);
 
 export function evaluateArithmetic(text: string, variables: ArithmeticVariables, depth = 0): bigint {
@@ -61,6 +63,7 @@ class Evaluator {
   run(): bigint {
     this.#next();
     const value = this.#comma();
+    if (this.#is(UNKNOWN)) this.#fail("syntax error: invalid arithmetic operator", this.#text.slice(this.#tokenStart));
     if (this.#kind !== "end") this.#fail("syntax error in expression", this.#text.slice(this.#tokenStart));
     return value;
   }
@@ -97,10 +100,9 @@ class Evaluator {
       return;
     }
     const operator = OPERATORS.find((one) => rest.startsWith(one));
-    if (operator === undefined) this.#fail("syntax error: operand expected", rest);
     this.#kind = "operator";
-    this.#token = operator;
-    this.#at += operator.length;
+    this.#token = operator ?? UNKNOWN;
+    this.#at += this.#token.length;
   }
 
   #subscript(): string | undefined {

@@ -29,7 +29,7 @@ export function* runText(shell: Shell, text: string, options: { readonly name: s
     if (options.inPlace === true && problem === undefined && statements.length === 1 && only !== undefined && only.background !== true && only.command.type === "Command" && only.command.redirects.length === 0) {
       return yield* runStatement(shell, only, true);
     }
-    const status = yield* runList(shell, statements);
+    const status = yield* runLines(shell, unit, statements);
     if (problem === undefined) return statements.length === 0 ? 0 : status;
     if (shell.dialect === "dash") {
       shell.errorOutput(`${shell.name}: ${problem.line}: Syntax error: ${problem.message}\n`);
@@ -45,6 +45,27 @@ export function* runText(shell: Shell, text: string, options: { readonly name: s
   }
 }
 
+/** Statements of a text; an expansion that fails throws away the rest of its line, not what follows. */
+function* runLines(shell: Shell, unit: SourceUnit, statements: readonly Statement[]): Running<number> {
+  let status = 0;
+  let isDiscarding = false;
+  for (const [i, statement] of statements.entries()) {
+    const previous = statements[i - 1];
+    if (isDiscarding && previous !== undefined && !unit.text.slice(previous.end, statement.pos).includes("\n")) continue;
+    isDiscarding = false;
+    try {
+      status = yield* runStatement(shell, statement, false);
+    } catch (error) {
+      if (!(error instanceof ExpansionFailure)) throw error;
+      status = error.status;
+      shell.lastStatus = status;
+      isDiscarding = true;
+      if (shell.dialect === "dash" && !shell.isInteractive) throw new ShellExit(2);
+    }
+  }
+  return status;
+}
+
 export function* runList(shell: Shell, statements: readonly Statement[]): Running<number> {
   let status = 0;
   for (const statement of statements) status = yield* runStatement(shell, statement, false);
@@ -53,6 +74,7 @@ export function* runList(shell: Shell, statements: readonly Statement[]): Runnin
 
 function* runStatement(shell: Shell, statement: Statement, inPlace: boolean): Running<number> {
   if (shell.pendingTraps.length > 0) yield* runPendingTraps(shell);
+  if (shell.options.has("noexec") && !shell.isInteractive) return 0;
   if (statement.background === true) {
     shell.line = shell.unit?.lineAt(statement.pos) ?? shell.line;
     shell.countCommand();

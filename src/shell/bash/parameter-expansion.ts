@@ -83,6 +83,7 @@ export function asPieces(shell: Shell, value: ParameterValue, context: PieceCont
 
 export function* expandParameter(shell: Shell, part: ParameterExpansionPart, context: PieceContext): Running<Piece[]> {
   const { operation, prefix } = part;
+  if (operation?.type === "Unknown" && (operation.operator === "~" || operation.operator === "~~") && prefixless(part)) return asPieces(shell, toggleCase(readParameter(shell, part.parameter, undefined), operation.operator), context);
   if (operation?.type === "Unknown" || part.parameter === "") return shell.failExpansion(shell.dialect === "dash" ? "Bad substitution" : `${part.text}: bad substitution`);
   if (operation?.type === "Names") {
     const names = shell.variables.visible().map(([name]) => name).filter((name) => name.startsWith(part.parameter));
@@ -109,6 +110,16 @@ export function* expandParameter(shell: Shell, part: ParameterExpansionPart, con
   if (!value.isSet && !value.isList) reportUnset(shell, name, subscript);
   if (operation === undefined) return asPieces(shell, value, context);
   return asPieces(shell, yield* applyOperation(shell, { name, subscript, operation, value }), context);
+}
+
+function prefixless(part: ParameterExpansionPart): boolean {
+  return part.prefix === undefined && part.index === undefined;
+}
+
+/** `${x~}` and `${x~~}`: the other case. */
+function toggleCase(value: ParameterValue, operator: string): ParameterValue {
+  const toggle = (character: string): string => (character === character.toUpperCase() ? character.toLowerCase() : character.toUpperCase());
+  return { ...value, values: value.values.map((text) => (operator === "~" ? toggle(text.slice(0, 1)) + text.slice(1) : [...text].map(toggle).join(""))) };
 }
 
 function* subscriptOf(shell: Shell, name: string, index: Word): Running<string> {

@@ -118,7 +118,7 @@ class Printf {
         return;
       }
       case "c":
-        this.#pad(directive, (this.#argument() ?? "").slice(0, 1));
+        this.#pad(directive, (this.#argument() || "\0").slice(0, 1));
         return;
       case "b": {
         const { text, isCut } = unescapeEcho(this.#argument() ?? "", true);

@@ -195,7 +195,8 @@ class PingRun {
     const { intervalMs, lingerMs } = this.#options;
     const { received, maxUs } = this.#statistics;
     const waitNs = received > 0 ? Math.max(2 * maxUs * 1000, intervalMs * NS_PER_MS) : lingerMs * NS_PER_MS;
-    this.#exitAtNs = this.#context.machine.host.loop.nowNs + waitNs;
+    // A timer of length 0 never goes off: -W 0 waits for ever.
+    this.#exitAtNs = waitNs > 0 ? this.#context.machine.host.loop.nowNs + waitNs : Number.MAX_SAFE_INTEGER;
   }
 
   /** ping_common.c:pinger: sends when a token is there; returns the time until the next. */

@@ -176,6 +176,26 @@ test("a redirect is obeyed only when the new gateway is resolved already", () =>
   expect(gateways.at(-1)).toBe(0x020000000003);
 });
 
+test.each([
+  { why: "a socket sent it", open: true, obeyed: true },
+  { why: "nobody has such a socket", open: false, obeyed: false },
+])("a redirect about a UDP packet: $why -> obeyed $obeyed", ({ open, obeyed }) => {
+  const lab = new Laboratory();
+  const a = lab.host("a", { eth0: "lan 10.0.0.1/24" }, "10.0.0.2");
+  lab.host("r", { eth0: "lan 10.0.0.2/24" });
+  lab.host("s", { eth0: "lan 10.0.0.3/24" });
+  const eth0 = a.devices.byName("eth0");
+  if (eth0 === undefined) throw new Error("no eth0");
+  a.neighbours.set(eth0, ip("10.0.0.3"), 0x020000000003, "PERMANENT", "add");
+  if (open) a.udp.bind({ address: 0, port: 1000 }, { onDatagram: () => {}, onError: () => {} });
+  const redirect = new IcmpMessage(5, 1, ip("10.0.0.3"));
+  redirect.quoted = new Ipv4Packet(ip("10.0.0.1"), ip("10.9.0.3"), 17, 63, new UdpDatagram(1000, 2000, new Uint8Array(4)));
+  redirect.quotedBytes = 32;
+  const skb = new SkBuff(new Ipv4Packet(ip("10.0.0.2"), ip("10.0.0.1"), 1, 64, redirect), eth0);
+  a.ip.receive(skb);
+  expect(a.routing.exceptions().map((one) => one.gateway)).toEqual(obeyed ? [ip("10.0.0.3")] : []);
+});
+
 test("forwarding shares what it can: the frame that came in is not changed", () => {
   const { lab, a } = chain();
   heardBy(a).send({ to: "10.0.3.9" });

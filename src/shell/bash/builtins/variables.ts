@@ -81,7 +81,7 @@ function declareOne(shell: Shell, command: string, one: OneDeclaration): boolean
   const variable = one.isLocal ? shell.variables.local(name) : read.on.has("g") ? shell.variables.global(name) : shell.variables.findOrCreate(name);
   const hasValue = assignment !== undefined || spelled !== null;
   if (variable.isReadonly && (hasValue || read.off.has("r"))) {
-    shell.complain(`${command}: ${name}: readonly variable`);
+    shell.complain(`${command === "export" || command === "readonly" ? "" : `${command}: `}${name}: readonly variable`);
     return false;
   }
   setAttributes(variable, read);

@@ -99,7 +99,10 @@ class Curl {
         return 3;
       }
       for (const url of expanded) {
-        exit = yield* this.#withRetries(url, this.#options.outputs[index], urlNumber++);
+        const upload = this.#options.uploads[index];
+        const file = upload === undefined ? undefined : this.#readUpload(upload);
+        if (file === "unreadable") return 26;
+        exit = yield* this.#withRetries(upload === undefined ? url : withFileName(url, upload), this.#options.outputs[index], urlNumber++, file);
         if (exit !== 0 && this.#options.failsEarly) return exit;
       }
     }
@@ -107,15 +110,25 @@ class Curl {
     return exit;
   }
 
+  #readUpload(path: string): Uint8Array | "unreadable" {
+    const { files } = this.#context.machine;
+    try {
+      return utf8Bytes(files.read(files.resolve(this.#context.cwd, path)));
+    } catch {
+      this.#context.stderr.write(`curl: Can't open '${path}'!\ncurl: try 'curl --help' or 'curl --manual' for more information\n`);
+      return "unreadable";
+    }
+  }
+
   #error(text: string): void {
     if (!this.#options.isSilent || this.#options.showsError) this.#context.stderr.write(text);
   }
 
-  *#withRetries(text: string, output: string | undefined, urlNumber: number): Running<number> {
+  *#withRetries(text: string, output: string | undefined, urlNumber: number, upload: Uint8Array | undefined): Running<number> {
     let left = this.#options.retries;
     let delay = this.#options.retryDelaySeconds ?? 1;
     for (;;) {
-      const result = yield* this.#one(text, output, urlNumber, left);
+      const result = yield* this.#one(text, output, urlNumber, upload);
       const why = this.#retryReason(result);
       if (why === undefined || left === 0) return result.exit;
       if (!this.#options.isSilent)
@@ -136,7 +149,7 @@ class Curl {
     return undefined;
   }
 
-  *#one(text: string, output: string | undefined, urlNumber: number, _left: number): Running<TransferResult> {
+  *#one(text: string, output: string | undefined, urlNumber: number, upload: Uint8Array | undefined): Running<TransferResult> {
     const startNs = this.#context.machine.host.loop.nowNs;
     const report = newReport(text, urlNumber);
     const parsed = parseUrl(text, this.#options.isPathAsIs);
@@ -150,7 +163,7 @@ class Curl {
         isReusable: false,
         isRefused: false,
       };
-    else result = yield* this.#transfer(parsed.url, output, report);
+    else result = yield* this.#transfer(parsed.url, output, upload, report);
     report.totalNs = this.#context.machine.host.loop.nowNs - startNs;
     report.exit = result.exit;
     report.error = result.error;
@@ -159,7 +172,7 @@ class Curl {
   }
 
   /** Follows redirects when asked to. */
-  *#transfer(first: CurlUrl, output: string | undefined, report: TransferReport): Running<TransferResult> {
+  *#transfer(first: CurlUrl, output: string | undefined, upload: Uint8Array | undefined, report: TransferReport): Running<TransferResult> {
     const options = this.#options;
     const path = options.usesRemoteName && output === undefined ? (first.target.split("?")[0] ?? "").split("/").pop() : output;
     if (options.usesRemoteName && output === undefined && (path === undefined || path === "")) {
@@ -178,7 +191,7 @@ class Curl {
       const follows = (status: number): boolean => options.follows && status >= 300 && status < 400 && status !== 304;
       const result = yield* transfer.run(
         url,
-        { method, hasBody, ignoresBody: (head) => follows(head.status) && head.field("location") !== undefined },
+        { method, hasBody, upload, ignoresBody: (head) => follows(head.status) && head.field("location") !== undefined },
         report,
         this.#sinks(path),
       );
@@ -258,6 +271,14 @@ class Curl {
     if (out.stdout !== "") this.#context.stdout.write(out.stdout);
     if (out.stderr !== "") this.#context.stderr.write(out.stderr);
   }
+}
+
+/** A URL that names no file gets the name of the local one (src/tool_operhlp.c:add_file_name_to_url). */
+function withFileName(url: string, path: string): string {
+  if (/[?#]/.test(url)) return url;
+  const match = /^((?:[A-Za-z][A-Za-z0-9+.-]*:\/\/)?[^/]*)(\/(?:.*\/)?)?([^/]*)$/.exec(url);
+  if (match === null || (match[2] !== undefined && match[3] !== "")) return url;
+  return `${match[1]}${match[2] ?? "/"}${path.slice(path.lastIndexOf("/") + 1)}`;
 }
 
 /** UTF-8 becomes text again; bytes that are no UTF-8 stay one character each, as files keep them. */

@@ -18,6 +18,8 @@ export interface CurlOptions {
   method: string | undefined;
   fields: string[];
   data: string | undefined;
+  /** Files of -T, one for each URL. */
+  uploads: string[];
   /** Data goes into the query (-G). */
   isGet: boolean;
   writeOut: string | undefined;
@@ -114,6 +116,15 @@ const RULES: readonly Rule[] = [
   { name: "fail-early", flag: (o, on) => (o.failsEarly = on) },
   { name: "verbose", short: "v", flag: (o, on) => (o.isVerbose = on) },
   { name: "include", short: "i", flag: (o, on) => (o.includesHead = on) },
+  {
+    name: "upload-file",
+    short: "T",
+    value: (o, v) => {
+      if (v === "-" || v === "." || /[{}[\]]/.test(v)) return "the simulated curl uploads plain files only";
+      o.uploads.push(v);
+      return undefined;
+    },
+  },
   { name: "head", short: "I", flag: (o, on) => (o.isHead = on) },
   { name: "get", short: "G", flag: (o, on) => (o.isGet = on) },
   { name: "request", short: "X", value: text((o, v) => (o.method = v)) },
@@ -197,7 +208,6 @@ const RULES: readonly Rule[] = [
   { name: "config", short: "K", unsupported: "value" },
   { name: "proxy", short: "x", unsupported: "value" },
   { name: "form", short: "F", unsupported: "value" },
-  { name: "upload-file", short: "T", unsupported: "value" },
   { name: "continue-at", short: "C", unsupported: "value" },
   { name: "cookie-jar", short: "c", unsupported: "value" },
   { name: "progress-bar", short: "#", unsupported: "flag" },
@@ -232,6 +242,7 @@ export function newOptions(): CurlOptions {
     method: undefined,
     fields: [],
     data: undefined,
+    uploads: [],
     isGet: false,
     writeOut: undefined,
     follows: false,
@@ -281,6 +292,11 @@ export function parseCurl(args: readonly string[], read: (path: string) => strin
     if (outcome) i++;
   }
   if (options.urls.length === 0) return { kind: "error", text: `curl: no URL specified!\n${TRY_HELP}` };
+  const rival = options.isHead ? "HEAD (-I, --head)" : options.isGet ? "GET (-G, --get)" : options.data !== undefined ? "POST (-d, --data)" : undefined;
+  if (options.uploads.length > 0 && rival !== undefined) {
+    const text = `Warning: You can only select one HTTP request method! You asked for both PUT \nWarning: (-T, --upload-file) and ${rival}.\n`;
+    return { kind: "error", text: options.isSilent ? "" : text };
+  }
   if (options.isHead && options.data !== undefined && !options.isGet) {
     return {
       kind: "error",

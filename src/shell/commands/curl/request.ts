@@ -9,23 +9,27 @@ import type { CurlOptions } from "./options.ts";
 import type { CurlUrl } from "./urls.ts";
 
 const EXPECT_THRESHOLD_BYTES = 1024 * 1024;
+/** A form of this size or more leaves after the head, not with it (MAX_INITIAL_POST_SIZE). */
+const INITIAL_POST_BYTES = 64 * 1024;
 
 export interface CurlRequest {
   readonly method: string;
   readonly head: string;
   readonly body: Uint8Array | undefined;
   readonly expectsContinue: boolean;
+  /** Head and body leave in one write. */
+  readonly isOneWrite: boolean;
 }
 
 /** `method` and `hasBody` differ from the options' after a redirect. */
 export function buildRequest(
   options: CurlOptions,
   url: CurlUrl,
-  how: { readonly method: string | undefined; readonly hasBody: boolean; readonly isFirst: boolean },
+  how: { readonly method: string | undefined; readonly hasBody: boolean; readonly isFirst: boolean; readonly upload: Uint8Array | undefined },
 ): CurlRequest {
   const custom = customFields(options.fields);
   const isPost = how.hasBody && options.data !== undefined && !options.isGet;
-  const method = how.method ?? (options.isHead ? "HEAD" : isPost ? "POST" : "GET");
+  const method = how.method ?? (options.isHead ? "HEAD" : how.upload !== undefined ? "PUT" : isPost ? "POST" : "GET");
   let target = url.target;
   if (options.isGet && options.data !== undefined) target += `${target.includes("?") ? "&" : "?"}${options.data}`;
   const lines = [`${method} ${target} HTTP/${options.isHttp10 ? "1.0" : "1.1"}`];
@@ -48,14 +52,20 @@ export function buildRequest(
   }
   let body: Uint8Array | undefined;
   let expectsContinue = false;
-  if (isPost) {
+  const mayExpect = !options.isHttp10 && !custom.has("expect");
+  if (how.upload !== undefined) {
+    body = how.upload;
+    add("Content-Length", String(body.length));
+    expectsContinue = body.length > 0 && mayExpect;
+  } else if (isPost) {
     body = utf8Bytes(options.data ?? "");
     add("Content-Length", String(body.length));
     add("Content-Type", "application/x-www-form-urlencoded");
-    expectsContinue = body.length > EXPECT_THRESHOLD_BYTES && !options.isHttp10 && !custom.has("expect");
-    if (expectsContinue) lines.push("Expect: 100-continue");
+    expectsContinue = body.length > EXPECT_THRESHOLD_BYTES && mayExpect;
   }
-  return { method, head: `${lines.join("\r\n")}\r\n\r\n`, body, expectsContinue };
+  if (expectsContinue) lines.push("Expect: 100-continue");
+  const isOneWrite = how.upload === undefined && !expectsContinue && (body?.length ?? 0) < INITIAL_POST_BYTES;
+  return { method, head: `${lines.join("\r\n")}\r\n\r\n`, body, expectsContinue, isOneWrite };
 }
 
 /** Lower-case names to values; null removes a field that curl would send. */

@@ -61,7 +61,7 @@ export class CurlTransfer {
 
   *run(
     url: CurlUrl,
-    how: { readonly method: string | undefined; readonly hasBody: boolean; readonly ignoresBody: (head: HttpHead) => boolean },
+    how: { readonly method: string | undefined; readonly hasBody: boolean; readonly upload: Uint8Array | undefined; readonly ignoresBody: (head: HttpHead) => boolean },
     report: TransferReport,
     sinks: TransferSinks,
   ): Running<TransferResult> {
@@ -203,8 +203,13 @@ export class CurlTransfer {
     );
     report.requestBytes += request.head.length;
     if (request.body === undefined || request.expectsContinue) stream.write(request.head);
-    else {
+    else if (request.isOneWrite) {
       stream.write(joinHead(request.head, request.body));
+      this.#logUpload(request, report, sinks);
+    } else {
+      stream.write(request.head);
+      yield* this.#context.sleep(SEND_DELAY_NS);
+      stream.write(request.body);
       this.#logUpload(request, report, sinks);
     }
     const reader = new HttpResponseReader(() => request.method !== "HEAD");

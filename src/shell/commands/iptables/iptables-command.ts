@@ -54,8 +54,12 @@ function runIptables(context: CommandContext): number {
   try {
     const command = parseCommandLine(context.args, { names, isRestore: false, warn: (text) => void context.stderr.write(text) });
     const table = openTable(iptables, command.table);
+    // libiptc hands nothing back when nothing was touched, as by -X where there are no chains to delete.
+    const touchesNothing = command.letters.every(
+      (letter) => letter === "L" || letter === "S" || letter === "C" || (letter === "X" && table.chains.every(({ policy }) => policy !== undefined)),
+    );
     execute(command, table, executeContext(context, names));
-    if (command.letters.every((letter) => letter === "L" || letter === "S" || letter === "C")) return 0;
+    if (touchesNothing) return 0;
     const errno = iptables.commit(table);
     if (errno !== undefined) throw new TableError(errno, wordsOf(errno));
     traceChange(context);

@@ -273,6 +273,15 @@ test("redirects are shown", () => {
   ).toBe("From 10.0.0.2: icmp_seq=1 Redirect Host(New nexthop: 10.0.0.3)");
 });
 
+test("ping -W 0 waits for ever", () => {
+  const { lab, b } = network();
+  expect(b.run("ping -c 1 -W 0 10.0.0.1").exit).toBe(0);
+  const running = b.start("ping -q -c 1 -W 0 10.1.0.3");
+  lab.hosts.get("c")?.sysctl.write("net.ipv4.icmp_echo_ignore_all", "1");
+  lab.run(100);
+  expect(running.exit).toBe(undefined);
+});
+
 test("an interrupt ends ping with its statistics", () => {
   const { lab, b } = network();
   const running = b.start("ping -i 0.2 10.0.0.1");
