@@ -33,6 +33,7 @@ import {
   type UdpSocketEvents,
 } from "./host.ts";
 import type { Route, RouteError } from "./route.ts";
+import { routeConnect } from "./route-connect.ts";
 import type { SkBuff } from "./skb.ts";
 import { SocketMemberships } from "./socket-memberships.ts";
 import { ICMP_UNREACH_ERRNO } from "./tcp/tcp-icmp.ts";
@@ -271,7 +272,9 @@ class UdpEndpoint implements UdpSocket {
 
   /** net/ipv4/datagram.c:__ip4_datagram_connect: chooses the source once. */
   connect(address: Ipv4Address, port: number): Errno | undefined {
-    const route = this.#route(address);
+    const src = isMulticast(this.localAddress) ? 0 : this.localAddress;
+    const device = this.device ?? (isMulticast(address) ? this.multicast.device : undefined);
+    const route = routeConnect(this.#udp.host.routing, { dst: address, src, device });
     if (isRouteError(route)) return route.errno;
     if (route.type === "broadcast") return "EACCES";
     if (this.localAddress === 0 || isMulticast(this.localAddress)) this.localAddress = route.source;

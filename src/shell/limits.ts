@@ -35,11 +35,18 @@ export class LimitError extends Error {
   /** Line of the script, 0 when it is not known. */
   readonly line: number;
   readonly limit: keyof ShellLimits;
+  readonly #what: string;
 
   constructor(host: string, line: number, limit: keyof ShellLimits, what: string) {
     super(`${host}${line > 0 ? `, line ${line}` : ""}: ${what} (limit ${limit})`);
+    this.#what = what;
     this.host = host;
     this.line = line;
     this.limit = limit;
+  }
+
+  /** The same error, with the line where the script was. */
+  atLine(line: number): LimitError {
+    return new LimitError(this.host, line, this.limit, this.#what);
   }
 }

@@ -64,7 +64,7 @@ export class LvsMachine implements Machine {
     this.processes = new MachineProcessTable({ loop: host.loop, limits: this.limits, hostName: host.name });
     this.files = new MemoryFileSystem({ clock: host.loop, charactersMax: this.limits.filesMax, writable: WRITABLE_PLACES });
     this.runtime = new Runtime(this, this.processes);
-    const unowned: ScriptBudget = { limits: this.limits, commands: 0, spendOutput: () => {} };
+    const unowned: ScriptBudget = { limits: this.limits, commands: 0, line: 0, spendOutput: () => {} };
     const all = [...(parts.commands ?? INSTALLED_COMMANDS), ...shellCommands(this.runtime, unowned)];
     this.commands = new Map(all.map((command) => [command.path, command]));
     const randomText = (): string => Array.from({ length: RANDOM_CHARACTERS }, () => String.fromCharCode(host.random("shell/dev/urandom").below(256))).join("");

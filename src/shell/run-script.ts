@@ -61,6 +61,7 @@ export class RunningScript {
     this.#budget = {
       limits,
       commands: 0,
+      line: 0,
       spendOutput: (count) => {
         spent += count;
         if (spent > limits.outputMax) throw new LimitError(machine.host.name, 0, "outputMax", `more than ${limits.outputMax} characters of output`);
@@ -132,7 +133,7 @@ export class RunningScript {
 
   #limitReached(error: LimitError): void {
     if (this.#limitError !== undefined) return;
-    this.#limitError = error;
+    this.#limitError = error.line > 0 ? error : error.atLine(this.#budget.line);
     this.#killAll("KILL");
   }
 

@@ -6,7 +6,7 @@
  */
 
 import { assert } from "../../base/assert.ts";
-import { EMPTY_BYTES } from "../../base/bytes.ts";
+import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { TCP_FIN } from "../../wire/packet.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
 
@@ -113,6 +113,24 @@ export class SendQueue {
     segment.payload = segment.payload.subarray(0, bytes);
     segment.flags &= ~TCP_FIN;
     this.#sent.splice(index + 1, 0, rest);
+  }
+
+  /** Makes one of up to `count` lost neighbours from the n-th on, as they left in one piece before segmentation offload cut them. */
+  joinLost(n: number, count: number): void {
+    const first = this.#sent[this.#sentHead + n];
+    const parts: Uint8Array[] = [];
+    for (let i = 1; i < count && first !== undefined; i++) {
+      const next = this.#sent[this.#sentHead + n + i];
+      if (next === undefined || !next.isLost || next.isRetransmitted || next.sentAtNs !== first.sentAtNs) break;
+      parts.push(next.payload);
+    }
+    if (first === undefined || parts.length === 0) return;
+    const last = this.#sent[this.#sentHead + n + parts.length] as SentSegment;
+    first.payload = concatBytes([first.payload, ...parts]);
+    first.endSeq = last.endSeq;
+    first.flags |= last.flags;
+    this.lostCount -= parts.length;
+    this.#sent.splice(this.#sentHead + n + 1, parts.length);
   }
 
   /** Removes and returns the head when `ack` covers it; trims it when `ack` covers a part. */

@@ -358,6 +358,9 @@ export function retransmitTooBig(conn: TcpConnection): void {
     isAny = true;
   }
   if (!isAny) return;
+  // Linux keeps up to half a window in one buffer and cuts that anew; pieces of the old size would each leave a small rest.
+  const burst = Math.max(conn.congestion.window >> 1, 1);
+  for (let i = 0; i < queue.inFlightCount; i++) if (queue.segment(i)?.isLost === true && queue.segment(i)?.isRetransmitted === false) queue.joinLost(i, burst);
   conn.congestion.enterLossWithoutReduction(conn.sndNxt);
   retransmitLost(conn);
 }

@@ -24,6 +24,7 @@ import {
   type TcpSocket,
 } from "../host.ts";
 import type { Route } from "../route.ts";
+import { routeConnect } from "../route-connect.ts";
 import type { SkBuff } from "../skb.ts";
 import { RECEIVE_BUFFER_MAX_BYTES } from "./limits.ts";
 import { keyedHash, seqAdd } from "./sequence.ts";
@@ -146,7 +147,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     if (bound !== 0 && !this.#mayBind(bound)) return "EADDRNOTAVAIL";
     if (options.localPort !== undefined && options.localPort !== 0 && this.#ports.hasConflict(options.localPort, isReusable)) return "EADDRINUSE";
     const destination = options.address === 0 ? 0x7f000001 : options.address;
-    const route = this.host.routing.output({ dst: destination, src: bound, device: options.device, mark: options.mark ?? 0 });
+    const route = routeConnect(this.host.routing, { dst: destination, src: bound, device: options.device, mark: options.mark ?? 0 });
     if (isRouteError(route)) return route.errno;
     if (route.type === "broadcast" || route.type === "multicast") return "ENETUNREACH";
     const source = bound !== 0 ? bound : route.source;

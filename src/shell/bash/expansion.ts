@@ -130,7 +130,7 @@ export function* expandHereDocument(shell: Shell, parts: readonly WordPart[]): R
 /** Arithmetic text: `$` expansions are done, quotes are gone. */
 export function* expandArithmetic(shell: Shell, text: string): Running<string> {
   if (!/[$`\\"']/.test(text)) return text;
-  const inner = text.includes("$(") || text.includes("`") ? text : text.replace(/["']/g, "");
+  const inner = text.includes("$(") || text.includes("`") ? text : text.replace(/"/g, "");
   return joinPieces(yield* piecesOfText(shell, `"${inner.replace(/^"|"$/g, "")}"`, QUOTED_TEXT));
 }
 

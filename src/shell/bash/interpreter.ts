@@ -183,6 +183,7 @@ function* runArithmetic(shell: Shell, body: string, prefix: string): Running<num
   try {
     return shell.evaluate(text) === 0n ? 1 : 0;
   } catch (error) {
+    if (error instanceof ExpansionFailure) return error.status;
     if (!(error instanceof ArithmeticError)) throw error;
     shell.complain(prefix + error.message);
     return 1;

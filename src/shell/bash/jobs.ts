@@ -14,6 +14,9 @@ import type { Job, Shell } from "./shell.ts";
 /** Runs what a shell process does until its end, its EXIT trap included. */
 export function* runShellProcess(shell: Shell, body: () => Running<number>): Running<number> {
   let status = yield* untilExit(shell, body);
+  const { dyingOf } = shell;
+  shell.dyingOf = undefined;
+  if (dyingOf !== undefined) shell.pendingTraps.length = 0;
   const action = shell.traps.get("EXIT");
   if (action !== undefined && action !== "") {
     shell.traps.delete("EXIT");
@@ -24,9 +27,9 @@ export function* runShellProcess(shell: Shell, body: () => Running<number>): Run
     });
     status = after;
   }
-  if (shell.dyingOf !== undefined) {
-    shell.table.clearSignal(shell.process, shell.dyingOf);
-    shell.table.kill(shell.process.pid, shell.dyingOf);
+  if (dyingOf !== undefined) {
+    shell.table.clearSignal(shell.process, dyingOf);
+    shell.table.kill(shell.process.pid, dyingOf);
   }
   return status;
 }

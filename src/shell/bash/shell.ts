@@ -21,6 +21,8 @@ import { isName, newVariable, sortedEntries, type Variable, VariableTable } from
 export interface ScriptBudget {
   readonly limits: ShellLimits;
   commands: number;
+  /** Line of the last command, for limits that are met outside the shell. */
+  line: number;
   spendOutput(count: number): void;
 }
 
@@ -200,6 +202,7 @@ export class Shell {
 
   countCommand(): void {
     if (++this.budget.commands > this.budget.limits.commandsMax) this.limit("commandsMax", `more than ${this.budget.limits.commandsMax} commands`);
+    this.budget.line = this.line;
     this.table.countStep(this.line);
   }
 

@@ -133,7 +133,7 @@ function describe(unit: SourceUnit, error: ParseError): Omit<SyntaxProblem, "run
   const endLine = unit.lineAt(text.length) + (text.endsWith("\n") ? 0 : 1);
   const opened = OPENERS.find(([words]) => error.message.includes(words));
   if (opened !== undefined && error.message.startsWith("unterminated")) {
-    const line = opened[1] === ")" ? endLine : unit.lineAt(error.pos);
+    const line = opened[0].endsWith("substitution") ? endLine : unit.lineAt(error.pos);
     return { line, message: `unexpected EOF while looking for matching \`${opened[1]}'`, quoted: undefined };
   }
   const misplaced = error.message === "expected 'do'" ? tokenInsteadOfDo(unit) : undefined;

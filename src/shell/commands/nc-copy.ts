@@ -26,7 +26,7 @@ export interface Channel {
 /** nc reads and sends at most this much at a time. */
 const BUFFER_BYTES = 16384;
 /** From one turn of its loop to the next: what a near network says to the data is there before nc sees that its input has ended. */
-const TURN_NS = 500 * NS_PER_US;
+const TURN_NS = 200 * NS_PER_US;
 
 /** Runs until the conversation is over; returns the exit status. */
 export function* copyBothWays(context: CommandContext, options: NcOptions, channel: Channel): Running<number> {

@@ -8,6 +8,7 @@ import { formatIpv4Address, type Ipv4Address, parseIpv4Address } from "../../bas
 import { NS_PER_MS, NS_PER_SECOND } from "../../base/time.ts";
 import type { NetDevice } from "../../host/device.ts";
 import { type EchoSocket, isRouteError } from "../../host/host.ts";
+import { routeConnect } from "../../host/route-connect.ts";
 import { ICMP_ECHO_REPLY, ICMP_REDIRECT, IcmpMessage, type Ipv4Packet } from "../../wire/packet.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { errorText } from "../errno-text.ts";
@@ -112,7 +113,7 @@ class PingRun {
     const address = resolveHost(machine, destination);
     if (address === undefined) throw new CommandExit(2, `ping: ${destination}: Temporary failure in name resolution\n`);
     const { device, source } = this.#boundTo(interfaceOrAddress);
-    const route = host.routing.output({ dst: address, src: source, device, mark: this.#options.mark, tos: this.#options.tos });
+    const route = routeConnect(host.routing, { dst: address, src: source, device, mark: this.#options.mark, tos: this.#options.tos });
     const errno = isRouteError(route) ? route.errno : route.type === "broadcast" ? "EACCES" : undefined;
     if (errno === "EACCES") {
       if (!this.#options.mayBroadcast) throw new CommandExit(2, "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n");

@@ -136,8 +136,9 @@ export class HttpConnection implements EventTarget {
     this.#isChunkedBody = /\bchunked\b/i.test(request.request.field("transfer-encoding") ?? "");
     if (/^100-continue$/i.test(request.request.field("expect") ?? "") && request.request.version >= 11)
       this.#socket.send(encode("HTTP/1.1 100 Continue\r\n\r\n"));
+    // The body may have come with the head: then the request is being served already, and the timer belongs to that.
     if (this.#skipBody()) this.#serve(request.request);
-    else this.#timer.arm(REQUEST_TIMEOUT_NS);
+    else if (this.#phase === "reading") this.#timer.arm(REQUEST_TIMEOUT_NS);
   }
 
   /** Discards the body of a request; true when all of it is there. */

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { formatIpv4Address } from "../../../src/base/ipv4-address.ts";
 import type { ForwardingMethod, ServiceKey } from "../../../src/ipvs/ipvs.ts";
+import { IcmpMessage, Ipv4Packet } from "../../../src/wire/packet.ts";
 import { addAddress, address, call, Lan, serve } from "../../helpers/lan.ts";
 import { checkChecksums, checkConservation, checkDirectRouting, checkNatReversible, checkOrder, checkTtl } from "../../helpers/trace-checks.ts";
 
@@ -99,4 +100,16 @@ test("entries live as long as their state says and leave their dest then", () =>
   lan.run(2);
   expect(ipvs.connections).toHaveLength(0);
   expect(ipvs.services[0]?.dests.map((d) => d.inactConns)).toEqual([0, 0]);
+});
+
+test("what is too big for the tunnel is quoted with the TTL that it would have had", () => {
+  const { lan, client } = cluster("tunnel");
+  const socket = client.tcp.connect({ address: address("10.1.0.100"), port: 80 }, { onConnected: () => void (typeof socket !== "string" && socket.send(new Uint8Array(1448))) });
+  lan.run(0.1);
+  const quoted = lan.records.events.flatMap((event) => {
+    if (event.kind !== "frame-sent" || event.host !== "director" || !(event.frame.payload instanceof Ipv4Packet)) return [];
+    const { payload } = event.frame.payload;
+    return payload instanceof IcmpMessage && payload.code === 4 ? [[payload.rest, payload.quoted?.ttl]] : [];
+  });
+  expect(quoted).toEqual([[1480, 63]]);
 });

@@ -59,6 +59,8 @@ test.each<Case>([
   { script: "timeout x true", stderr: "timeout: invalid time interval 'x'\nTry 'timeout --help' for more information.\n", exit: 125 },
   { script: "timeout -k 0.2 0.2 bash -c 'trap \"\" TERM; sleep 3' 2>/dev/null; date +%s", stdout: "1234567890\n" },
   { script: "timeout 5 false", exit: 1 },
+  // A background program whose outputs go elsewhere does not hold the script's open.
+  { script: "sleep 1000 > /dev/null 2> err & echo started", stdout: "started\n" },
   { script: "env -i A=1 env", stdout: "A=1\n" },
   { script: "env FOO=1 BAR", stderr: "env: 'BAR': No such file or directory\n", exit: 127 },
   { script: "env -u HOME printenv HOME", exit: 1 },

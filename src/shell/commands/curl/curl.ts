@@ -5,7 +5,7 @@
  */
 
 import { utf8Bytes, utf8Text } from "../../../base/bytes.ts";
-import { NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
+import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { latin1 } from "../../http-message.ts";
 import { type CurlOptions, parseCurl } from "./options.ts";
@@ -13,7 +13,8 @@ import { type CurlConnection, CurlTransfer, type TransferResult, type TransferSi
 import { type CurlUrl, expandGlob, joinUrl, parseUrl } from "./urls.ts";
 import { formatWriteOut, type TransferReport } from "./write-out.ts";
 
-const STARTUP_NS = 500 * NS_PER_US;
+/** Loading the program: long enough for the peer to finish with an earlier connection, as on a real machine. */
+const STARTUP_NS = 5 * NS_PER_MS;
 const CLOSE_DELAY_NS = 500 * NS_PER_US;
 const RETRY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 

@@ -17,6 +17,8 @@ import type { CurlUrl } from "./urls.ts";
 import type { TransferReport } from "./write-out.ts";
 
 const SEND_DELAY_NS = 500 * NS_PER_US;
+/** The server has closed: so long curl needs to make something of that and to close its own side. */
+const END_DELAY_NS = 500 * NS_PER_US;
 const CONTINUE_WAIT_NS = NS_PER_SECOND;
 
 export interface CurlConnection {
@@ -231,7 +233,10 @@ export class CurlTransfer {
         sinks.log(`* ${text}\n`);
         return { ...failure(56, text), head: reader.head };
       }
-      if (read.kind === "end") return this.#ended(reader, report, sinks);
+      if (read.kind === "end") {
+        yield* this.#context.sleep(END_DELAY_NS);
+        return this.#ended(reader, report, sinks);
+      }
       if (report.startTransferNs === 0) report.startTransferNs = this.#elapsed();
       const body = reader.feed(read.bytes);
       if (reader.isGarbage && !this.#options.isHttp09Allowed) {

@@ -295,6 +295,18 @@ describe("retransmission", () => {
     expect(net.loop.nowNs - start).toBeLessThan(20 * MS);
   });
 
+  test("a black hole for big segments: the reordering timer brings one back, then the timeout", () => {
+    const { net, client } = pair({ fate: (packet) => (packet.lengthBytes > 1400 ? [] : [50_000]) });
+    net.runFor(MS);
+    const start = net.loop.nowNs;
+    client.socket?.send(bytes(5 * 1448 + 900));
+    net.runFor(700 * MS);
+    const again = net.sent.filter(({ timeNs, packet }) => packet.lengthBytes === 1500 && timeNs > start).map(({ timeNs }) => Math.round((timeNs - start) / (10 * MS)));
+    expect(again.length).toBe(3);
+    expect(again[0]).toBeLessThanOrEqual(2);
+    expect(again[1]).toBeGreaterThan(20);
+  });
+
   test("a smaller path MTU: everything too big is sent again at once, in smaller segments", () => {
     const { net, client, server } = pair({
       fate: (packet) => {

@@ -111,6 +111,19 @@ describe("curl and the web server", () => {
     expect(up.stdout).toBe("200 2000000\n");
   });
 
+  test.each([
+    { args: ["-T", "/tmp/up", "http://10.0.0.2/"], stdout: "405 PUT http://10.0.0.2/up 3000", exit: 0 },
+    { args: ["-T", "/tmp/up", "http://10.0.0.2/a?b"], stdout: "405 PUT http://10.0.0.2/a?b 3000", exit: 0 },
+    { args: ["-T", "/tmp/none", "http://10.0.0.2/"], stdout: "", exit: 26 },
+    { args: ["-T", "/tmp/up", "-I", "http://10.0.0.2/"], stdout: "", exit: 2 },
+    { args: ["-T", "-", "http://10.0.0.2/"], stdout: "", exit: 2 },
+  ])("curl $args uploads a file", ({ args, stdout, exit }) => {
+    const { lan, client } = webLan();
+    client.files.write("/tmp/up", "u".repeat(3000));
+    const result = lan.run(client, ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{method} %{url_effective} %{size_upload}", ...args]);
+    expect([result.exit, result.stdout]).toEqual([exit, stdout]);
+  });
+
   test("keep-alive ends after five seconds, by the server", () => {
     const { lan, client } = webLan();
     const since = lan.frames.length;
@@ -202,6 +215,14 @@ describe("nc", () => {
     const result = lan.run(client, "nc -N 10.0.0.2 7000", { input: data });
     lan.runFor(SECOND);
     expect([result.exit, listener.exit, listener.stdout === data]).toEqual([0, 0, true]);
+  });
+
+  test("what a near network says to the data comes before the FIN", () => {
+    const { lan, client, server } = webLan();
+    lan.start(server, "nc -l -p 7000");
+    lan.runFor(MS);
+    lan.run(client, "nc -N 10.0.0.2 7000", { input: "x\n" });
+    expect(lan.story().slice(3, 6)).toEqual(["1>2 . 2", "2>1 . 0", "1>2 F. 0"]);
   });
 
   test("without -N a client waits for the other side", () => {
