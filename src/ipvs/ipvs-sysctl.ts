@@ -14,6 +14,7 @@ const SETTINGS = {
   cache_bypass: [0, undefined, undefined],
   conn_reuse_mode: [1, undefined, undefined],
   conntrack: [0, undefined, undefined],
+  debug_level: [0, undefined, undefined],
   drop_entry: [0, 0, 3],
   drop_packet: [0, 0, 3],
   expire_nodest_conn: [0, undefined, undefined],

@@ -2,6 +2,7 @@
  * Every program of a machine but its shells (`shell-commands.ts`), which belong to one machine each.
  */
 
+import type { Command } from "./command.ts";
 import { awkCommands } from "./commands/awk/awk.ts";
 import { ifconfigCommand } from "./commands/ifconfig.ts";
 import { ipCommand } from "./commands/ip/ip.ts";
@@ -15,7 +16,6 @@ import { grepCommands } from "./commands/tools/grep.ts";
 import { sedCommands } from "./commands/tools/sed.ts";
 import { sortCommands } from "./commands/tools/sort.ts";
 import { textCommands } from "./commands/tools/text.ts";
-import type { Command } from "./command.ts";
 import { netfilterCommands } from "./netfilter-commands.ts";
 import { networkCommands } from "./network-commands.ts";
 import { reachabilityCommands } from "./reachability-commands.ts";

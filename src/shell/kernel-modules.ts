@@ -73,8 +73,40 @@ export const MODULES: readonly KernelModule[] = TABLE.split("\n").map((line) => 
 
 /** Modules that a Debian kernel 6.1 has but that are not loaded: modprobe finds them. */
 export const MORE_MODULES: ReadonlySet<string> = new Set([
-  "ip_vs_twos", "8021q", "bonding", "br_netfilter", "macvlan", "vxlan", "nf_conntrack_ftp", "nf_nat_ftp", "nf_conntrack_ipv4", "iptable_raw", "iptable_security", "arp_tables", "arptable_filter", "ip_set", "xt_multiport",
-  "xt_comment", "xt_limit", "xt_recent", "xt_LOG", "xt_TCPMSS", "xt_connmark", "xt_set", "xt_addrtype", "xt_mac", "xt_statistic", "xt_ipvs", "loop", "ext4", "overlay", "ipt_ECN", "tcp_bbr", "sch_htb", "ip_vs_pe_sip", "nf_log_syslog",
+  "ip_vs_twos",
+  "8021q",
+  "bonding",
+  "br_netfilter",
+  "macvlan",
+  "vxlan",
+  "nf_conntrack_ftp",
+  "nf_nat_ftp",
+  "nf_conntrack_ipv4",
+  "iptable_raw",
+  "iptable_security",
+  "arp_tables",
+  "arptable_filter",
+  "ip_set",
+  "xt_multiport",
+  "xt_comment",
+  "xt_limit",
+  "xt_recent",
+  "xt_LOG",
+  "xt_TCPMSS",
+  "xt_connmark",
+  "xt_set",
+  "xt_addrtype",
+  "xt_mac",
+  "xt_statistic",
+  "xt_ipvs",
+  "loop",
+  "ext4",
+  "overlay",
+  "ipt_ECN",
+  "tcp_bbr",
+  "sch_htb",
+  "ip_vs_pe_sip",
+  "nf_log_syslog",
 ]);
 
 export function isKnownModule(name: string): boolean {
@@ -84,6 +116,9 @@ export function isKnownModule(name: string): boolean {
 
 /** What lsmod prints. */
 export function formatModules(): string {
-  const rows = MODULES.map(({ name, sizeBytes, useCount, users }) => `${name.padEnd(19)} ${String(sizeBytes).padStart(8)}  ${useCount}${users.length === 0 ? "" : ` ${users.join(",")}`}\n`);
+  const rows = MODULES.map(
+    ({ name, sizeBytes, useCount, users }) =>
+      `${name.padEnd(19)} ${String(sizeBytes).padStart(8)}  ${useCount}${users.length === 0 ? "" : ` ${users.join(",")}`}\n`,
+  );
   return `Module                  Size  Used by\n${rows.join("")}`;
 }

@@ -2,6 +2,7 @@
  * Puts a machine together: a Linux host, its files, processes and programs.
  */
 
+import { NS_PER_MS } from "../base/time.ts";
 import type { Host } from "../host/host.ts";
 import { LinuxHost } from "../host/linux-host.ts";
 import type { Iptables } from "../host/netfilter/iptables.ts";
@@ -14,11 +15,11 @@ import type { Tracer } from "../trace/tracer.ts";
 import type { ScriptBudget } from "./bash/shell.ts";
 import type { Command } from "./command.ts";
 import { INSTALLED_COMMANDS } from "./installed-commands.ts";
-import { DEFAULT_SHELL_LIMITS, LimitError, type ShellLimits } from "./limits.ts";
+import { DEFAULT_SHELL_LIMITS, type LimitError, type ShellLimits } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import { MemoryFileSystem } from "./memory-file-system.ts";
-import { deviceFiles, machineProcFiles, textFiles } from "./proc-machine.ts";
 import { networkFiles } from "./proc-files.ts";
+import { deviceFiles, machineProcFiles, textFiles } from "./proc-machine.ts";
 import { sysctlFiles } from "./proc-network.ts";
 import { MachineProcessTable } from "./process-table.ts";
 import { Runtime } from "./runtime.ts";
@@ -37,7 +38,12 @@ export interface MachineParts {
   readonly commands?: readonly Command[];
   readonly epochSeconds: number;
   readonly limits?: Partial<ShellLimits>;
+  /** How long every program takes to start. */
+  readonly programStartNs?: number;
 }
+
+/** fork, exec and dynamic linking: so much at least lies between two commands of a script, and what the network had under way is over by then. */
+const PROGRAM_START_NS = 10 * NS_PER_MS;
 
 export class LvsMachine implements Machine {
   readonly host: Host;
@@ -63,7 +69,7 @@ export class LvsMachine implements Machine {
     this.limits = { ...DEFAULT_SHELL_LIMITS, ...parts.limits };
     this.processes = new MachineProcessTable({ loop: host.loop, limits: this.limits, hostName: host.name });
     this.files = new MemoryFileSystem({ clock: host.loop, charactersMax: this.limits.filesMax, writable: WRITABLE_PLACES });
-    this.runtime = new Runtime(this, this.processes);
+    this.runtime = new Runtime(this, this.processes, parts.programStartNs ?? PROGRAM_START_NS);
     const unowned: ScriptBudget = { limits: this.limits, commands: 0, line: 0, spendOutput: () => {} };
     const all = [...(parts.commands ?? INSTALLED_COMMANDS), ...shellCommands(this.runtime, unowned)];
     this.commands = new Map(all.map((command) => [command.path, command]));
@@ -71,7 +77,10 @@ export class LvsMachine implements Machine {
     addStandardFiles(this.files, { hostname: host.name, randomText, commands: all });
     this.files.mount("/proc", machineProcFiles(this));
     this.files.mount("/proc/sys", sysctlFiles(host.sysctl));
-    this.files.mount("/proc/net", textFiles(() => networkFiles(this)));
+    this.files.mount(
+      "/proc/net",
+      textFiles(() => networkFiles(this)),
+    );
     this.files.mount("/sys/class/net", deviceFiles(host));
     this.processes.onLimit = (error, process) => {
       const budget = this.runtime.budgetOf(process);
@@ -115,6 +124,8 @@ export interface LinuxMachineOptions {
   readonly random: RandomStreams;
   readonly epochSeconds: number;
   readonly limits?: Partial<ShellLimits>;
+  /** How long every program takes to start; 10 ms unless given. */
+  readonly programStartNs?: number;
 }
 
 /** A whole machine: kernel with IPVS loaded, as the lab's are, and everything that is installed there. */
@@ -123,5 +134,5 @@ export function createLinuxMachine(options: LinuxMachineOptions): LvsMachine {
   const ipvs = new IpVirtualServer(host);
   const iptables = new IptablesTables(host, host.conntrack);
   ipvs.load();
-  return new LvsMachine({ host, ipvs, iptables, epochSeconds: options.epochSeconds, ...(options.limits === undefined ? {} : { limits: options.limits }) });
+  return new LvsMachine({ host, ipvs, iptables, epochSeconds: options.epochSeconds, ...(options.limits === undefined ? {} : { limits: options.limits }), ...(options.programStartNs === undefined ? {} : { programStartNs: options.programStartNs }) });
 }

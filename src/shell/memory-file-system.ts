@@ -398,7 +398,8 @@ export class MemoryFileSystem implements FileSystem {
   #isOnTheWay(path: string, rest: readonly string[]): boolean {
     if (rest.length === 0) return false;
     const whole = normalisePath(path, rest.join("/"));
-    for (const point of this.#mounts.keys()) if (point.length > path.length && (whole === point || whole.startsWith(`${point}/`)) && point.startsWith(`${path}/`)) return true;
+    for (const point of this.#mounts.keys())
+      if (point.length > path.length && (whole === point || whole.startsWith(`${point}/`)) && point.startsWith(`${path}/`)) return true;
     return false;
   }
 

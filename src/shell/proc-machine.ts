@@ -12,11 +12,22 @@ import { MODULES } from "./kernel-modules.ts";
 import type { Machine } from "./machine.ts";
 import type { Process } from "./process.ts";
 
-const VERSION = "Linux version 6.1.176 (buildd@x86-grnet-03) (gcc (Debian 12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 Sat Jul  4 15:38:16 UTC 2026\n";
+const VERSION =
+  "Linux version 6.1.176 (buildd@x86-grnet-03) (gcc (Debian 12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 Sat Jul  4 15:38:16 UTC 2026\n";
 const CPU = "processor\t: 0\nvendor_id\t: User Mode Linux\nmodel name\t: UML\nmode\t\t: skas\ncache_alignment\t: 64\nbogomips\t: 5149.49\n\n";
-const MEMORY: readonly (readonly [string, number])[] = [["MemTotal", 1016500], ["MemFree", 940352], ["MemAvailable", 950284], ["Buffers", 0], ["Cached", 20452], ["SwapCached", 0], ["SwapTotal", 0], ["SwapFree", 0]];
+const MEMORY: readonly (readonly [string, number])[] = [
+  ["MemTotal", 1016500],
+  ["MemFree", 940352],
+  ["MemAvailable", 950284],
+  ["Buffers", 0],
+  ["Cached", 20452],
+  ["SwapCached", 0],
+  ["SwapTotal", 0],
+  ["SwapFree", 0],
+];
 const FILESYSTEMS = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\tdevpts\n\text4\nnodev\thostfs\n";
-const MOUNTS = "root / hostfs ro,relatime,/ 0 0\ndevtmpfs /dev devtmpfs rw,relatime,mode=755 0 0\nproc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\nsys /sys sysfs rw,relatime 0 0\nvar /var tmpfs rw,relatime 0 0\ntmp /tmp tmpfs rw,relatime 0 0\nrun /run tmpfs rw,relatime 0 0\nkad /etc/keepalived tmpfs rw,relatime 0 0\n";
+const MOUNTS =
+  "root / hostfs ro,relatime,/ 0 0\ndevtmpfs /dev devtmpfs rw,relatime,mode=755 0 0\nproc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\nsys /sys sysfs rw,relatime 0 0\nvar /var tmpfs rw,relatime 0 0\ntmp /tmp tmpfs rw,relatime 0 0\nrun /run tmpfs rw,relatime 0 0\nkad /etc/keepalived tmpfs rw,relatime 0 0\n";
 
 /** A provider of files by name, each made when it is read; names may hold slashes. */
 export function textFiles(files: () => ReadonlyMap<string, () => string>, mode = 0o444): FileProvider {
@@ -48,7 +59,13 @@ export function machineProcFiles(machine: Machine): FileProvider {
     ["filesystems", () => FILESYSTEMS],
     ["loadavg", () => `0.00 0.00 0.00 1/${machine.processes.list.length} ${machine.processes.list.at(-1)?.pid ?? 1}\n`],
     ["meminfo", () => MEMORY.map(([name, value]) => `${`${name}:`.padEnd(16)}${String(value).padStart(8)} kB\n`).join("")],
-    ["modules", () => MODULES.map(({ name, sizeBytes, users }) => `${name} ${sizeBytes} ${users.length} ${users.length === 0 ? "-" : `${users.join(",")},`} Live 0x0000000000000000\n`).join("")],
+    [
+      "modules",
+      () =>
+        MODULES.map(
+          ({ name, sizeBytes, users }) => `${name} ${sizeBytes} ${users.length} ${users.length === 0 ? "-" : `${users.join(",")},`} Live 0x0000000000000000\n`,
+        ).join(""),
+    ],
     ["mounts", () => MOUNTS],
     ["stat", () => `cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\nbtime ${machine.epochSeconds}\nprocesses ${machine.processes.list.length}\n`],
     ["uptime", () => `${(machine.host.loop.nowNs / NS_PER_SECOND).toFixed(2)} ${(machine.host.loop.nowNs / NS_PER_SECOND).toFixed(2)}\n`],
@@ -66,7 +83,11 @@ function addProcess(files: Map<string, () => string>, process: Process): void {
   files.set(`${pid}/cmdline`, () => `${process.args.join("\0")}\0`);
   files.set(`${pid}/comm`, () => `${process.name}\n`);
   files.set(`${pid}/stat`, () => `${pid} (${process.name}) S ${process.parentPid} 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 0 0 0\n`);
-  files.set(`${pid}/status`, () => `Name:\t${process.name}\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t${pid}\nPid:\t${pid}\nPPid:\t${process.parentPid}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n`);
+  files.set(
+    `${pid}/status`,
+    () =>
+      `Name:\t${process.name}\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t${pid}\nPid:\t${pid}\nPPid:\t${process.parentPid}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n`,
+  );
 }
 
 /** /sys/class/net. */
@@ -95,4 +116,3 @@ export function deviceFiles(host: Host): FileProvider {
     return files;
   });
 }
-

@@ -89,7 +89,12 @@ export class MachineProcessTable implements ProcessTable {
       this.#steps = 0;
     }
     if (++this.#steps > this.#limits.stepsAtOneTimeMax)
-      throw new LimitError(this.#hostName, line, "stepsAtOneTimeMax", `${this.#limits.stepsAtOneTimeMax} steps without simulated time passing (an endless loop?)`);
+      throw new LimitError(
+        this.#hostName,
+        line,
+        "stepsAtOneTimeMax",
+        `${this.#limits.stepsAtOneTimeMax} steps without simulated time passing (an endless loop?)`,
+      );
   }
 
   start(options: ProcessOptions, body: (process: Process) => number | Running<number>): Process {

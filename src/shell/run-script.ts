@@ -4,6 +4,7 @@
  * A script is over when its shell and everybody who holds its outputs open has ended: a background process that was not redirected keeps it open.
  */
 
+import { assert } from "../base/assert.ts";
 import { bashEngine } from "./bash/engine.ts";
 import { runShellProcess } from "./bash/jobs.ts";
 import { type ScriptBudget, Shell } from "./bash/shell.ts";
@@ -13,10 +14,14 @@ import { LvsMachine } from "./machine-builder.ts";
 import type { Process } from "./process.ts";
 import { SIGNAL_NUMBERS } from "./signals.ts";
 import { CaptureFile, DeviceFile, type OpenFile, TextInput } from "./streams.ts";
-import { assert } from "../base/assert.ts";
 import { delay } from "./waits.ts";
 
-export const SHELL_ENVIRONMENT: ReadonlyMap<string, string> = new Map([["PATH", "/usr/sbin:/usr/bin:/sbin:/bin"], ["HOME", "/root"], ["LC_ALL", "C"], ["TERM", "dumb"]]);
+export const SHELL_ENVIRONMENT: ReadonlyMap<string, string> = new Map([
+  ["PATH", "/usr/sbin:/usr/bin:/sbin:/bin"],
+  ["HOME", "/root"],
+  ["LC_ALL", "C"],
+  ["TERM", "dumb"],
+]);
 const EXIT_TIMED_OUT = 124;
 const EXIT_LIMIT = 125;
 
@@ -118,13 +123,29 @@ export class RunningScript {
     this.#stdout.retain();
     this.#stderr.retain();
     const input = this.#options.stdin === undefined ? new DeviceFile(this.#machine.host.loop, "null") : new TextInput(this.#options.stdin);
-    const fds = new Map<number, OpenFile>([[0, input.retain()], [1, this.#stdout.retain()], [2, this.#stderr.retain()]]);
+    const fds = new Map<number, OpenFile>([
+      [0, input.retain()],
+      [1, this.#stdout.retain()],
+      [2, this.#stderr.retain()],
+    ]);
     this.#machine.noteBudget(this.#budget, (error) => this.#limitReached(error));
     this.#process = table.start({ name: "bash", args: ["/bin/bash", "-c", script], parent: undefined, onExit: () => this.#finishIfOver() }, (process) => {
       runtime.adopt(process, fds, this.#budget);
-      const shell = new Shell({ runtime, engine: bashEngine, budget: this.#budget, process, fds, env: SHELL_ENVIRONMENT, cwd: "/", name: "/bin/bash", args: [] });
+      const shell = new Shell({
+        runtime,
+        engine: bashEngine,
+        budget: this.#budget,
+        process,
+        fds,
+        env: SHELL_ENVIRONMENT,
+        cwd: "/",
+        name: "/bin/bash",
+        args: [],
+      });
       shell.executionString = script;
-      return runShellProcess(shell, () => bashEngine.runText(shell, script, { name: "environment", firstLine: 1, problemPrefix: "/bin/bash: -c", inPlace: true }));
+      return runShellProcess(shell, () =>
+        bashEngine.runText(shell, script, { name: "environment", firstLine: 1, problemPrefix: "/bin/bash: -c", inPlace: true }),
+      );
     });
     this.#stdout.release();
     this.#stderr.release();

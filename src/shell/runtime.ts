@@ -2,15 +2,15 @@
  * Runs programs on one machine: finds what a name stands for, gives a command its context, starts it as a process or in place of one.
  */
 
+import type { ScriptBudget } from "./bash/shell.ts";
 import type { Command, CommandContext, InputStream, OutputStream, Running } from "./command.ts";
 import { errorText } from "./errno-text.ts";
 import { FileError } from "./file-system.ts";
 import type { Machine } from "./machine.ts";
 import type { Process } from "./process.ts";
-import type { MachineProcessTable } from "./process-table.ts";
 import { ProcessOutput } from "./process-output.ts";
+import type { MachineProcessTable } from "./process-table.ts";
 import { ClosedFile, ForeignFile, OpenFile } from "./streams.ts";
-import type { ScriptBudget } from "./bash/shell.ts";
 import { delay, sleep, waitForValue } from "./waits.ts";
 
 /** What a command name turned out to be. */
@@ -44,12 +44,15 @@ export interface Launch {
 export class Runtime {
   readonly machine: Machine;
   readonly table: MachineProcessTable;
+  readonly #programStartNs: number;
   readonly #budgets = new WeakMap<Process, ScriptBudget>();
   readonly #files = new WeakMap<Process, FileTable>();
 
-  constructor(machine: Machine, table: MachineProcessTable) {
+  /** `programStartNs`: what fork, exec and dynamic linking take. */
+  constructor(machine: Machine, table: MachineProcessTable, programStartNs: number) {
     this.machine = machine;
     this.table = table;
+    this.#programStartNs = programStartNs;
   }
 
   budgetOf(process: Process): ScriptBudget | undefined {
@@ -88,7 +91,8 @@ export class Runtime {
   #programAt(path: string, asked: string): Program | NoProgram {
     const { files } = this.machine;
     const status = files.status(path);
-    if (status === undefined) return { kind: "none", status: 127, errno: asked.endsWith("/") && files.status(path.replace(/\/+$/, "")) !== undefined ? "ENOTDIR" : "ENOENT" };
+    if (status === undefined)
+      return { kind: "none", status: 127, errno: asked.endsWith("/") && files.status(path.replace(/\/+$/, "")) !== undefined ? "ENOTDIR" : "ENOENT" };
     if (status.type === "directory") return { kind: "none", status: 126, errno: "EISDIR" };
     if ((status.mode & 0o111) === 0) return { kind: "none", status: 126, errno: "EACCES" };
     const command = this.machine.commands.get(files.realPath(path) ?? path);
@@ -100,7 +104,8 @@ export class Runtime {
     const first = this.machine.files.read(path).split("\n", 1)[0] ?? "";
     const match = /^#!\s*(\S+)(?:\s+(.*\S))?\s*$/.exec(first);
     const shell = this.machine.commands.get("/usr/bin/bash");
-    if (match === null) return shell === undefined ? { kind: "none", status: 126, errno: "ENOEXEC" } : { kind: "script", command: shell, path, head: ["/bin/bash", asked] };
+    if (match === null)
+      return shell === undefined ? { kind: "none", status: 126, errno: "ENOEXEC" } : { kind: "script", command: shell, path, head: ["/bin/bash", asked] };
     const interpreter = match[1] as string;
     const command = this.machine.commands.get(this.machine.files.realPath(interpreter) ?? interpreter);
     if (command === undefined) return { kind: "none", status: 126, errno: "ENOENT", interpreter };
@@ -151,14 +156,16 @@ export class Runtime {
     });
   }
 
-  #body(program: Program, launch: Launch, process: Process): number | Running<number> {
+  #body(program: Program, launch: Launch, process: Process): Running<number> {
     const context = this.#context(launch, process);
-    try {
-      const result = program.command.run(context);
-      return typeof result === "number" ? result : this.#guard(result, context);
-    } catch (error) {
-      return reportFileError(error, context);
-    }
+    return this.#guard(this.#load(program, context), context);
+  }
+
+  /** Loading a program takes its time; what the network had under way is over by then, as it is between two commands on a real machine. */
+  *#load(program: Program, context: CommandContext): Running<number> {
+    if (this.#programStartNs > 0) yield* context.sleep(this.#programStartNs);
+    const result = program.command.run(context);
+    return typeof result === "number" ? result : yield* result;
   }
 
   *#guard(running: Running<number>, context: CommandContext): Running<number> {

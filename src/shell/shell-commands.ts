@@ -90,7 +90,9 @@ function* runShellCommand(runtime: Runtime, context: CommandContext, dialect: "b
   for (const option of invocation.off) shell.options.delete(option);
   if (command !== undefined) {
     shell.executionString = command;
-    return yield* runShellProcess(shell, () => bashEngine.runText(shell, command, { name: "environment", firstLine: 1, problemPrefix: `${name}: -c`, inPlace: true }));
+    return yield* runShellProcess(shell, () =>
+      bashEngine.runText(shell, command, { name: "environment", firstLine: 1, problemPrefix: `${name}: -c`, inPlace: true }),
+    );
   }
   if (!isFile) {
     const text = yield* context.stdin.readAll();
@@ -106,7 +108,12 @@ const SHOPT_ONLY: Readonly<Record<string, true>> = { extglob: true, nullglob: tr
 /** The text of a script file, or the status after a message. */
 function readScript(context: CommandContext, name: string, dialect: "bash" | "dash"): string | number {
   const { files } = context.machine;
-  const inPath = name.includes("/") ? undefined : (context.env.get("PATH") ?? "").split(":").map((directory) => `${directory}/${name}`).find((path) => files.status(path)?.type === "file");
+  const inPath = name.includes("/")
+    ? undefined
+    : (context.env.get("PATH") ?? "")
+        .split(":")
+        .map((directory) => `${directory}/${name}`)
+        .find((path) => files.status(path)?.type === "file");
   const own = files.resolve(context.cwd, name);
   const path = files.exists(own) ? own : (inPath ?? own);
   const status = files.status(path);
@@ -115,7 +122,9 @@ function readScript(context: CommandContext, name: string, dialect: "bash" | "da
     return dialect === "dash" ? 2 : 127;
   }
   if (status.type === "directory") {
-    context.stderr.write(dialect === "dash" ? `${context.name}: 0: cannot open ${name}: ${errorText("EISDIR")}\n` : `${context.name}: ${name}: ${errorText("EISDIR")}\n`);
+    context.stderr.write(
+      dialect === "dash" ? `${context.name}: 0: cannot open ${name}: ${errorText("EISDIR")}\n` : `${context.name}: ${name}: ${errorText("EISDIR")}\n`,
+    );
     return 126;
   }
   const text = files.read(path);

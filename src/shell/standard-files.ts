@@ -10,10 +10,40 @@ import type { MemoryFileSystem } from "./memory-file-system.ts";
 export const WRITABLE_PLACES: readonly string[] = ["/dev", "/etc/keepalived", "/run", "/tmp", "/var"];
 
 const DIRECTORIES = [
-  "/boot", "/dev", "/dev/fd", "/dev/shm", "/etc", "/etc/keepalived", "/home", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/run/lock", "/srv", "/sys", "/tmp", "/usr/bin", "/usr/lib",
-  "/usr/local/bin", "/usr/local/sbin", "/usr/sbin", "/usr/share", "/var/lib", "/var/log", "/var/run", "/var/www/html",
+  "/boot",
+  "/dev",
+  "/dev/fd",
+  "/dev/shm",
+  "/etc",
+  "/etc/keepalived",
+  "/home",
+  "/media",
+  "/mnt",
+  "/opt",
+  "/proc",
+  "/root",
+  "/run",
+  "/run/lock",
+  "/srv",
+  "/sys",
+  "/tmp",
+  "/usr/bin",
+  "/usr/lib",
+  "/usr/local/bin",
+  "/usr/local/sbin",
+  "/usr/sbin",
+  "/usr/share",
+  "/var/lib",
+  "/var/log",
+  "/var/run",
+  "/var/www/html",
 ];
-const LINKS: readonly (readonly [string, string])[] = [["usr/bin", "/bin"], ["usr/sbin", "/sbin"], ["usr/lib", "/lib"], ["/usr/bin/bash", "/usr/bin/rbash"]];
+const LINKS: readonly (readonly [string, string])[] = [
+  ["usr/bin", "/bin"],
+  ["usr/sbin", "/sbin"],
+  ["usr/lib", "/lib"],
+  ["/usr/bin/bash", "/usr/bin/rbash"],
+];
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty", "console", "kmsg"];
 
 const ENDLESS_CHARACTERS = 1_048_576;
@@ -58,7 +88,10 @@ sctp	132	SCTP		# Stream Control Transmission Protocol
 const RT_TABLES = "#\n# reserved values\n#\n255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n#\n# local\n#\n#1\tinr.ruhep\n";
 
 /** Puts everything in place. Programs become executable files, so that `ls`, `which` and `[ -x ]` see them. */
-export function addStandardFiles(files: MemoryFileSystem, options: { readonly hostname: string; readonly randomText: () => string; readonly commands: Iterable<Command> }): void {
+export function addStandardFiles(
+  files: MemoryFileSystem,
+  options: { readonly hostname: string; readonly randomText: () => string; readonly commands: Iterable<Command> },
+): void {
   for (const path of DIRECTORIES) files.makeDirectory(path, { parents: true });
   for (const [target, path] of LINKS) files.link(target, path);
   for (const name of DEVICES) files.addDevice(`/dev/${name}`);

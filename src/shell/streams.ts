@@ -6,15 +6,22 @@
  */
 
 import type { EventLoop } from "../kernel/event-loop.ts";
-import type { InputStream, OutputStream, Running } from "./command.ts";
+import type { InputStream, OutputStream, Running, Wait } from "./command.ts";
 import { FileError, type FileSystem } from "./file-system.ts";
 import { delay, WaitQueue } from "./waits.ts";
 
 /** Linux's pipe capacity; writers that know it wait, others may pass it. */
 const PIPE_CAPACITY = 65536;
 
+const NO_WAITS: readonly Wait[] = [];
+
+/** A result that needs no waiting. */
+function* known<T>(value: T): Running<T> {
+  yield* NO_WAITS;
+  return value;
+}
+
 export abstract class OpenFile implements InputStream, OutputStream {
-  /** What a reader has taken out of the source and not yet used (never more than one chunk). */
   #references = 0;
 
   retain(): this {
@@ -49,7 +56,9 @@ export abstract class OpenFile implements InputStream, OutputStream {
   }
 
   /** Waits until a reader has made room or is gone. */
-  *waitForRoom(): Running<void> {}
+  waitForRoom(): Running<void> {
+    return known(undefined);
+  }
 
   write(text: string): boolean {
     return this.put(text) === undefined;
@@ -164,14 +173,13 @@ class PipeWriter extends OpenFile {
     return undefined;
   }
 
-  *take(): Running<undefined> {
+  take(): Running<undefined> {
     this.readError = "EBADF";
-    return undefined;
+    return known(undefined);
   }
 
-  *takeLine(): Running<undefined> {
-    this.readError = "EBADF";
-    return undefined;
+  takeLine(): Running<undefined> {
+    return this.take();
   }
 
   protected override onClose(): void {
@@ -219,21 +227,21 @@ export class FileHandle extends OpenFile {
     return undefined;
   }
 
-  *take(max: number): Running<string | undefined> {
+  take(max: number): Running<string | undefined> {
     const text = this.#remaining();
-    if (text === undefined || text === "") return undefined;
+    if (text === undefined || text === "") return known(undefined);
     const part = text.slice(0, max);
     this.#offset += part.length;
-    return part;
+    return known(part);
   }
 
-  *takeLine(): Running<string | undefined> {
+  takeLine(): Running<string | undefined> {
     const text = this.#remaining();
-    if (text === undefined || text === "") return undefined;
+    if (text === undefined || text === "") return known(undefined);
     const newline = text.indexOf("\n");
     const part = newline < 0 ? text : text.slice(0, newline + 1);
     this.#offset += part.length;
-    return part;
+    return known(part);
   }
 
   /** lseek(2) to the end, for tail -f. */
@@ -270,16 +278,16 @@ export class TextInput extends OpenFile {
     return "EBADF";
   }
 
-  *take(max: number): Running<string | undefined> {
-    if (this.#at >= this.#text.length) return undefined;
+  take(max: number): Running<string | undefined> {
+    if (this.#at >= this.#text.length) return known(undefined);
     const part = this.#text.slice(this.#at, this.#at + max);
     this.#at += part.length;
-    return part;
+    return known(part);
   }
 
-  *takeLine(): Running<string | undefined> {
+  takeLine(): Running<string | undefined> {
     const newline = this.#text.indexOf("\n", this.#at);
-    return yield* this.take(newline < 0 ? Number.MAX_SAFE_INTEGER : newline + 1 - this.#at);
+    return this.take(newline < 0 ? Number.MAX_SAFE_INTEGER : newline + 1 - this.#at);
   }
 }
 
@@ -315,16 +323,23 @@ export class DeviceFile extends OpenFile {
 /** Output that the caller collects. `onClosed` is called when the last writer is gone. */
 export class CaptureFile extends OpenFile {
   readonly #parts: string[] = [];
+  readonly #keepsText: boolean;
   readonly #onText: ((text: string) => void) | undefined;
   readonly #onClosed: (() => void) | undefined;
   readonly #budget: { spendOutput(count: number): void };
   /** Set once nobody reads any more: writers then get EPIPE. */
   isAbandoned = false;
 
-  constructor(options: { readonly budget: { spendOutput(count: number): void }; readonly onText?: (text: string) => void; readonly onClosed?: () => void }) {
+  constructor(options: {
+    readonly budget: { spendOutput(count: number): void };
+    readonly onText?: (text: string) => void;
+    readonly keepsText?: boolean;
+    readonly onClosed?: () => void;
+  }) {
     super();
     this.#budget = options.budget;
     this.#onText = options.onText;
+    this.#keepsText = options.keepsText !== false;
     this.#onClosed = options.onClosed;
   }
 
@@ -335,19 +350,18 @@ export class CaptureFile extends OpenFile {
   put(text: string): string | undefined {
     if (this.isAbandoned) return "EPIPE";
     this.#budget.spendOutput(text.length);
-    this.#parts.push(text);
+    if (this.#keepsText) this.#parts.push(text);
     this.#onText?.(text);
     return undefined;
   }
 
-  *take(): Running<undefined> {
+  take(): Running<undefined> {
     this.readError = "EBADF";
-    return undefined;
+    return known(undefined);
   }
 
-  *takeLine(): Running<undefined> {
-    this.readError = "EBADF";
-    return undefined;
+  takeLine(): Running<undefined> {
+    return this.take();
   }
 
   protected override onClose(): void {
@@ -387,13 +401,12 @@ export class ClosedFile extends OpenFile {
     return text === "" ? undefined : "EBADF";
   }
 
-  *take(): Running<undefined> {
+  take(): Running<undefined> {
     this.readError = "EBADF";
-    return undefined;
+    return known(undefined);
   }
 
-  *takeLine(): Running<undefined> {
-    this.readError = "EBADF";
-    return undefined;
+  takeLine(): Running<undefined> {
+    return this.take();
   }
 }

@@ -16,14 +16,21 @@ export interface ShellWorld {
 
 export function makeShellWorld(limits: Partial<ShellLimits> = {}): ShellWorld {
   const loop = new SimulationLoop();
-  const machine = createLinuxMachine({ name: "node", loop, trace: new Tracer(loop), random: new RandomStreams(1), epochSeconds: 1_767_225_600, limits });
+  const machine = createLinuxMachine({ name: "node", loop, trace: new Tracer(loop), random: new RandomStreams(1), epochSeconds: 1_767_225_600, programStartNs: 0, limits });
   return { loop, machine };
 }
 
 /** Runs to the end of the script; undefined when nothing is left that could end it. */
-export function runToEnd(world: ShellWorld, script: string, options: { readonly timeoutSeconds?: number; readonly stdin?: string } = {}): (ScriptResult & { readonly seconds: number }) | undefined {
+export function runToEnd(
+  world: ShellWorld,
+  script: string,
+  options: { readonly timeoutSeconds?: number; readonly stdin?: string } = {},
+): (ScriptResult & { readonly seconds: number }) | undefined {
   const startNs = world.loop.nowNs;
-  const running = runScript(world.machine, script, { timeoutNs: (options.timeoutSeconds ?? 120) * 1e9, ...(options.stdin === undefined ? {} : { stdin: options.stdin }) });
+  const running = runScript(world.machine, script, {
+    timeoutNs: (options.timeoutSeconds ?? 120) * 1e9,
+    ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
+  });
   while (running.result === undefined && world.loop.step());
   return running.result === undefined ? undefined : { ...running.result, seconds: (world.loop.nowNs - startNs) / 1e9 };
 }

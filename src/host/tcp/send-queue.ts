@@ -133,6 +133,20 @@ export class SendQueue {
     this.#sent.splice(this.#sentHead + n + 1, parts.length);
   }
 
+  /** Adds the next segment in flight to this one when both fit into `limit` bytes; false when they do not (tcp_retrans_try_collapse). */
+  absorbNext(segment: SentSegment, limit: number): boolean {
+    const index = this.#sent.indexOf(segment, this.#sentHead);
+    const next = this.#sent[index + 1];
+    if (index < 0 || next === undefined || next.isSacked || segment.payload.length + next.payload.length > limit) return false;
+    this.#forget(next);
+    if (next.payload.length > 0) segment.payload = concatBytes([segment.payload, next.payload]);
+    segment.endSeq = next.endSeq;
+    segment.flags |= next.flags;
+    segment.wasEverRetransmitted ||= next.wasEverRetransmitted;
+    this.#sent.splice(index + 1, 1);
+    return true;
+  }
+
   /** Removes and returns the head when `ack` covers it; trims it when `ack` covers a part. */
   acknowledge(ack: number): SentSegment | undefined {
     const head = this.head;

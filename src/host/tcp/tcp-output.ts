@@ -317,6 +317,7 @@ export function retransmitSegment(conn: TcpConnection, segment: SentSegment): bo
     }
     const limit = Math.min(mss, available);
     if (segment.payload.length > limit) conn.sendQueue.split(segment, limit);
+    else if (segment.payload.length < mss) while (conn.sendQueue.absorbNext(segment, limit));
   }
   const now = conn.tcp.host.loop.nowNs;
   segment.sentAtNs = now;

@@ -26,9 +26,51 @@ interface Target {
 
 /** How tightly binary operators bind; all go to the left but `**`. */
 const PRECEDENCE: ReadonlyMap<string, number> = new Map(
-  [["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<=", ">=", "<", ">"], ["<<", ">>"], ["+", "-"], ["*", "/", "%"]].flatMap((operators, level) => operators.map((operator) => [operator, level] as const)),
+  [["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<=", ">=", "<", ">"], ["<<", ">>"], ["+", "-"], ["*", "/", "%"]].flatMap((operators, level) =>
+    operators.map((operator) => [operator, level] as const),
+  ),
 );
-const OPERATORS = ["<<=", ">>=", "**", "++", "--", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "+=", "-=", "*=", "/=", "%=", "&=", "^=", "|=", "+", "-", "*", "/", "%", "<", ">", "=", "!", "~", "&", "|", "^", "?", ":", ",", "(", ")"];
+const OPERATORS = [
+  "<<=",
+  ">>=",
+  "**",
+  "++",
+  "--",
+  "<<",
+  ">>",
+  "<=",
+  ">=",
+  "==",
+  "!=",
+  "&&",
+  "||",
+  "+=",
+  "-=",
+  "*=",
+  "/=",
+  "%=",
+  "&=",
+  "^=",
+  "|=",
+  "+",
+  "-",
+  "*",
+  "/",
+  "%",
+  "<",
+  ">",
+  "=",
+  "!",
+  "~",
+  "&",
+  "|",
+  "^",
+  "?",
+  ":",
+  ",",
+  "(",
+  ")",
+];
 /** Stands for a character that is no operator. */
 const UNKNOWN = "\0";
 const ASSIGNMENTS = new Set(["=", "+=", "-=", "*=", "/=", "%=", "&=", "^=", "|=", "<<=", ">>="]);
@@ -138,7 +180,18 @@ class Evaluator {
     let value = 0n;
     for (const character of digits) {
       const lower = "0123456789abcdefghijklmnopqrstuvwxyz".indexOf(base <= 36 ? character.toLowerCase() : character);
-      const digit = lower >= 0 ? lower : base > 36 ? (/[A-Z]/.test(character) ? character.charCodeAt(0) - 65 + 36 : character === "@" ? 62 : character === "_" ? 63 : 99) : 99;
+      const digit =
+        lower >= 0
+          ? lower
+          : base > 36
+            ? /[A-Z]/.test(character)
+              ? character.charCodeAt(0) - 65 + 36
+              : character === "@"
+                ? 62
+                : character === "_"
+                  ? 63
+                  : 99
+            : 99;
       if (digit >= base) this.#fail("value too great for base", token);
       value = value * BigInt(base) + BigInt(digit);
     }
@@ -317,9 +370,12 @@ class Evaluator {
   #apply(operator: string, left: bigint, right: bigint): bigint {
     const wrap = (value: bigint): bigint => BigInt.asIntN(64, value);
     switch (operator) {
-      case "+": return wrap(left + right);
-      case "-": return wrap(left - right);
-      case "*": return wrap(left * right);
+      case "+":
+        return wrap(left + right);
+      case "-":
+        return wrap(left - right);
+      case "*":
+        return wrap(left * right);
       case "/":
       case "%":
         if (right === 0n) {
@@ -327,17 +383,28 @@ class Evaluator {
           this.#fail("division by 0");
         }
         return wrap(operator === "/" ? left / right : left % right);
-      case "<<": return wrap(left << (right & 63n));
-      case ">>": return wrap(left >> (right & 63n));
-      case "&": return left & right;
-      case "|": return left | right;
-      case "^": return left ^ right;
-      case "==": return BigInt(left === right);
-      case "!=": return BigInt(left !== right);
-      case "<": return BigInt(left < right);
-      case ">": return BigInt(left > right);
-      case "<=": return BigInt(left <= right);
-      default: return BigInt(left >= right);
+      case "<<":
+        return wrap(left << (right & 63n));
+      case ">>":
+        return wrap(left >> (right & 63n));
+      case "&":
+        return left & right;
+      case "|":
+        return left | right;
+      case "^":
+        return left ^ right;
+      case "==":
+        return BigInt(left === right);
+      case "!=":
+        return BigInt(left !== right);
+      case "<":
+        return BigInt(left < right);
+      case ">":
+        return BigInt(left > right);
+      case "<=":
+        return BigInt(left <= right);
+      default:
+        return BigInt(left >= right);
     }
   }
 }

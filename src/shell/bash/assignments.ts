@@ -36,7 +36,8 @@ export function* readyAssignment(shell: Shell, assignment: Assignment, isNewTabl
     const shown = elements.map((one) => (one.subscript === undefined ? traceQuote(one.text) : `[${one.subscript}]=${traceQuote(one.text)}`)).join(" ");
     return { name, subscript: undefined, value: elements, appends, source: `${name}${sign}(${shown})`, trace: assignment.text };
   }
-  const subscript = assignment.index === undefined ? undefined : isTable ? yield* expandText(shell, assignment.index) : yield* expandArithmetic(shell, assignment.index.text);
+  const subscript =
+    assignment.index === undefined ? undefined : isTable ? yield* expandText(shell, assignment.index) : yield* expandArithmetic(shell, assignment.index.text);
   const text = yield* expandAssigned(shell, value);
   const target = subscript === undefined ? name : `${name}[${subscript}]`;
   return { name, subscript, value: text, appends, source: `${target}${sign}${text}`, trace: `${target}${sign}${text === "" ? "" : traceQuote(text)}` };
@@ -45,7 +46,8 @@ export function* readyAssignment(shell: Shell, assignment: Assignment, isNewTabl
 /** Assigns; false after a message when it may not. */
 export function assignValue(shell: Shell, assignment: ReadyAssignment): boolean {
   const { name, subscript, value, appends } = assignment;
-  if (typeof value === "string") return subscript === undefined ? shell.assignText(name, value, { appends }) : shell.assignElement(name, subscript, value, appends);
+  if (typeof value === "string")
+    return subscript === undefined ? shell.assignText(name, value, { appends }) : shell.assignElement(name, subscript, value, appends);
   const variable = shell.variables.findOrCreate(shell.resolveName(name));
   if (!shell.mayAssign(name, variable)) return false;
   return assignElements(shell, name, value, appends);

@@ -30,8 +30,10 @@ export function runTest(shell: Shell, name: string, args: readonly string[]): nu
 function evaluateTest(shell: Shell, args: readonly string[]): boolean {
   const [a = "", b = "", c = "", d = ""] = args;
   switch (args.length) {
-    case 0: return false;
-    case 1: return a !== "";
+    case 0:
+      return false;
+    case 1:
+      return a !== "";
     case 2:
       if (a === "!") return b === "";
       if (!UNARY.test(a)) throw new TestError(shell.dialect === "dash" ? `${a}: unexpected operator` : `${a}: unary operator expected`);
@@ -109,7 +111,8 @@ class TestParser {
     if (word === "(") {
       this.#at++;
       const value = this.#or();
-      if (this.#args[this.#at] !== ")") throw new TestError(this.#args[this.#at] === undefined ? "`)' expected" : `\`)' expected, found ${this.#args[this.#at]}`);
+      if (this.#args[this.#at] !== ")")
+        throw new TestError(this.#args[this.#at] === undefined ? "`)' expected" : `\`)' expected, found ${this.#args[this.#at]}`);
       this.#at++;
       return value;
     }
@@ -129,26 +132,38 @@ function integer(shell: Shell, text: string): bigint {
 
 function compareNumbers(operator: string, left: bigint, right: bigint): boolean {
   switch (operator) {
-    case "-eq": return left === right;
-    case "-ne": return left !== right;
-    case "-lt": return left < right;
-    case "-le": return left <= right;
-    case "-gt": return left > right;
-    default: return left >= right;
+    case "-eq":
+      return left === right;
+    case "-ne":
+      return left !== right;
+    case "-lt":
+      return left < right;
+    case "-le":
+      return left <= right;
+    case "-gt":
+      return left > right;
+    default:
+      return left >= right;
   }
 }
 
 function binary(shell: Shell, left: string, operator: string, right: string): boolean {
   switch (operator) {
     case "=":
-    case "==": return left === right;
-    case "!=": return left !== right;
-    case "<": return left < right;
-    case ">": return left > right;
+    case "==":
+      return left === right;
+    case "!=":
+      return left !== right;
+    case "<":
+      return left < right;
+    case ">":
+      return left > right;
     case "-nt":
     case "-ot":
-    case "-ef": return compareFiles(shell, left, operator, right);
-    default: return compareNumbers(operator, integer(shell, left), integer(shell, right));
+    case "-ef":
+      return compareFiles(shell, left, operator, right);
+    default:
+      return compareNumbers(operator, integer(shell, left), integer(shell, right));
   }
 }
 
@@ -181,17 +196,28 @@ function unary(shell: Shell, operator: string, word: string): boolean {
     case "-e":
     case "-r":
     case "-O":
-    case "-G": return true;
-    case "-f": return status.type === "file";
-    case "-d": return status.type === "directory";
-    case "-c": return status.type === "device";
-    case "-s": return status.sizeBytes > 0;
-    case "-x": return status.type === "directory" || (status.mode & EXECUTABLE) !== 0;
-    case "-w": return files.writeError(path) !== "EROFS" && files.writeError(path) !== "EACCES";
-    case "-u": return (status.mode & 0o4000) !== 0;
-    case "-g": return (status.mode & 0o2000) !== 0;
-    case "-k": return (status.mode & 0o1000) !== 0;
-    default: return false;
+    case "-G":
+      return true;
+    case "-f":
+      return status.type === "file";
+    case "-d":
+      return status.type === "directory";
+    case "-c":
+      return status.type === "device";
+    case "-s":
+      return status.sizeBytes > 0;
+    case "-x":
+      return status.type === "directory" || (status.mode & EXECUTABLE) !== 0;
+    case "-w":
+      return files.writeError(path) !== "EROFS" && files.writeError(path) !== "EACCES";
+    case "-u":
+      return (status.mode & 0o4000) !== 0;
+    case "-g":
+      return (status.mode & 0o2000) !== 0;
+    case "-k":
+      return (status.mode & 0o1000) !== 0;
+    default:
+      return false;
   }
 }
 
@@ -215,7 +241,8 @@ export function* runConditional(shell: Shell, expression: TestExpression): Runni
 
 function* evaluate(shell: Shell, expression: TestExpression): Running<boolean> {
   switch (expression.type) {
-    case "TestGroup": return yield* evaluate(shell, expression.expression);
+    case "TestGroup":
+      return yield* evaluate(shell, expression.expression);
     case "TestNot": {
       const value = yield* evaluate(shell, expression.operand);
       return expression.negations.length % 2 === 1 ? !value : value;
@@ -231,7 +258,8 @@ function* evaluate(shell: Shell, expression: TestExpression): Running<boolean> {
       if (shell.options.has("xtrace")) trace(shell, `${expression.operator} ${word === "" ? "''" : word}`);
       return unary(shell, expression.operator, word);
     }
-    case "TestBinary": return yield* evaluateBinary(shell, expression);
+    case "TestBinary":
+      return yield* evaluateBinary(shell, expression);
   }
 }
 

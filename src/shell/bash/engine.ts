@@ -14,6 +14,8 @@ import type { Engine } from "./shell.ts";
 import { installBuiltins, isBuiltinName, runWords } from "./simple-command.ts";
 import { processSubstitution, substitute } from "./substitution.ts";
 
-installBuiltins(new Map([...outputBuiltins, ...inputBuiltins, ...variableBuiltins, ...controlBuiltins, ...jobBuiltins, ...directoryBuiltins, ...conditionBuiltins]));
+installBuiltins(
+  new Map([...outputBuiltins, ...inputBuiltins, ...variableBuiltins, ...controlBuiltins, ...jobBuiltins, ...directoryBuiltins, ...conditionBuiltins]),
+);
 
 export const bashEngine: Engine = { runList, runNode, substitute, processSubstitution, runText, callFunction, runWords, isBuiltin: isBuiltinName };

@@ -258,12 +258,21 @@ function* pushDoubleQuoted(shell: Shell, out: Piece[], parts: readonly WordPart[
   for (const piece of yield* piecesOfParts(shell, parts, context.isJoined ? QUOTED_TEXT : QUOTED)) out.push(piece);
   if (out.length > start) return;
   // "$@" without parameters leaves no field at all.
-  const isNothing = parts.length > 0 && parts.every((part) => part.type === "SimpleExpansion" ? part.text === "$@" : part.type === "ParameterExpansion" && (part.parameter === "@" || part.index?.text === "@"));
+  const isNothing =
+    parts.length > 0 &&
+    parts.every((part) =>
+      part.type === "SimpleExpansion" ? part.text === "$@" : part.type === "ParameterExpansion" && (part.parameter === "@" || part.index?.text === "@"),
+    );
   if (!isNothing || context.isJoined) out.push({ text: "", isQuoted: true, isSplit: false });
 }
 
 /** Unquoted text: backslashes quote, a tilde in front means a home directory. */
-function pushLiteral(shell: Shell, out: Piece[], text: string, where: { readonly isFirst: boolean; readonly isLast: boolean; readonly context: PieceContext }): void {
+function pushLiteral(
+  shell: Shell,
+  out: Piece[],
+  text: string,
+  where: { readonly isFirst: boolean; readonly isLast: boolean; readonly context: PieceContext },
+): void {
   let rest = text;
   if (rest.includes("~")) {
     const isArgument = where.isFirst && !where.context.isJoined && /^[A-Za-z_]\w*=/.test(rest);
@@ -289,7 +298,12 @@ function pushLiteral(shell: Shell, out: Piece[], text: string, where: { readonly
 }
 
 /** Puts out what tildes stand for; returns the text behind the last one. */
-function expandTildes(shell: Shell, out: Piece[], text: string, where: { readonly isFirst: boolean; readonly isLast: boolean; readonly context: PieceContext }): string {
+function expandTildes(
+  shell: Shell,
+  out: Piece[],
+  text: string,
+  where: { readonly isFirst: boolean; readonly isLast: boolean; readonly context: PieceContext },
+): string {
   let rest = text;
   if (where.isFirst) rest = pushTilde(shell, out, rest, where.isLast);
   if (where.context.isAssignment !== true) return rest;
@@ -319,11 +333,19 @@ function pushTilde(shell: Shell, out: Piece[], text: string, isLast: boolean): s
 function homeOf(shell: Shell, user: string): string | undefined {
   const { files } = shell.machine;
   if (!files.exists("/etc/passwd")) return undefined;
-  return files.read("/etc/passwd").split("\n").find((line) => line.startsWith(`${user}:`))?.split(":")[5];
+  return files
+    .read("/etc/passwd")
+    .split("\n")
+    .find((line) => line.startsWith(`${user}:`))
+    ?.split(":")[5];
 }
 
 /** The elements of `(...)`: either keyed or in order. */
-export function* expandArrayElements(shell: Shell, value: ArrayValue, isTable: boolean): Running<{ readonly subscript: string | undefined; readonly text: string; readonly appends: boolean }[]> {
+export function* expandArrayElements(
+  shell: Shell,
+  value: ArrayValue,
+  isTable: boolean,
+): Running<{ readonly subscript: string | undefined; readonly text: string; readonly appends: boolean }[]> {
   const out: { subscript: string | undefined; text: string; appends: boolean }[] = [];
   for (const word of value.elements) {
     const keyed = keyedElement(word.text);
@@ -338,7 +360,13 @@ export function* expandArrayElements(shell: Shell, value: ArrayValue, isTable: b
 
 /** A key with spaces is one word although nothing quotes it. */
 function quoteSubscript(key: string, isTable: boolean): string {
-  return isTable && /\s/.test(key) && !/["'\\]/.test(key) ? `"${key}"` : key.replace(/^\s+|\s+$/g, "").replace(/\s+/g, "") === "" ? '""' : isTable ? key : key.replace(/\s+/g, "");
+  return isTable && /\s/.test(key) && !/["'\\]/.test(key)
+    ? `"${key}"`
+    : key.replace(/^\s+|\s+$/g, "").replace(/\s+/g, "") === ""
+      ? '""'
+      : isTable
+        ? key
+        : key.replace(/\s+/g, "");
 }
 
 /** `[key]=value` or `[key]+=value` as raw text. */

@@ -19,6 +19,10 @@ export function splitFields(pieces: readonly Piece[], ifs: string | undefined): 
   const fields: Piece[][] = [];
   let current: Piece[] | undefined;
   let isAfterBlank = false;
+  const put = (piece: Piece): void => {
+    if (current === undefined) current = [piece];
+    else current.push(piece);
+  };
   const end = (): void => {
     if (current !== undefined) fields.push(current);
     current = undefined;
@@ -30,7 +34,7 @@ export function splitFields(pieces: readonly Piece[], ifs: string | undefined): 
       continue;
     }
     if (!piece.isSplit) {
-      if (piece.text !== "" || piece.isQuoted) (current ??= []).push(piece);
+      if (piece.text !== "" || piece.isQuoted) put(piece);
       if (piece.text !== "" || piece.isQuoted) isAfterBlank = false;
       continue;
     }
@@ -40,7 +44,7 @@ export function splitFields(pieces: readonly Piece[], ifs: string | undefined): 
       const isSeparator = character !== undefined && separators.includes(character);
       if (character !== undefined && !isSeparator) continue;
       if (i > start) {
-        (current ??= []).push({ text: piece.text.slice(start, i), isQuoted: false, isSplit: true });
+        put({ text: piece.text.slice(start, i), isQuoted: false, isSplit: true });
         isAfterBlank = false;
       }
       start = i + 1;

@@ -9,7 +9,12 @@ const STEP = 4;
 
 export function formatFunction(called: ShellFunction): string {
   const printer = new Printer(called.unit.text);
-  const body = called.body.type === "BraceGroup" ? printer.group(called.body.body, 0) : called.body.type === "CompoundList" ? printer.group(called.body, 0) : `{ \n${" ".repeat(STEP)}${printer.node(called.body, STEP)}\n}`;
+  const body =
+    called.body.type === "BraceGroup"
+      ? printer.group(called.body.body, 0)
+      : called.body.type === "CompoundList"
+        ? printer.group(called.body, 0)
+        : `{ \n${" ".repeat(STEP)}${printer.node(called.body, STEP)}\n}`;
   return `${called.name} () \n${body}`;
 }
 
@@ -47,19 +52,36 @@ class Printer {
     switch (node.type) {
       case "Command": {
         const words = [...node.prefix, ...(node.name === undefined ? [] : [node.name]), ...node.suffix].sort((a, b) => a.pos - b.pos);
-        return words.filter((word) => !("operator" in word)).map((word) => this.#source(word)).join(" ") + this.#redirects(node.redirects);
+        return (
+          words
+            .filter((word) => !("operator" in word))
+            .map((word) => this.#source(word))
+            .join(" ") + this.#redirects(node.redirects)
+        );
       }
       case "Pipeline": {
         const prefix = node.prefixes.map((one) => (one.type === "Negation" ? "! " : "time ")).join("");
-        return prefix + node.commands.map((command, i) => (i === 0 ? "" : node.operators[i - 1] === "|&" ? " 2>&1 | " : " | ") + this.node(command, indent)).join("");
+        return (
+          prefix + node.commands.map((command, i) => (i === 0 ? "" : node.operators[i - 1] === "|&" ? " 2>&1 | " : " | ") + this.node(command, indent)).join("")
+        );
       }
-      case "AndOr": return node.commands.map((command, i) => (i === 0 ? "" : ` ${node.operators[i - 1]} `) + this.node(command, indent)).join("");
-      case "CompoundList": return this.group(node, indent);
-      case "BraceGroup": return this.group(node.body, indent);
-      case "Subshell": return `( ${this.list(node.body, indent).trimStart()} )`;
-      case "Redirected": return this.node(node.command, indent) + this.#redirects(node.redirects);
+      case "AndOr":
+        return node.commands.map((command, i) => (i === 0 ? "" : ` ${node.operators[i - 1]} `) + this.node(command, indent)).join("");
+      case "CompoundList":
+        return this.group(node, indent);
+      case "BraceGroup":
+        return this.group(node.body, indent);
+      case "Subshell":
+        return `( ${this.list(node.body, indent).trimStart()} )`;
+      case "Redirected":
+        return this.node(node.command, indent) + this.#redirects(node.redirects);
       case "If": {
-        const branches = node.elif.map((branch, i) => `\n${pad}else\n${" ".repeat(STEP * (i + 1))}${pad}if ${this.#inline(branch.clause, indent)}; then\n${this.list(branch.then, indent + STEP * (i + 2))};`).join("");
+        const branches = node.elif
+          .map(
+            (branch, i) =>
+              `\n${pad}else\n${" ".repeat(STEP * (i + 1))}${pad}if ${this.#inline(branch.clause, indent)}; then\n${this.list(branch.then, indent + STEP * (i + 2))};`,
+          )
+          .join("");
         const depth = node.elif.length;
         const otherwise = node.else === undefined ? "" : `\n${pad}${" ".repeat(STEP * depth)}else\n${this.list(node.else, indent + STEP * (depth + 1))};`;
         const closing = Array.from({ length: depth }, (_, i) => `\n${pad}${" ".repeat(STEP * (depth - i))}fi;`).join("");
@@ -69,14 +91,24 @@ class Printer {
         const words = node.wordlist === undefined ? ' in "$@"' : ` in ${node.wordlist.map((word) => word.text).join(" ")}`;
         return `for ${node.name.text}${words};\n${pad}do\n${this.list(node.body, indent + STEP)};\n${pad}done`;
       }
-      case "ArithmeticFor": return `${this.#source(node).split(/\bdo\b/)[0]?.trimEnd().replace(/;$/, "")}\n${pad}do\n${this.list(node.body, indent + STEP)};\n${pad}done`;
-      case "While": return `${node.kind} ${this.#inline(node.clause, indent)}; do\n${this.list(node.body, indent + STEP)};\n${pad}done`;
+      case "ArithmeticFor":
+        return `${this.#source(node)
+          .split(/\bdo\b/)[0]
+          ?.trimEnd()
+          .replace(/;$/, "")}\n${pad}do\n${this.list(node.body, indent + STEP)};\n${pad}done`;
+      case "While":
+        return `${node.kind} ${this.#inline(node.clause, indent)}; do\n${this.list(node.body, indent + STEP)};\n${pad}done`;
       case "Case": {
-        const items = node.items.map((item) => `${pad}    ${item.pattern.map((word) => word.text).join(" | ")})\n${this.list(item.body, indent + 2 * STEP)}${item.body.commands.length > 0 ? "\n" : ""}${pad}    ${item.terminator ?? ";;"}\n`);
+        const items = node.items.map(
+          (item) =>
+            `${pad}    ${item.pattern.map((word) => word.text).join(" | ")})\n${this.list(item.body, indent + 2 * STEP)}${item.body.commands.length > 0 ? "\n" : ""}${pad}    ${item.terminator ?? ";;"}\n`,
+        );
         return `case ${node.word.text} in \n${items.join("")}${pad}esac`;
       }
-      case "Function": return `function ${node.name.text} () \n${pad}${node.body.type === "BraceGroup" ? this.group(node.body.body, indent) : this.node(node.body, indent)}`;
-      default: return this.#source(node);
+      case "Function":
+        return `function ${node.name.text} () \n${pad}${node.body.type === "BraceGroup" ? this.group(node.body.body, indent) : this.node(node.body, indent)}`;
+      default:
+        return this.#source(node);
     }
   }
 

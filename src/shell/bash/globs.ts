@@ -15,7 +15,8 @@ export function expandGlob(files: FileSystem, cwd: string, pattern: string, opti
   const lastIndex = parts.length - 1;
   for (const [i, part] of parts.entries()) {
     if (part === "") {
-      if (i === lastIndex && i > 0) found = found.filter((path) => files.status(files.resolve(cwd, path))?.type === "directory").map((path) => (path.endsWith("/") ? path : `${path}/`));
+      if (i === lastIndex && i > 0)
+        found = found.filter((path) => files.status(files.resolve(cwd, path))?.type === "directory").map((path) => (path.endsWith("/") ? path : `${path}/`));
       continue;
     }
     const next: string[] = [];

@@ -17,7 +17,11 @@ import { runSimpleCommand } from "./simple-command.ts";
 import { makeUnit, type SourceUnit, syntaxProblem } from "./source-unit.ts";
 
 /** Runs text as a script of its own in this shell: -c, eval, source, traps. */
-export function* runText(shell: Shell, text: string, options: { readonly name: string; readonly firstLine: number; readonly problemPrefix: string; readonly inPlace?: boolean }): Running<number> {
+export function* runText(
+  shell: Shell,
+  text: string,
+  options: { readonly name: string; readonly firstLine: number; readonly problemPrefix: string; readonly inPlace?: boolean },
+): Running<number> {
   const unit = makeUnit(text, options.name, options.firstLine);
   const problem = syntaxProblem(unit, shell.dialect);
   const outer = shell.unit;
@@ -26,7 +30,15 @@ export function* runText(shell: Shell, text: string, options: { readonly name: s
   try {
     const statements = problem === undefined ? unit.script.commands : problem.runnable;
     const only = statements[0];
-    if (options.inPlace === true && problem === undefined && statements.length === 1 && only !== undefined && only.background !== true && only.command.type === "Command" && only.command.redirects.length === 0) {
+    if (
+      options.inPlace === true &&
+      problem === undefined &&
+      statements.length === 1 &&
+      only !== undefined &&
+      only.background !== true &&
+      only.command.type === "Command" &&
+      only.command.redirects.length === 0
+    ) {
       return yield* runStatement(shell, only, true);
     }
     const status = yield* runLines(shell, unit, statements);
@@ -108,11 +120,16 @@ export function* runPendingTraps(shell: Shell): Running<void> {
 
 export function* runNode(shell: Shell, node: PipelineNode | AndOr | CompoundList, inPlace = false): Running<number> {
   switch (node.type) {
-    case "Command": return yield* checked(shell, yield* runSimpleCommand(shell, node, inPlace));
-    case "Pipeline": return yield* runPipeline(shell, node);
-    case "AndOr": return yield* runAndOr(shell, node);
-    case "CompoundList": return yield* runList(shell, node.commands);
-    case "BraceGroup": return yield* runList(shell, node.body.commands);
+    case "Command":
+      return yield* checked(shell, yield* runSimpleCommand(shell, node, inPlace));
+    case "Pipeline":
+      return yield* runPipeline(shell, node);
+    case "AndOr":
+      return yield* runAndOr(shell, node);
+    case "CompoundList":
+      return yield* runList(shell, node.commands);
+    case "BraceGroup":
+      return yield* runList(shell, node.body.commands);
     case "Redirected": {
       shell.line = shell.unit?.lineAt(node.pos) ?? shell.line;
       const saved = yield* applyRedirections(shell, node.redirects);
@@ -130,11 +147,16 @@ export function* runNode(shell: Shell, node: PipelineNode | AndOr | CompoundList
       const child = startSubshell(shell, new Map(), (sub) => runList(sub, node.body.commands));
       return yield* checked(shell, yield* waitForChild(shell, child));
     }
-    case "If": return yield* runIf(shell, node);
-    case "For": return yield* runFor(shell, node);
-    case "ArithmeticFor": return yield* runArithmeticFor(shell, node);
-    case "While": return yield* runWhile(shell, node);
-    case "Case": return yield* runCase(shell, node);
+    case "If":
+      return yield* runIf(shell, node);
+    case "For":
+      return yield* runFor(shell, node);
+    case "ArithmeticFor":
+      return yield* runArithmeticFor(shell, node);
+    case "While":
+      return yield* runWhile(shell, node);
+    case "Case":
+      return yield* runCase(shell, node);
     case "Select":
       shell.complain("select: lvsim does not simulate menus: there is no terminal");
       return 1;
@@ -217,7 +239,8 @@ function* runPipeline(shell: Shell, node: Pipeline): Running<number> {
   const startNs = loop.nowNs;
   const only = node.commands[0];
   let status: number;
-  if (node.commands.length <= 1 && only !== undefined) status = negations > 0 ? yield* inCondition(shell, () => runNode(shell, only)) : yield* runNode(shell, only);
+  if (node.commands.length <= 1 && only !== undefined)
+    status = negations > 0 ? yield* inCondition(shell, () => runNode(shell, only)) : yield* runNode(shell, only);
   else {
     shell.line = shell.unit?.lineAt(node.pos) ?? shell.line;
     const processes = startPipeline(shell, node, undefined);
@@ -270,7 +293,10 @@ function* runFor(shell: Shell, node: For): Running<number> {
   const words = node.wordlist === undefined ? shell.args : yield* expandWords(shell, node.wordlist);
   let status = 0;
   for (const word of words) {
-    if (shell.options.has("xtrace")) shell.errorOutput(`${shell.tracePrefix}for ${node.name.value} in ${node.wordlist === undefined ? '"$@"' : node.wordlist.map((one) => one.text).join(" ")}\n`);
+    if (shell.options.has("xtrace"))
+      shell.errorOutput(
+        `${shell.tracePrefix}for ${node.name.value} in ${node.wordlist === undefined ? '"$@"' : node.wordlist.map((one) => one.text).join(" ")}\n`,
+      );
     shell.line = line;
     if (!shell.assignText(node.name.value, word)) return 1;
     const turn = yield* runTurn(shell, node.body);

@@ -121,7 +121,13 @@ export function startJob(shell: Shell, statement: Statement): void {
   if (command.type === "Pipeline" && command.prefixes.length === 0) processes = startPipeline(shell, command, input);
   else processes = [startSubshell(shell, new Map(input === undefined ? [] : [[0, input]]), (sub) => runInBackground(sub, command))];
   const source = shell.unit?.text.slice(statement.pos, command.end) ?? "";
-  const job: Job = { number: Math.max(0, ...shell.jobs.map((one) => one.number)) + 1, processes, statuses: processes.map(() => undefined), text: source.trim().replace(/\s*\n\s*/g, "; "), isReported: false };
+  const job: Job = {
+    number: Math.max(0, ...shell.jobs.map((one) => one.number)) + 1,
+    processes,
+    statuses: processes.map(() => undefined),
+    text: source.trim().replace(/\s*\n\s*/g, "; "),
+    isReported: false,
+  };
   shell.jobs.push(job);
   const last = processes.at(-1) as Process;
   shell.lastBackgroundPid = last.pid;

@@ -42,18 +42,30 @@ export function expandSimple(shell: Shell, text: string, context: PieceContext):
 }
 
 export function readParameter(shell: Shell, name: string, subscript: string | undefined): ParameterValue {
-  if (subscript === "@" || subscript === "*") return list(shell.readAll(name).map(([, text]) => text), subscript === "*");
+  if (subscript === "@" || subscript === "*")
+    return list(
+      shell.readAll(name).map(([, text]) => text),
+      subscript === "*",
+    );
   if (subscript !== undefined) return scalar(shell.readElement(name, subscript));
   switch (name) {
     case "@":
-    case "*": return list(shell.args, name === "*");
-    case "#": return scalar(String(shell.args.length));
-    case "?": return scalar(String(shell.lastStatus));
-    case "$": return scalar(String(shell.mainPid));
-    case "!": return scalar(shell.lastBackgroundPid === undefined ? undefined : String(shell.lastBackgroundPid));
-    case "-": return scalar(shell.optionLetters);
-    case "0": return scalar(shell.name);
-    default: return scalar(/^\d+$/.test(name) ? shell.args[Number(name) - 1] : shell.readText(name));
+    case "*":
+      return list(shell.args, name === "*");
+    case "#":
+      return scalar(String(shell.args.length));
+    case "?":
+      return scalar(String(shell.lastStatus));
+    case "$":
+      return scalar(String(shell.mainPid));
+    case "!":
+      return scalar(shell.lastBackgroundPid === undefined ? undefined : String(shell.lastBackgroundPid));
+    case "-":
+      return scalar(shell.optionLetters);
+    case "0":
+      return scalar(shell.name);
+    default:
+      return scalar(/^\d+$/.test(name) ? shell.args[Number(name) - 1] : shell.readText(name));
   }
 }
 
@@ -83,23 +95,39 @@ export function asPieces(shell: Shell, value: ParameterValue, context: PieceCont
 
 export function* expandParameter(shell: Shell, part: ParameterExpansionPart, context: PieceContext): Running<Piece[]> {
   const { operation, prefix } = part;
-  if (operation?.type === "Unknown" && (operation.operator === "~" || operation.operator === "~~") && prefixless(part)) return asPieces(shell, toggleCase(readParameter(shell, part.parameter, undefined), operation.operator), context);
-  if (operation?.type === "Unknown" || part.parameter === "") return shell.failExpansion(shell.dialect === "dash" ? "Bad substitution" : `${part.text}: bad substitution`);
+  if (operation?.type === "Unknown" && (operation.operator === "~" || operation.operator === "~~") && prefixless(part))
+    return asPieces(shell, toggleCase(readParameter(shell, part.parameter, undefined), operation.operator), context);
+  if (operation?.type === "Unknown" || part.parameter === "")
+    return shell.failExpansion(shell.dialect === "dash" ? "Bad substitution" : `${part.text}: bad substitution`);
   if (operation?.type === "Names") {
-    const names = shell.variables.visible().map(([name]) => name).filter((name) => name.startsWith(part.parameter));
+    const names = shell.variables
+      .visible()
+      .map(([name]) => name)
+      .filter((name) => name.startsWith(part.parameter));
     return asPieces(shell, list(names, operation.operator === "*"), context);
   }
   let name = part.parameter;
-  let subscript = part.index === undefined ? undefined : part.index.text === "@" || part.index.text === "*" ? part.index.text : yield* subscriptOf(shell, name, part.index);
+  let subscript =
+    part.index === undefined ? undefined : part.index.text === "@" || part.index.text === "*" ? part.index.text : yield* subscriptOf(shell, name, part.index);
   if (prefix === "!") {
-    if (subscript === "@" || subscript === "*") return asPieces(shell, list(shell.readAll(name).map(([key]) => key), subscript === "*"), context);
+    if (subscript === "@" || subscript === "*")
+      return asPieces(
+        shell,
+        list(
+          shell.readAll(name).map(([key]) => key),
+          subscript === "*",
+        ),
+        context,
+      );
     const target = readParameter(shell, name, subscript).values[0];
     if (shell.variables.find(name)?.isReference === true) return asPieces(shell, scalar(shell.resolveName(name)), context);
     if (target === undefined || target === "") {
-      if (operation?.type !== "Default") shell.failExpansion(target === undefined ? `${part.text.slice(2, -1)}: invalid indirect expansion` : `${target}: invalid variable name`);
+      if (operation?.type !== "Default")
+        shell.failExpansion(target === undefined ? `${part.text.slice(2, -1)}: invalid indirect expansion` : `${target}: invalid variable name`);
     }
     [name, subscript] = splitReference(target ?? "");
-    if (subscript === undefined && !isName(name) && !/^(?:\d+|[@*#?$!-])$/.test(name) && target !== undefined) shell.failExpansion(`${target}: invalid variable name`);
+    if (subscript === undefined && !isName(name) && !/^(?:\d+|[@*#?$!-])$/.test(name) && target !== undefined)
+      shell.failExpansion(`${target}: invalid variable name`);
   }
   const value = readParameter(shell, name, subscript);
   if (prefix === "#") {
@@ -145,9 +173,17 @@ function* expandDefault(shell: Shell, applied: Applied<Extract<ParameterOperatio
   const checksNull = operator.startsWith(":");
   const isPresent = value.isSet && !(checksNull && value.values.join("") === "" && (value.values.length < 2 || value.isStar));
   const kind = operator.at(-1);
-  if (kind === "+" ? !isPresent : isPresent) return kind === "+" ? asPieces(shell, scalar(""), context).filter((piece) => piece.isQuoted || context.isJoined) : asPieces(shell, value, context);
+  if (kind === "+" ? !isPresent : isPresent)
+    return kind === "+" ? asPieces(shell, scalar(""), context).filter((piece) => piece.isQuoted || context.isJoined) : asPieces(shell, value, context);
   if (kind === "?") {
-    const message = operand.text === "" ? (checksNull ? (shell.dialect === "dash" ? "parameter not set or null" : "parameter null or not set") : "parameter not set") : yield* expandText(shell, operand);
+    const message =
+      operand.text === ""
+        ? checksNull
+          ? shell.dialect === "dash"
+            ? "parameter not set or null"
+            : "parameter null or not set"
+          : "parameter not set"
+        : yield* expandText(shell, operand);
     shell.failFatally(`${name}: ${message}`);
   }
   if (kind === "=") {
@@ -188,13 +224,18 @@ function* applyOperation(shell: Shell, applied: Applied<ParameterOperation>): Ru
   }
 }
 
-function* replaceInValue(shell: Shell, operation: Extract<ParameterOperation, { type: "Replace" }>, map: (change: (text: string) => string) => ParameterValue): Running<ParameterValue> {
+function* replaceInValue(
+  shell: Shell,
+  operation: Extract<ParameterOperation, { type: "Replace" }>,
+  map: (change: (text: string) => string) => ParameterValue,
+): Running<ParameterValue> {
   const pattern = yield* expandPattern(shell, operation.pattern);
   const pieces = yield* piecesOfWord(shell, operation.replacement, { isQuoted: false, isJoined: true });
   // patsub_replacement: an unquoted & is the matched text.
   const hasMark = shell.shopts.has("patsub_replacement") && pieces.some((piece) => !piece.isQuoted && piece.text.includes("&"));
   const replacement = joinPieces(pieces);
-  const replace = (found: string): string => (hasMark ? pieces.map((piece) => (piece.isQuoted ? piece.text : piece.text.replaceAll("&", () => found))).join("") : replacement);
+  const replace = (found: string): string =>
+    hasMark ? pieces.map((piece) => (piece.isQuoted ? piece.text : piece.text.replaceAll("&", () => found))).join("") : replacement;
   const source = patternSource(pattern);
   const { operator } = operation;
   if (pattern === "") return map((text) => (operator === "/#" ? replace("") + text : operator === "/%" ? text + replace("") : text));

@@ -5,7 +5,19 @@
  */
 
 const CLASSES: Readonly<Record<string, string>> = {
-  alpha: "A-Za-z", digit: "0-9", alnum: "A-Za-z0-9", upper: "A-Z", lower: "a-z", space: " \\t\\n\\r\\f\\v", blank: " \\t", punct: "!-\\/:-@\\[-`{-~", xdigit: "0-9A-Fa-f", word: "A-Za-z0-9_", cntrl: "\\x00-\\x1f\\x7f", print: " -~", graph: "!-~",
+  alpha: "A-Za-z",
+  digit: "0-9",
+  alnum: "A-Za-z0-9",
+  upper: "A-Z",
+  lower: "a-z",
+  space: " \\t\\n\\r\\f\\v",
+  blank: " \\t",
+  punct: "!-\\/:-@\\[-`{-~",
+  xdigit: "0-9A-Fa-f",
+  word: "A-Za-z0-9_",
+  cntrl: "\\x00-\\x1f\\x7f",
+  print: " -~",
+  graph: "!-~",
 };
 const CACHE_MAX = 500;
 const cache = new Map<string, RegExp>();
@@ -42,7 +54,9 @@ export function patternSource(pattern: string, options: { readonly isPath?: bool
     if ("?*+@!".includes(character) && pattern[i + 1] === "(") {
       const end = closingParenthesis(pattern, i + 1);
       if (end !== undefined) {
-        const inner = alternatives(pattern.slice(i + 2, end)).map((part) => patternSource(part, options)).join("|");
+        const inner = alternatives(pattern.slice(i + 2, end))
+          .map((part) => patternSource(part, options))
+          .join("|");
         out += character === "!" ? `(?:(?!(?:${inner})$)${star})` : `(?:${inner})${character === "@" ? "" : character}`;
         i = end;
         continue;

@@ -94,7 +94,11 @@ class Printf {
     const match = /^%([-+ #0']*)(\*|\d+)?(?:\.(\*|-?\d*))?(?:hh|h|ll|l|L|j|z|t)?(?:\(([^)]*)\)(?=T))?([\s\S])?/.exec(this.#format.slice(start));
     const conversion = match?.[5];
     if (match === null || conversion === undefined || !"diouxXeEfFgGaAcsbqT".includes(conversion) || (conversion === "T") !== (match[4] !== undefined)) {
-      this.#hooks.complain(conversion === undefined || conversion === "" ? `\`${this.#format.slice(start)}': missing format character` : this.#hooks.invalidConversion(match?.[0] ?? "%", conversion));
+      this.#hooks.complain(
+        conversion === undefined || conversion === ""
+          ? `\`${this.#format.slice(start)}': missing format character`
+          : this.#hooks.invalidConversion(match?.[0] ?? "%", conversion),
+      );
       this.#status = 1;
       return undefined;
     }
@@ -106,7 +110,14 @@ class Printf {
     }
     const given = match[3];
     const precision = given === undefined ? undefined : given === "*" ? Number(this.#integer(this.#argument())) : Number(given || "0");
-    return { flags, width: width === undefined ? undefined : Math.min(width, WIDTH_MAX), precision: precision === undefined || precision < 0 ? undefined : Math.min(precision, WIDTH_MAX), conversion, timeFormat: match[4], end: start + match[0].length };
+    return {
+      flags,
+      width: width === undefined ? undefined : Math.min(width, WIDTH_MAX),
+      precision: precision === undefined || precision < 0 ? undefined : Math.min(precision, WIDTH_MAX),
+      conversion,
+      timeFormat: match[4],
+      end: start + match[0].length,
+    };
   }
 
   #convert(directive: Directive): void {
@@ -211,12 +222,15 @@ export function formatFloat(value: number, conversion: string, precision: number
   if (!Number.isFinite(value)) return "inf";
   const exponentForm = (digits: number): string => value.toExponential(Math.min(digits, 100)).replace(/e([-+])(\d)$/, "e$10$2");
   switch (conversion.toLowerCase()) {
-    case "f": return value >= 1e21 ? BigInt(value).toString() + (precision > 0 ? `.${"0".repeat(precision)}` : "") : value.toFixed(Math.min(precision, 100));
-    case "e": return exponentForm(precision);
+    case "f":
+      return value >= 1e21 ? BigInt(value).toString() + (precision > 0 ? `.${"0".repeat(precision)}` : "") : value.toFixed(Math.min(precision, 100));
+    case "e":
+      return exponentForm(precision);
     default: {
       const significant = precision === 0 ? 1 : precision;
       const exponent = value === 0 ? 0 : Number(/e([-+]\d+)$/.exec(value.toExponential(Math.min(significant - 1, 100)))?.[1] ?? 0);
-      const text = exponent < -4 || exponent >= significant ? exponentForm(significant - 1) : value.toFixed(Math.max(0, Math.min(100, significant - 1 - exponent)));
+      const text =
+        exponent < -4 || exponent >= significant ? exponentForm(significant - 1) : value.toFixed(Math.max(0, Math.min(100, significant - 1 - exponent)));
       return keepsZeros ? text : text.replace(/(\.\d*?)0+(?=e|$)/, "$1").replace(/\.(?=e|$)/, "");
     }
   }

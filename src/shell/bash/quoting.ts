@@ -11,7 +11,18 @@ function hasControls(text: string): boolean {
 
 /** `$'...'`. */
 export function ansiQuote(text: string): string {
-  const named: Readonly<Record<string, string>> = { "\n": "\\n", "\t": "\\t", "\r": "\\r", "\x07": "\\a", "\b": "\\b", "\x1b": "\\E", "\f": "\\f", "\v": "\\v", "\\": "\\\\", "'": "\\'" };
+  const named: Readonly<Record<string, string>> = {
+    "\n": "\\n",
+    "\t": "\\t",
+    "\r": "\\r",
+    "\x07": "\\a",
+    "\b": "\\b",
+    "\x1b": "\\E",
+    "\f": "\\f",
+    "\v": "\\v",
+    "\\": "\\\\",
+    "'": "\\'",
+  };
   let out = "";
   for (const character of text) {
     const code = character.charCodeAt(0);
@@ -36,7 +47,9 @@ export function traceQuote(text: string): string {
 export function backslashQuote(text: string): string {
   if (text === "") return "''";
   if (hasControls(text)) return ansiQuote(text);
-  return text.replace(/[^A-Za-z0-9_%+./:=@-]/g, (character, at: number) => (character === "~" || character === "#" ? (at === 0 ? `\\${character}` : character) : `\\${character}`));
+  return text.replace(/[^A-Za-z0-9_%+./:=@-]/g, (character, at: number) =>
+    character === "~" || character === "#" ? (at === 0 ? `\\${character}` : character) : `\\${character}`,
+  );
 }
 
 /** Double quotes, as `declare -p` writes values. */

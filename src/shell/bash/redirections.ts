@@ -88,7 +88,9 @@ function* applyOne(shell: Shell, saved: SavedFiles, redirection: Redirection): R
 function* hereText(shell: Shell, here: HereDoc): Running<string> {
   if (here.closing === undefined && shell.unit !== undefined) {
     const end = shell.unit.lineAt(shell.unit.text.replace(/\n$/, "").length);
-    shell.errorOutput(`${shell.errorName}: line ${end}: warning: here-document at line ${shell.unit.lineAt(here.pos)} delimited by end-of-file (wanted \`${here.delimiter?.value ?? ""}')\n`);
+    shell.errorOutput(
+      `${shell.errorName}: line ${end}: warning: here-document at line ${shell.unit.lineAt(here.pos)} delimited by end-of-file (wanted \`${here.delimiter?.value ?? ""}')\n`,
+    );
   }
   const raw = here.operator === "<<-" ? here.body.text.replace(/^\t+/gm, "") : here.body.text;
   const isMissingNewline = here.closing === undefined && raw !== "" && !raw.endsWith("\n");
@@ -112,9 +114,19 @@ function* applyFile(shell: Shell, saved: SavedFiles, redirect: Redirect, fd: num
   const target = words[0] as string;
   if (operator === "<&" || (operator === ">&" && /^(?:\d+-?|-)$/.test(target))) return duplicate(shell, saved, { fd, target, raw });
   const isBoth = operator === "&>" || operator === "&>>" || operator === ">&";
-  const opened = openPath(shell, target, { reads: operator === "<" || operator === "<>", writes: operator !== "<", appends: operator === ">>" || operator === "&>>", truncates: operator !== "<" && operator !== "<>" && operator !== ">>" && operator !== "&>>", overrides: operator === ">|" });
+  const opened = openPath(shell, target, {
+    reads: operator === "<" || operator === "<>",
+    writes: operator !== "<",
+    appends: operator === ">>" || operator === "&>>",
+    truncates: operator !== "<" && operator !== "<>" && operator !== ">>" && operator !== "&>>",
+    overrides: operator === ">|",
+  });
   if (typeof opened === "string") {
-    shell.complain(shell.dialect === "dash" ? `cannot ${operator === "<" ? "open" : "create"} ${target}: ${opened === "No such file or directory" && operator === "<" ? "No such file" : opened === "No such file or directory" ? "Directory nonexistent" : opened}` : `${target}: ${opened}`);
+    shell.complain(
+      shell.dialect === "dash"
+        ? `cannot ${operator === "<" ? "open" : "create"} ${target}: ${opened === "No such file or directory" && operator === "<" ? "No such file" : opened === "No such file or directory" ? "Directory nonexistent" : opened}`
+        : `${target}: ${opened}`,
+    );
     return false;
   }
   saved.replace(isBoth ? 1 : fd, opened);

@@ -4,10 +4,10 @@
 
 import type { AndOr, CompoundCommand, CompoundList, ParsedScript, PipelineNode, Redirected, Statement } from "unbash";
 import type { Running, SignalName } from "../command.ts";
+import { errorText } from "../errno-text.ts";
 import { FileError } from "../file-system.ts";
 import { LimitError, type ShellLimits } from "../limits.ts";
 import type { Machine } from "../machine.ts";
-import { errorText } from "../errno-text.ts";
 import type { Process } from "../process.ts";
 import type { MachineProcessTable } from "../process-table.ts";
 import type { Runtime } from "../runtime.ts";
@@ -52,7 +52,11 @@ export interface Engine {
   /** Path that `<(...)` or `>(...)` stands for. */
   processSubstitution(shell: Shell, operator: "<" | ">", script: ParsedScript | undefined): Running<string>;
   /** Runs text as `eval`, `source` and traps do. */
-  runText(shell: Shell, text: string, options: { readonly name: string; readonly firstLine: number; readonly problemPrefix: string; readonly inPlace?: boolean }): Running<number>;
+  runText(
+    shell: Shell,
+    text: string,
+    options: { readonly name: string; readonly firstLine: number; readonly problemPrefix: string; readonly inPlace?: boolean },
+  ): Running<number>;
   callFunction(shell: Shell, called: ShellFunction, args: readonly string[]): Running<number>;
   /** Runs argv: function, builtin (`skips` decides) or file. */
   runWords(shell: Shell, argv: readonly string[], skips: { readonly functions?: boolean; readonly files?: boolean }): Running<number>;
@@ -60,9 +64,41 @@ export interface Engine {
 }
 
 const DEFAULT_OPTIONS = ["braceexpand", "hashall", "interactive-comments"];
-const DEFAULT_SHOPTS = ["checkwinsize", "cmdhist", "complete_fullquote", "extquote", "force_fignore", "globasciiranges", "globskipdots", "hostcomplete", "interactive_comments", "patsub_replacement", "progcomp", "promptvars", "sourcepath"];
+const DEFAULT_SHOPTS = [
+  "checkwinsize",
+  "cmdhist",
+  "complete_fullquote",
+  "extquote",
+  "force_fignore",
+  "globasciiranges",
+  "globskipdots",
+  "hostcomplete",
+  "interactive_comments",
+  "patsub_replacement",
+  "progcomp",
+  "promptvars",
+  "sourcepath",
+];
 export const OPTION_LETTERS: Readonly<Record<string, string>> = {
-  a: "allexport", b: "notify", e: "errexit", f: "noglob", h: "hashall", k: "keyword", m: "monitor", n: "noexec", p: "privileged", t: "onecmd", u: "nounset", v: "verbose", x: "xtrace", B: "braceexpand", C: "noclobber", E: "errtrace", H: "histexpand", P: "physical", T: "functrace",
+  a: "allexport",
+  b: "notify",
+  e: "errexit",
+  f: "noglob",
+  h: "hashall",
+  k: "keyword",
+  m: "monitor",
+  n: "noexec",
+  p: "privileged",
+  t: "onecmd",
+  u: "nounset",
+  v: "verbose",
+  x: "xtrace",
+  B: "braceexpand",
+  C: "noclobber",
+  E: "errtrace",
+  H: "histexpand",
+  P: "physical",
+  T: "functrace",
 };
 
 export interface ShellParts {
@@ -124,9 +160,11 @@ export class Shell {
   secondsBase = 0;
   hashed = new Map<string, string>();
   aliases = new Map<string, string>();
+  /** pushd's directories below the current one. */
+  directoryStack: string[] = [];
   optionPosition = 0;
   /** Ends of process substitutions, run when the command that they belong to has ended. */
-  afterCommand: (() => Running<void>)[] = [];
+  afterCommand: (() => Running<void> | undefined)[] = [];
   /** How deep `set -x` shows itself. */
   traceDepth = 1;
   /** Ends the wait that the shell is in, so that it sees a signal. */
@@ -178,6 +216,7 @@ export class Shell {
     copy.calls = [...this.calls];
     copy.hashed = new Map(this.hashed);
     copy.aliases = new Map(this.aliases);
+    copy.directoryStack = [...this.directoryStack];
     copy.afterCommand = [];
     return copy;
   }
@@ -210,12 +249,17 @@ export class Shell {
 
   /** Who speaks: the shell or script, inside functions where the function stands. */
   get errorName(): string {
-    return this.calls.at(-1)?.unit.name ?? (this.sourceDepth > 0 ? this.unit?.name ?? this.name : this.name);
+    return this.calls.at(-1)?.unit.name ?? (this.sourceDepth > 0 ? (this.unit?.name ?? this.name) : this.name);
   }
 
   /** `/bin/bash: line 3: TEXT`. */
   complain(text: string): void {
-    const place = this.dialect === "dash" ? `${this.name}: ${this.line}: ` : this.isInteractive && this.calls.length === 0 && this.sourceDepth === 0 ? `${this.name}: ` : `${this.errorName}: line ${this.line}: `;
+    const place =
+      this.dialect === "dash"
+        ? `${this.name}: ${this.line}: `
+        : this.isInteractive && this.calls.length === 0 && this.sourceDepth === 0
+          ? `${this.name}: `
+          : `${this.errorName}: line ${this.line}: `;
     this.errorOutput(`${place}${text}\n`);
   }
 
@@ -315,7 +359,8 @@ export class Shell {
     if (target === "PATH") this.hashed.clear();
     if (target === "OPTIND") this.optionPosition = 0;
     if (variable.list !== undefined) variable.list.set(0, this.shaped(variable, value, options.appends === true ? variable.list.get(0) : undefined));
-    else if (variable.table !== undefined) variable.table.set("0", this.shaped(variable, value, options.appends === true ? variable.table.get("0") : undefined));
+    else if (variable.table !== undefined)
+      variable.table.set("0", this.shaped(variable, value, options.appends === true ? variable.table.get("0") : undefined));
     else variable.text = this.shaped(variable, value, options.appends === true ? variable.text : undefined);
     if (this.options.has("allexport")) variable.isExported = true;
     return true;
@@ -408,53 +453,87 @@ export class Shell {
   readDynamic(name: string): string | undefined {
     const { loop } = this.machine.host;
     switch (name) {
-      case "RANDOM": return this.dialect === "dash" ? undefined : String(this.machine.host.random("shell/RANDOM").below(32768));
-      case "SRANDOM": return String(this.machine.host.random("shell/RANDOM").next32());
-      case "SECONDS": return this.dialect === "dash" ? undefined : String(this.secondsBase + Math.floor((loop.nowNs - this.startedAtNs) / 1e9));
-      case "LINENO": return String(this.line);
-      case "BASHPID": return String(this.process.pid);
-      case "EPOCHSECONDS": return String(this.machine.epochSeconds + Math.floor(loop.nowNs / 1e9));
-      case "EPOCHREALTIME": return `${this.machine.epochSeconds + Math.floor(loop.nowNs / 1e9)}.${String(Math.floor(loop.nowNs / 1e3) % 1e6).padStart(6, "0")}`;
-      case "PPID": return String(this.process.parentPid);
+      case "RANDOM":
+        return this.dialect === "dash" ? undefined : String(this.machine.host.random("shell/RANDOM").below(32768));
+      case "SRANDOM":
+        return String(this.machine.host.random("shell/RANDOM").next32());
+      case "SECONDS":
+        return this.dialect === "dash" ? undefined : String(this.secondsBase + Math.floor((loop.nowNs - this.startedAtNs) / 1e9));
+      case "LINENO":
+        return String(this.line);
+      case "BASHPID":
+        return String(this.process.pid);
+      case "EPOCHSECONDS":
+        return String(this.machine.epochSeconds + Math.floor(loop.nowNs / 1e9));
+      case "EPOCHREALTIME":
+        return `${this.machine.epochSeconds + Math.floor(loop.nowNs / 1e9)}.${String(Math.floor(loop.nowNs / 1e3) % 1e6).padStart(6, "0")}`;
+      case "PPID":
+        return String(this.process.parentPid);
       case "UID":
-      case "EUID": return "0";
-      case "HOSTNAME": return this.variables.find(name)?.text ?? this.machine.hostname;
-      case "BASH": return "/bin/bash";
-      case "BASH_VERSION": return "5.2.15(1)-release";
-      case "BASH_SUBSHELL": return this.isSubshell ? "1" : "0";
-      case "BASH_EXECUTION_STRING": return this.executionString;
-      case "HOSTTYPE": return "x86_64";
-      case "OSTYPE": return "linux-gnu";
-      case "MACHTYPE": return "x86_64-pc-linux-gnu";
-      case "SHELLOPTS": return [...this.options].sort().join(":");
-      case "BASHOPTS": return [...this.shopts].sort().join(":");
+      case "EUID":
+        return "0";
+      case "HOSTNAME":
+        return this.variables.find(name)?.text ?? this.machine.hostname;
+      case "BASH":
+        return "/bin/bash";
+      case "BASH_VERSION":
+        return "5.2.15(1)-release";
+      case "BASH_SUBSHELL":
+        return this.isSubshell ? "1" : "0";
+      case "BASH_EXECUTION_STRING":
+        return this.executionString;
+      case "HOSTTYPE":
+        return "x86_64";
+      case "OSTYPE":
+        return "linux-gnu";
+      case "MACHTYPE":
+        return "x86_64-pc-linux-gnu";
+      case "SHELLOPTS":
+        return [...this.options].sort().join(":");
+      case "BASHOPTS":
+        return [...this.shopts].sort().join(":");
       case "FUNCNAME":
       case "PIPESTATUS":
       case "BASH_SOURCE":
       case "BASH_LINENO":
       case "BASH_VERSINFO":
       case "GROUPS":
-      case "DIRSTACK": return this.readDynamicList(name)?.[0];
-      default: return undefined;
+      case "DIRSTACK":
+        return this.readDynamicList(name)?.[0];
+      default:
+        return undefined;
     }
   }
 
   readDynamicList(name: string): readonly string[] | undefined {
     switch (name) {
-      case "PIPESTATUS": return this.pipeStatus.map(String);
-      case "FUNCNAME": return this.calls.length === 0 ? [] : [...this.calls.map((call) => call.name).reverse(), ...(this.executionString === undefined ? ["main"] : [])];
-      case "BASH_SOURCE": return [...this.calls.map((call) => call.unit.name).reverse(), ...(this.unit === undefined || this.executionString !== undefined ? [] : [this.unit.name])];
-      case "BASH_LINENO": return this.calls.map(() => "0");
-      case "BASH_VERSINFO": return ["5", "2", "15", "1", "release", "x86_64-pc-linux-gnu"];
-      case "GROUPS": return ["0"];
-      case "DIRSTACK": return [this.cwd];
-      default: return undefined;
+      case "PIPESTATUS":
+        return this.pipeStatus.map(String);
+      case "FUNCNAME":
+        return this.calls.length === 0 ? [] : [...this.calls.map((call) => call.name).reverse(), ...(this.executionString === undefined ? ["main"] : [])];
+      case "BASH_SOURCE":
+        return [
+          ...this.calls.map((call) => call.unit.name).reverse(),
+          ...(this.unit === undefined || this.executionString !== undefined ? [] : [this.unit.name]),
+        ];
+      case "BASH_LINENO":
+        return this.calls.map(() => "0");
+      case "BASH_VERSINFO":
+        return ["5", "2", "15", "1", "release", "x86_64-pc-linux-gnu"];
+      case "GROUPS":
+        return ["0"];
+      case "DIRSTACK":
+        return [this.cwd];
+      default:
+        return undefined;
     }
   }
 
   /** $-: letters of the options in force. */
   get optionLetters(): string {
-    const letters = Object.entries(OPTION_LETTERS).filter(([, name]) => this.options.has(name)).map(([letter]) => letter);
+    const letters = Object.entries(OPTION_LETTERS)
+      .filter(([, name]) => this.options.has(name))
+      .map(([letter]) => letter);
     return letters.join("") + (this.isInteractive ? "i" : "") + (this.executionString === undefined ? "" : "c");
   }
 

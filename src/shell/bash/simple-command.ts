@@ -29,7 +29,29 @@ export type Builtin = (shell: Shell, call: BuiltinCall) => number | Running<numb
 
 const DECLARATIONS = new Set(["declare", "typeset", "local", "export", "readonly"]);
 /** What dash does not have. */
-const BASH_ONLY = new Set(["source", "let", "declare", "typeset", "shopt", "mapfile", "readarray", "enable", "builtin", "caller", "compgen", "complete", "compopt", "disown", "history", "logout", "popd", "pushd", "dirs", "suspend", "help"]);
+const BASH_ONLY = new Set([
+  "source",
+  "let",
+  "declare",
+  "typeset",
+  "shopt",
+  "mapfile",
+  "readarray",
+  "enable",
+  "builtin",
+  "caller",
+  "compgen",
+  "complete",
+  "compopt",
+  "disown",
+  "history",
+  "logout",
+  "popd",
+  "pushd",
+  "dirs",
+  "suspend",
+  "help",
+]);
 
 /** The table of builtins, given by engine.ts. */
 let builtins: ReadonlyMap<string, Builtin> = new Map();
@@ -69,10 +91,6 @@ export function* runSimpleCommand(shell: Shell, node: Command, inPlace: boolean)
   shell.afterCommand = [];
   try {
     return yield* runExpanded(shell, node, inPlace);
-  } catch (error) {
-    if (!(error instanceof ExpansionFailure) || !shell.isInteractive) throw error;
-    shell.lastStatus = error.status;
-    return error.status;
   } finally {
     // Generators that are being ended must not wait; a killed shell leaves its substitutions behind.
     shell.afterCommand = pending;
@@ -102,13 +120,23 @@ function* runExpanded(shell: Shell, node: Command, inPlace: boolean): Running<nu
   const prefix: ReadyAssignment[] = [];
   for (const assignment of assignments) prefix.push(yield* readyAssignment(shell, assignment, false));
   if (shell.options.has("xtrace")) traceWords(shell, prefix, words);
-  const status = yield* runWithFiles(shell, { words, declared, prefix, redirects: node.redirects, inPlace: inPlace && node.redirects.length === 0 && shell.traps.size === 0, takesOver: inPlace && shell.isSubshell });
+  const status = yield* runWithFiles(shell, {
+    words,
+    declared,
+    prefix,
+    redirects: node.redirects,
+    inPlace: inPlace && node.redirects.length === 0 && shell.traps.size === 0,
+    takesOver: inPlace && shell.isSubshell,
+  });
   if (shell.afterCommand.length > 0) yield* finishSubstitutions(shell);
   return status;
 }
 
 function* finishSubstitutions(shell: Shell): Running<void> {
-  for (const end of shell.afterCommand.splice(0)) yield* end();
+  for (const end of shell.afterCommand.splice(0)) {
+    const running = end();
+    if (running !== undefined) yield* running;
+  }
 }
 
 function traceWords(shell: Shell, prefix: readonly ReadyAssignment[], words: readonly string[]): void {
@@ -210,7 +238,13 @@ export function* runFile(shell: Shell, launch: FileLaunch): Running<number> {
   const program = findProgram(shell, name, searchPath);
   if (program.kind === "none") return reportMissing(shell, name, program);
   env.set("_", program.path);
-  const options = { argv: launch.shownName === undefined ? launch.argv : [launch.shownName, ...launch.argv.slice(1)], env, cwd: shell.cwd, fds: shell.fds, budget: shell.budget };
+  const options = {
+    argv: launch.shownName === undefined ? launch.argv : [launch.shownName, ...launch.argv.slice(1)],
+    env,
+    cwd: shell.cwd,
+    fds: shell.fds,
+    budget: shell.budget,
+  };
   if (launch.inPlace) {
     const result = shell.runtime.runInPlace(program, { ...options, parent: undefined }, shell.process);
     return typeof result === "number" ? result : yield* result;

@@ -2,7 +2,7 @@
  * One piece of script text: line numbers as bash counts them, and what it says about syntax errors.
  */
 
-import { forEachChild, type ParseError, type ParsedScript, parse, type Statement, type SyntaxNode } from "unbash";
+import { forEachChild, type ParsedScript, type ParseError, parse, type Statement, type SyntaxNode } from "unbash";
 
 const CACHE_MAX = 500;
 /** Nodes looked at for errors inside substitutions. */
@@ -103,7 +103,8 @@ function describeForDash(unit: SourceUnit, error: ParseError): Omit<SyntaxProble
   const token = /token `(.*)'$/.exec(described.message)?.[1];
   if (token !== undefined) return { line, message: `${token === "newline" ? token : `"${token}"`} unexpected`, quoted: undefined };
   if (!isAtEnd) return { line, message: "Unterminated quoted string", quoted: undefined };
-  const expected = /^expected '(\S+)'/.exec(error.message)?.[1] ?? (error.message.endsWith("'if'") ? "then" : error.message.endsWith("'while'") ? "do" : undefined);
+  const expected =
+    /^expected '(\S+)'/.exec(error.message)?.[1] ?? (error.message.endsWith("'if'") ? "then" : error.message.endsWith("'while'") ? "do" : undefined);
   return { line, message: `end of file unexpected${expected === undefined ? "" : ` (expecting "${expected}")`}`, quoted: undefined };
 }
 
@@ -154,7 +155,14 @@ function tokenInsteadOfDo(unit: SourceUnit): number | undefined {
 }
 
 const OPENERS: readonly (readonly [string, string])[] = [
-  ["double quote", '"'], ["single quote", "'"], ["command substitution", ")"], ["parameter expansion", "}"], ["backtick", "`"], ["arithmetic", ")"], ["process substitution", ")"], ["array", ")"],
+  ["double quote", '"'],
+  ["single quote", "'"],
+  ["command substitution", ")"],
+  ["parameter expansion", "}"],
+  ["backtick", "`"],
+  ["arithmetic", ")"],
+  ["process substitution", ")"],
+  ["array", ")"],
 ];
 
 function tokenAt(text: string, at: number): string {

@@ -5,11 +5,11 @@
 import type { ParsedScript } from "unbash";
 import type { Running } from "../command.ts";
 import { ForeignFile, makePipe, TextInput } from "../streams.ts";
+import { expandText } from "./expansion.ts";
 import { startSubshell } from "./jobs.ts";
 import { openPath } from "./redirections.ts";
 import type { Shell } from "./shell.ts";
 import { makeUnit, substitutionUnit, syntaxProblem } from "./source-unit.ts";
-import { expandText } from "./expansion.ts";
 
 const HIGHEST_FD = 63;
 
@@ -19,7 +19,11 @@ export function* substitute(shell: Shell, text: string, script: ParsedScript | u
   try {
     const outer = shell.unit ?? makeUnit("", shell.name);
     const isBackquoted = text.startsWith("`");
-    const unit = isBackquoted ? makeUnit(text.slice(1, -1).replace(/\\([`\\$])/g, "$1"), outer.name, shell.line) : script === undefined ? makeUnit("", outer.name) : substitutionUnit(outer, script, shell.line);
+    const unit = isBackquoted
+      ? makeUnit(text.slice(1, -1).replace(/\\([`\\$])/g, "$1"), outer.name, shell.line)
+      : script === undefined
+        ? makeUnit("", outer.name)
+        : substitutionUnit(outer, script, shell.line);
     const problem = isBackquoted ? syntaxProblem(unit) : undefined;
     if (problem !== undefined) {
       const place = `${shell.name}: command substitution: line ${problem.line}: `;
@@ -101,10 +105,11 @@ export function* processSubstitution(shell: Shell, operator: "<" | ">", script: 
       yield* shell.runtime.wait(child);
     });
   }
-  shell.afterCommand.push(function* (): Running<void> {
+  shell.afterCommand.push(() => {
     shell.fds.get(fd)?.release();
     shell.fds.delete(fd);
     if (files.exists(path)) files.remove(path);
+    return undefined;
   });
   return path;
 }

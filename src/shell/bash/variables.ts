@@ -16,7 +16,17 @@ export interface Variable {
 }
 
 export function newVariable(text?: string): Variable {
-  return { text, list: undefined, table: undefined, isExported: false, isReadonly: false, isInteger: false, isLower: false, isUpper: false, isReference: false };
+  return {
+    text,
+    list: undefined,
+    table: undefined,
+    isExported: false,
+    isReadonly: false,
+    isInteger: false,
+    isLower: false,
+    isUpper: false,
+    isReference: false,
+  };
 }
 
 function copyVariable(variable: Variable): Variable {
@@ -75,8 +85,8 @@ export class VariableTable {
 
   global(name: string): Variable {
     const scope = this.#scopes[0] as Map<string, Variable>;
-    let variable = scope.get(name);
-    if (variable === undefined) scope.set(name, (variable = newVariable()));
+    const variable = scope.get(name) ?? newVariable();
+    scope.set(name, variable);
     return variable;
   }
 

@@ -7,7 +7,7 @@
 import { utf8Bytes } from "../../base/bytes.ts";
 import { formatIpv4Address, type Ipv4Address } from "../../base/ipv4-address.ts";
 import { NS_PER_MS, NS_PER_SECOND } from "../../base/time.ts";
-import type { UdpSocket } from "../../host/host.ts";
+import type { TcpListener, UdpSocket } from "../../host/host.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { errorText } from "../errno-text.ts";
 import { resolveHost } from "../names.ts";
@@ -166,10 +166,12 @@ function* listenTcp(context: CommandContext, options: NcOptions): Running<number
   if (address === undefined) return 1;
   const waiting: TcpStream[] = [];
   let wake: (() => void) | undefined;
-  const listener = context.machine.host.tcp.listen({ address, port, backlog: 1, owner: context.process.socketOwner() }, (socket) => {
+  const listener: TcpListener | string = context.machine.host.tcp.listen({ address, port, backlog: 1, owner: context.process.socketOwner() }, (socket) => {
     const stream = new TcpStream(context);
     const events = stream.adopt(socket);
     waiting.push(stream);
+    // It serves one peer at a time and goes on listening meanwhile: others wait in the kernel's queue.
+    if (typeof listener !== "string") listener.isAccepting = false;
     wake?.();
     return events;
   });
@@ -194,12 +196,12 @@ function* listenTcp(context: CommandContext, options: NcOptions): Running<number
     }
     const stream = waiting.shift() as TcpStream;
     context.onExit(() => stream.close());
-    if (!options.staysOpen) listener.close();
     if (options.isVerbose) context.stderr.write(received(stream.socket?.remoteAddress ?? 0, stream.socket?.remotePort ?? 0));
     if (options.isScan) stream.close();
     else yield* copyBothWays(context, options, tcpChannel(stream));
     stream.close();
     if (!options.staysOpen) return 0;
+    listener.isAccepting = true;
   }
 }
 

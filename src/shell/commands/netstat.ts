@@ -2,15 +2,15 @@
  * netstat: sockets, routes, interfaces and counters in the formats of net-tools 2.10.
  */
 
-import { formatIpv4Address, prefixMask } from "../../base/ipv4-address.ts";
+import { formatIpv4Address } from "../../base/ipv4-address.ts";
 import { NS_PER_SECOND } from "../../base/time.ts";
 import type { TcpSocket } from "../../host/host.ts";
+import { serviceName } from "../../wire/service-names.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { hostNameOf } from "../names.ts";
 import { tcpCounter } from "../proc-sockets.ts";
-import { serviceName } from "../../wire/service-names.ts";
+import { formatRouteTable } from "./route-format.ts";
 
-const TABLE_MAIN = 254;
 const ADDRESS_WIDTH = 23;
 
 interface NetstatOptions {
@@ -299,25 +299,8 @@ function timerText(context: CommandContext, socket: TcpSocket): string {
 /* ------------------------------------------------------------------------------------------------- routes and interfaces */
 
 function routes(context: CommandContext, options: NetstatOptions): number {
-  const { host } = context.machine;
-  context.stdout.write("Kernel IP routing table\nDestination     Gateway         Genmask         Flags   MSS Window  irtt Iface\n");
-  for (const entry of host.fib.entries(TABLE_MAIN)) {
-    const isReject = entry.type === "unreachable" || entry.type === "prohibit";
-    if (entry.type !== "unicast" && !isReject) continue;
-    const destination = entry.network === 0 && entry.prefixLength === 0 && !options.isNumeric ? "default" : routeName(context, options, entry.network);
-    const gateway = isReject ? "-" : entry.gateway === 0 && !options.isNumeric ? "0.0.0.0" : routeName(context, options, entry.gateway);
-    const flags = isReject ? `!${entry.prefixLength === 32 ? "H" : ""}` : `U${entry.gateway === 0 ? "" : "G"}${entry.prefixLength === 32 ? "H" : ""}`;
-    const mask = formatIpv4Address(prefixMask(entry.prefixLength));
-    const mss = entry.advmss === 0 ? 0 : entry.advmss + 40;
-    context.stdout.write(
-      `${destination.padEnd(15)} ${gateway.padEnd(15)} ${mask.padEnd(15)} ${flags.padEnd(5)} ${isReject ? "    - -          - -" : `${String(mss).padStart(5)} ${"0".padEnd(5)} ${"0".padStart(6)} ${entry.device?.name ?? "-"}`}\n`,
-    );
-  }
+  context.stdout.write(formatRouteTable(context.machine, "extended", options.isNumeric));
   return 0;
-}
-
-function routeName(context: CommandContext, options: NetstatOptions, address: number): string {
-  return (options.isNumeric || address === 0 ? undefined : hostNameOf(context.machine, address)) ?? formatIpv4Address(address);
 }
 
 function* interfaces(context: CommandContext, options: NetstatOptions): Running<number> {

@@ -252,5 +252,5 @@ test.each([
     result: { state: "PERMANENT", mac: OTHER },
   },
 ] as const)("learning: $why", ({ known, arp, to, result, ...rest }) => {
-  expect(learn({ known, arp, to, set: "set" in rest ? (rest.set as Record<string, string>) : {} })).toEqual(result);
+  expect(learn({ known, arp, to, set: "set" in rest ? ({ ...rest.set } as Record<string, string>) : {} })).toEqual(result);
 });

@@ -19,7 +19,7 @@ interface Case {
 
 function runOnMachine(script: string): ScriptResult {
   const loop = new SimulationLoop();
-  const machine = createLinuxMachine({ name: "node1", loop, trace: new Tracer(loop), random: new RandomStreams(1), epochSeconds: 1234567890 });
+  const machine = createLinuxMachine({ name: "node1", loop, trace: new Tracer(loop), random: new RandomStreams(1), epochSeconds: 1234567890, programStartNs: 0 });
   let result: ScriptResult | undefined;
   runScript(machine, `cd /tmp\nprintf 'a\\nb\\nc\\nd\\ne\\nf\\ng\\nh\\n' > A\nprintf 'a\\nB\\nc\\nd\\ne\\nf\\ng2\\nh\\ni' > B\n${script}`, {
     timeoutNs: 60 * NS_PER_SECOND,

@@ -12,4 +12,7 @@ const test: Builtin = (shell, { name, args }) => {
   return 2;
 };
 
-export const conditionBuiltins: ReadonlyMap<string, Builtin> = new Map([["test", test], ["[", test]]);
+export const conditionBuiltins: ReadonlyMap<string, Builtin> = new Map([
+  ["test", test],
+  ["[", test],
+]);

@@ -2,7 +2,8 @@
  * Builtins that change what runs next: break, return, exit, eval, source, exec, trap, command, set, shopt.
  */
 
-import type { Running, SignalName } from "../../command.ts";
+import type { SignalName } from "../../command.ts";
+import { errorText } from "../../errno-text.ts";
 import { ALL_SIGNAL_NAMES, SIGNAL_NUMBERS } from "../../signals.ts";
 import { FunctionReturn, LoopExit, ShellExit } from "../control-flow.ts";
 import { formatFunction } from "../function-text.ts";
@@ -10,11 +11,33 @@ import { ignoreSignal } from "../jobs.ts";
 import { singleQuote } from "../quoting.ts";
 import { OPTION_LETTERS, type Shell } from "../shell.ts";
 import { type Builtin, findProgram, runFile, runWords } from "../simple-command.ts";
-import { errorText } from "../../errno-text.ts";
 import { builtinOptions, print, usage } from "./support.ts";
 import { listVariables } from "./variables.ts";
 
-const KEYWORDS = new Set(["if", "then", "else", "elif", "fi", "case", "esac", "for", "select", "while", "until", "do", "done", "in", "function", "time", "{", "}", "!", "[[", "]]", "coproc"]);
+const KEYWORDS = new Set([
+  "if",
+  "then",
+  "else",
+  "elif",
+  "fi",
+  "case",
+  "esac",
+  "for",
+  "select",
+  "while",
+  "until",
+  "do",
+  "done",
+  "in",
+  "function",
+  "time",
+  "{",
+  "}",
+  "!",
+  "[[",
+  "]]",
+  "coproc",
+]);
 /** Signals whose default action ends a shell: an EXIT trap runs before it does. */
 const DEADLY: readonly SignalName[] = ["HUP", "INT", "TERM", "QUIT", "ALRM", "USR1", "USR2"];
 
@@ -69,7 +92,11 @@ const evalBuiltin: Builtin = function* (shell, { args }) {
   if (words.length === 0) return 0;
   shell.traceDepth++;
   try {
-    return yield* shell.engine.runText(shell, words.join(" "), { name: shell.unit?.name ?? shell.name, firstLine: shell.line, problemPrefix: `${shell.name}: eval` });
+    return yield* shell.engine.runText(shell, words.join(" "), {
+      name: shell.unit?.name ?? shell.name,
+      firstLine: shell.line,
+      problemPrefix: `${shell.name}: eval`,
+    });
   } finally {
     shell.traceDepth--;
   }
@@ -83,12 +110,23 @@ const source: Builtin = function* (shell, { name, args }) {
     return usage(shell, name);
   }
   const { files } = shell.machine;
-  const inPath = asked.includes("/") ? undefined : (shell.readText("PATH") ?? "").split(":").map((directory) => shell.path(`${directory}/${asked}`)).find((path) => files.status(path)?.type === "file");
+  const inPath = asked.includes("/")
+    ? undefined
+    : (shell.readText("PATH") ?? "")
+        .split(":")
+        .map((directory) => shell.path(`${directory}/${asked}`))
+        .find((path) => files.status(path)?.type === "file");
   const path = inPath ?? shell.path(asked);
   const status = files.status(path);
   if (status === undefined || status.type === "directory") {
     const text = errorText(status === undefined ? "ENOENT" : "EISDIR");
-    shell.complain(shell.dialect === "dash" ? `${name}: cannot open ${asked}: No such file` : status === undefined ? `${asked}: ${text}` : `${name}: ${asked}: is a directory`);
+    shell.complain(
+      shell.dialect === "dash"
+        ? `${name}: cannot open ${asked}: No such file`
+        : status === undefined
+          ? `${asked}: ${text}`
+          : `${name}: ${asked}: is a directory`,
+    );
     if (shell.dialect === "dash") throw new ShellExit(2);
     return 1;
   }
@@ -127,7 +165,13 @@ const exec: Builtin = function* (shell, { name, args, saved }) {
     throw new ShellExit(program.status);
   }
   const shown = values.get("a");
-  const status = yield* runFile(shell, { argv: rest, prefix: [], inPlace: true, ...(letters.has("c") ? { env: new Map<string, string>() } : {}), ...(shown === undefined ? {} : { shownName: shown }) });
+  const status = yield* runFile(shell, {
+    argv: rest,
+    prefix: [],
+    inPlace: true,
+    ...(letters.has("c") ? { env: new Map<string, string>() } : {}),
+    ...(shown === undefined ? {} : { shownName: shown }),
+  });
   shell.traps.clear();
   throw new ShellExit(status);
 };
@@ -223,7 +267,9 @@ export function signalTable(): string {
 
 const setBuiltin: Builtin = (shell, { name, args }) => {
   if (args.length === 0) return print(shell, name, listVariables(shell));
-  const names = [...new Set([...Object.values(OPTION_LETTERS), "emacs", "vi", "history", "ignoreeof", "interactive-comments", "nolog", "pipefail", "posix"])].filter((one) => !["onecmd-"].includes(one)).sort();
+  const names = [...new Set([...Object.values(OPTION_LETTERS), "emacs", "vi", "history", "ignoreeof", "interactive-comments", "nolog", "pipefail", "posix"])]
+    .filter((one) => !["onecmd-"].includes(one))
+    .sort();
   let i = 0;
   for (; i < args.length; i++) {
     const word = args[i] as string;
@@ -237,7 +283,9 @@ const setBuiltin: Builtin = (shell, { name, args }) => {
       if (letter === "o") {
         const option = args[i + 1];
         if (option === undefined || /^[-+]/.test(option)) {
-          const lines = names.map((one) => (isOn ? `${one.padEnd(15)}\t${shell.options.has(one) ? "on" : "off"}\n` : `set ${shell.options.has(one) ? "-" : "+"}o ${one}\n`));
+          const lines = names.map((one) =>
+            isOn ? `${one.padEnd(15)}\t${shell.options.has(one) ? "on" : "off"}\n` : `set ${shell.options.has(one) ? "-" : "+"}o ${one}\n`,
+          );
           print(shell, name, lines.join(""));
           continue;
         }
@@ -323,9 +371,14 @@ const type: Builtin = (shell, { name, args }) => {
   const { letters, rest } = options;
   let status = 0;
   for (const word of rest) {
-    const found = letters.has("P") ? filesNamed(shell, word).slice(0, 1).map((path) => ({ kind: "file", text: path, path }))[0] : kindOf(shell, word);
+    const found = letters.has("P")
+      ? filesNamed(shell, word)
+          .slice(0, 1)
+          .map((path) => ({ kind: "file", text: path, path }))[0]
+      : kindOf(shell, word);
     if (found === undefined) {
-      if (!letters.has("t") && !letters.has("p") && !letters.has("P")) shell.dialect === "dash" ? print(shell, name, `${word}: not found\n`) : shell.complain(`${name}: ${word}: not found`);
+      if (!letters.has("t") && !letters.has("p") && !letters.has("P"))
+        shell.dialect === "dash" ? print(shell, name, `${word}: not found\n`) : shell.complain(`${name}: ${word}: not found`);
       status = shell.dialect === "dash" ? 127 : 1;
     } else if (letters.has("t")) print(shell, name, `${found.kind}\n`);
     else if (letters.has("p") || letters.has("P")) print(shell, name, found.path === undefined ? "" : `${found.path}\n`);
@@ -361,12 +414,23 @@ const builtin: Builtin = function* (shell, { args }) {
   return args.length === 0 ? 0 : yield* runWords(shell, args, { functions: true, files: true });
 };
 
-function* succeed(): Running<number> {
-  return 0;
-}
-
 export const controlBuiltins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
-  [":", () => 0], ["true", () => 0], ["false", () => 1], ["break", loopExit], ["continue", loopExit], ["return", returnBuiltin], ["exit", exit],
-  ["eval", evalBuiltin], ["source", source], [".", source], ["exec", exec], ["trap", trap], ["set", setBuiltin], ["shopt", shopt],
-  ["type", type], ["command", command], ["builtin", builtin], ["enable", succeed],
+  [":", () => 0],
+  ["true", () => 0],
+  ["false", () => 1],
+  ["break", loopExit],
+  ["continue", loopExit],
+  ["return", returnBuiltin],
+  ["exit", exit],
+  ["eval", evalBuiltin],
+  ["source", source],
+  [".", source],
+  ["exec", exec],
+  ["trap", trap],
+  ["set", setBuiltin],
+  ["shopt", shopt],
+  ["type", type],
+  ["command", command],
+  ["builtin", builtin],
+  ["enable", () => 0],
 ]);

@@ -50,26 +50,17 @@ const pwd: Builtin = (shell, { name, args }) => {
   return print(shell, name, `${options.letters.has("P") ? (shell.machine.files.realPath(shell.cwd) ?? shell.cwd) : shell.cwd}\n`);
 };
 
-/** The directory stack below the current one. */
-const stacks = new WeakMap<object, string[]>();
-
-function stackOf(shell: Shell): string[] {
-  let stack = stacks.get(shell);
-  if (stack === undefined) stacks.set(shell, (stack = []));
-  return stack;
-}
-
 function shortHome(shell: Shell, path: string): string {
   const home = shell.readText("HOME");
   return home !== undefined && home !== "/" && (path === home || path.startsWith(`${home}/`)) ? `~${path.slice(home.length)}` : path;
 }
 
 function printStack(shell: Shell, name: string): number {
-  return print(shell, name, `${[shell.cwd, ...stackOf(shell)].map((path) => shortHome(shell, path)).join(" ")}\n`);
+  return print(shell, name, `${[shell.cwd, ...shell.directoryStack].map((path) => shortHome(shell, path)).join(" ")}\n`);
 }
 
 const pushd: Builtin = (shell, { name, args }) => {
-  const stack = stackOf(shell);
+  const stack = shell.directoryStack;
   const target = args[0] ?? stack[0];
   if (target === undefined) {
     shell.complain(`${name}: no other directory`);
@@ -87,7 +78,7 @@ const pushd: Builtin = (shell, { name, args }) => {
 };
 
 const popd: Builtin = (shell, { name }) => {
-  const target = stackOf(shell).shift();
+  const target = shell.directoryStack.shift();
   if (target === undefined) {
     shell.complain(`${name}: directory stack empty`);
     return 1;
@@ -106,7 +97,11 @@ const umask: Builtin = (shell, { name, args }) => {
       const bits = (~shell.umask >> (6 - 3 * i)) & 7;
       return `${who}=${bits & 4 ? "r" : ""}${bits & 2 ? "w" : ""}${bits & 1 ? "x" : ""}`;
     });
-    return print(shell, name, options.letters.has("S") ? `${symbolic.join(",")}\n` : `${options.letters.has("p") ? "umask " : ""}${shell.umask.toString(8).padStart(4, "0")}\n`);
+    return print(
+      shell,
+      name,
+      options.letters.has("S") ? `${symbolic.join(",")}\n` : `${options.letters.has("p") ? "umask " : ""}${shell.umask.toString(8).padStart(4, "0")}\n`,
+    );
   }
   if (/^[0-7]+$/.test(mode) && Number.parseInt(mode, 8) <= 0o777) {
     shell.umask = Number.parseInt(mode, 8);
@@ -118,10 +113,23 @@ const umask: Builtin = (shell, { name, args }) => {
 
 /** Letter, words of `ulimit -a`, unit, value, in its order. */
 const LIMITS: readonly (readonly [string, string, string, string])[] = [
-  ["R", "real-time non-blocking time", "microseconds, ", "unlimited"], ["c", "core file size", "blocks, ", "0"], ["d", "data seg size", "kbytes, ", "unlimited"], ["e", "scheduling priority", "", "0"],
-  ["f", "file size", "blocks, ", "unlimited"], ["i", "pending signals", "", "3970"], ["l", "max locked memory", "kbytes, ", "8192"], ["m", "max memory size", "kbytes, ", "unlimited"],
-  ["n", "open files", "", "1024"], ["p", "pipe size", "512 bytes, ", "8"], ["q", "POSIX message queues", "bytes, ", "819200"], ["r", "real-time priority", "", "0"],
-  ["s", "stack size", "kbytes, ", "8192"], ["t", "cpu time", "seconds, ", "unlimited"], ["u", "max user processes", "", "3970"], ["v", "virtual memory", "kbytes, ", "unlimited"], ["x", "file locks", "", "unlimited"],
+  ["R", "real-time non-blocking time", "microseconds, ", "unlimited"],
+  ["c", "core file size", "blocks, ", "0"],
+  ["d", "data seg size", "kbytes, ", "unlimited"],
+  ["e", "scheduling priority", "", "0"],
+  ["f", "file size", "blocks, ", "unlimited"],
+  ["i", "pending signals", "", "3970"],
+  ["l", "max locked memory", "kbytes, ", "8192"],
+  ["m", "max memory size", "kbytes, ", "unlimited"],
+  ["n", "open files", "", "1024"],
+  ["p", "pipe size", "512 bytes, ", "8"],
+  ["q", "POSIX message queues", "bytes, ", "819200"],
+  ["r", "real-time priority", "", "0"],
+  ["s", "stack size", "kbytes, ", "8192"],
+  ["t", "cpu time", "seconds, ", "unlimited"],
+  ["u", "max user processes", "", "3970"],
+  ["v", "virtual memory", "kbytes, ", "unlimited"],
+  ["x", "file locks", "", "unlimited"],
 ];
 /** Values that scripts have set: they are shown, nothing is limited by them. */
 const ulimits = new WeakMap<object, Map<string, string>>();
@@ -129,14 +137,13 @@ const ulimits = new WeakMap<object, Map<string, string>>();
 const ulimit: Builtin = (shell, { name, args }) => {
   const options = builtinOptions(shell, name, args, "SHacdefilmnpqrstuvxPRT");
   if (typeof options === "number") return options;
-  let set = ulimits.get(shell.budget);
-  if (set === undefined) ulimits.set(shell.budget, (set = new Map()));
-  const values = set;
-  const valueOf = (row: (typeof LIMITS)[number]): string => values.get(row[0]) ?? row[3];
+  const values = ulimits.get(shell.budget) ?? new Map<string, string>();
+  ulimits.set(shell.budget, values);
+  const shown = (row: (typeof LIMITS)[number]): string => values.get(row[0]) ?? row[3];
   if (options.letters.has("a")) {
     const lines = LIMITS.map((row) => {
       const unit = `(${row[2]}-${row[0]})`;
-      return `${row[1].padEnd(39 - unit.length)}${unit} ${valueOf(row)}\n`;
+      return `${row[1].padEnd(39 - unit.length)}${unit} ${shown(row)}\n`;
     });
     return print(shell, name, lines.join(""));
   }
@@ -145,7 +152,7 @@ const ulimit: Builtin = (shell, { name, args }) => {
   const row = LIMITS.find((one) => one[0] === letter);
   if (row === undefined) return 0;
   const [value] = options.rest;
-  if (value === undefined) return print(shell, name, `${valueOf(row)}\n`);
+  if (value === undefined) return print(shell, name, `${shown(row)}\n`);
   if (!/^(?:\d+|unlimited|hard|soft)$/.test(value)) {
     shell.complain(`${name}: ${value}: invalid number`);
     return 1;
@@ -179,7 +186,15 @@ const hash: Builtin = (shell, { name, args }) => {
 const alias: Builtin = (shell, { name, args }) => {
   const words = args.filter((arg) => arg !== "-p");
   const format = (key: string, value: string): string => `alias ${key}=${singleQuote(value)}\n`;
-  if (words.length === 0) return print(shell, name, [...shell.aliases].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([key, value]) => format(key, value)).join(""));
+  if (words.length === 0)
+    return print(
+      shell,
+      name,
+      [...shell.aliases]
+        .sort((a, b) => (a[0] < b[0] ? -1 : 1))
+        .map(([key, value]) => format(key, value))
+        .join(""),
+    );
   let status = 0;
   for (const word of words) {
     const equals = word.indexOf("=");
@@ -226,7 +241,24 @@ const unsupported: Builtin = (shell, { name }) => {
 };
 
 export const directoryBuiltins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
-  ["cd", cd], ["pwd", pwd], ["pushd", pushd], ["popd", popd], ["dirs", (shell, { name }) => printStack(shell, name)], ["umask", umask], ["ulimit", ulimit], ["hash", hash], ["alias", alias],
-  ["unalias", unalias], ["times", times], ["logout", logout], ["history", nothing], ["caller", caller], ["complete", nothing], ["compopt", unsupported], ["compgen", unsupported], ["bind", unsupported],
-  ["fc", unsupported], ["help", unsupported],
+  ["cd", cd],
+  ["pwd", pwd],
+  ["pushd", pushd],
+  ["popd", popd],
+  ["dirs", (shell, { name }) => printStack(shell, name)],
+  ["umask", umask],
+  ["ulimit", ulimit],
+  ["hash", hash],
+  ["alias", alias],
+  ["unalias", unalias],
+  ["times", times],
+  ["logout", logout],
+  ["history", nothing],
+  ["caller", caller],
+  ["complete", nothing],
+  ["compopt", unsupported],
+  ["compgen", unsupported],
+  ["bind", unsupported],
+  ["fc", unsupported],
+  ["help", unsupported],
 ]);

@@ -118,7 +118,10 @@ function lastField(rest: readonly Character[], isSeparator: (one: Character | un
   let end = rest.length;
   while (end > 0 && isBlank(rest[end - 1])) end--;
   if (end > 0 && isSeparator(rest[end - 1]) && !rest.slice(0, end - 1).some(isSeparator)) end--;
-  return rest.slice(0, end).map((one) => one.text).join("");
+  return rest
+    .slice(0, end)
+    .map((one) => one.text)
+    .join("");
 }
 
 const mapfile: Builtin = function* (shell, { name, args }) {
@@ -147,4 +150,8 @@ const mapfile: Builtin = function* (shell, { name, args }) {
   return 0;
 };
 
-export const inputBuiltins: ReadonlyMap<string, Builtin> = new Map([["read", read], ["mapfile", mapfile], ["readarray", mapfile]]);
+export const inputBuiltins: ReadonlyMap<string, Builtin> = new Map([
+  ["read", read],
+  ["mapfile", mapfile],
+  ["readarray", mapfile],
+]);

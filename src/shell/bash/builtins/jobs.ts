@@ -18,7 +18,8 @@ function stateOf(shell: Shell, job: Job): string {
   return status === 0 ? "Done" : `Exit ${status}`;
 }
 
-export function formatJob(shell: Shell, job: Job, withPid = false): string {
+/** One line of `jobs`. */
+export function jobBuiltinText(shell: Shell, job: Job, withPid = false): string {
   const list = shell.jobs;
   const mark = job === list.at(-1) ? "+" : job === list.at(-2) ? "-" : " ";
   const pid = withPid ? `${job.processes.at(-1)?.pid} ` : "";
@@ -46,7 +47,8 @@ const jobs: Builtin = (shell, { name, args }) => {
     const isRunning = isJobRunning(job);
     // A shell that is not interactive forgets jobs as they end.
     if (isRunning || shell.isInteractive) {
-      if (!(letters.has("r") && !isRunning) && !letters.has("s")) lines.push(letters.has("p") ? `${job.processes.at(-1)?.pid}\n` : formatJob(shell, job, letters.has("l")));
+      if (!(letters.has("r") && !isRunning) && !letters.has("s"))
+        lines.push(letters.has("p") ? `${job.processes.at(-1)?.pid}\n` : jobBuiltinText(shell, job, letters.has("l")));
     }
     if (!isRunning) job.isReported = true;
   }
@@ -81,7 +83,8 @@ const wait: Builtin = function* (shell, { name, args }) {
     else shell.complain(pid === undefined ? `${name}: ${spec}: no such job` : `${name}: pid ${spec} is not a child of this shell`);
     status = pid === undefined && !spec.startsWith("%") ? 1 : 127;
   }
-  if (letters.has("n")) return yield* waitForNext(shell, rest.length > 0 ? targets : shell.jobs.filter((job) => isJobRunning(job) || !job.isReported), options.values.get("p"));
+  if (letters.has("n"))
+    return yield* waitForNext(shell, rest.length > 0 ? targets : shell.jobs.filter((job) => isJobRunning(job) || !job.isReported), options.values.get("p"));
   if (rest.length === 0) {
     const all = [...shell.jobs];
     if (!(yield* waitForJobs(shell, () => !all.some(isJobRunning), all))) return interruptedStatus(shell);
@@ -226,4 +229,12 @@ const suspend: Builtin = (shell, { name }) => {
   return 1;
 };
 
-export const jobBuiltins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([["jobs", jobs], ["wait", wait], ["kill", kill], ["fg", foreground], ["bg", foreground], ["disown", disown], ["suspend", suspend]]);
+export const jobBuiltins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
+  ["jobs", jobs],
+  ["wait", wait],
+  ["kill", kill],
+  ["fg", foreground],
+  ["bg", foreground],
+  ["disown", disown],
+  ["suspend", suspend],
+]);

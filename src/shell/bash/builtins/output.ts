@@ -2,7 +2,7 @@
  * echo and printf.
  */
 
-import { formatTime } from "../../time-format.ts";
+import { formatMoment } from "../../commands/system/date.ts";
 import { formatPrintf } from "../printf-format.ts";
 import { unescapeEcho } from "../quoting.ts";
 import type { Shell } from "../shell.ts";
@@ -56,11 +56,14 @@ const printf: Builtin = (shell, { name, args }) => {
   const now = shell.machine.epochSeconds + Math.floor(shell.machine.host.loop.nowNs / 1e9);
   const result = formatPrintf(format, rest, {
     complain: (message) => shell.complain(`${name}: ${message}`),
-    formatTime: (pattern, seconds) => formatTime(pattern, seconds ?? now),
+    formatTime: (pattern, seconds) => formatMoment(pattern, { seconds: seconds ?? now, nanoseconds: 0 }),
     invalidConversion: (_directive, character) => `\`${character}': invalid format character`,
   });
   if (variable === undefined) return Math.max(print(shell, name, result.text), result.status);
   return shell.assignText(variable, result.text) ? result.status : 1;
 };
 
-export const outputBuiltins: ReadonlyMap<string, Builtin> = new Map([["echo", echo], ["printf", printf]]);
+export const outputBuiltins: ReadonlyMap<string, Builtin> = new Map([
+  ["echo", echo],
+  ["printf", printf],
+]);

@@ -121,7 +121,16 @@ function setAttributes(variable: Variable, read: Declaration): void {
 
 function printDeclarations(shell: Shell, command: string, on: ReadonlySet<string>, items: readonly (string | ReadyAssignment)[]): number {
   if (items.length === 0) {
-    const wanted = shell.variables.visible().filter(([, variable]) => (!on.has("x") || variable.isExported) && (!on.has("r") || variable.isReadonly) && (!on.has("a") || variable.list !== undefined) && (!on.has("A") || variable.table !== undefined) && (!on.has("i") || variable.isInteger));
+    const wanted = shell.variables
+      .visible()
+      .filter(
+        ([, variable]) =>
+          (!on.has("x") || variable.isExported) &&
+          (!on.has("r") || variable.isReadonly) &&
+          (!on.has("a") || variable.list !== undefined) &&
+          (!on.has("A") || variable.table !== undefined) &&
+          (!on.has("i") || variable.isInteger),
+      );
     if (command === "local") return print(shell, command, listVariables(shell, true));
     if (on.size === 0) return print(shell, command, listVariables(shell));
     return print(shell, command, wanted.map(([name, variable]) => `${formatDeclaration(name, variable)}\n`).join(""));
@@ -140,10 +149,13 @@ function printDeclarations(shell: Shell, command: string, on: ReadonlySet<string
 
 /** What `set` without arguments prints, or `local` inside a function. */
 export function listVariables(shell: Shell, isLocal = false): string {
-  const lines = shell.variables.visible().filter(([name]) => !isLocal || shell.variables.hasLocal(name)).flatMap(([name, variable]) => {
-    if (variable.list !== undefined || variable.table !== undefined) return [`${formatDeclaration(name, variable).replace(/^declare \S+ /, "")}\n`];
-    return variable.text === undefined ? [] : [`${name}=${assignQuote(variable.text)}\n`];
-  });
+  const lines = shell.variables
+    .visible()
+    .filter(([name]) => !isLocal || shell.variables.hasLocal(name))
+    .flatMap(([name, variable]) => {
+      if (variable.list !== undefined || variable.table !== undefined) return [`${formatDeclaration(name, variable).replace(/^declare \S+ /, "")}\n`];
+      return variable.text === undefined ? [] : [`${name}=${assignQuote(variable.text)}\n`];
+    });
   return lines.join("");
 }
 
@@ -165,7 +177,8 @@ const exportOrReadonly: Builtin = (shell, call) => {
   const { on, items } = read;
   if (items.length === 0) {
     const rows = shell.variables.visible().filter(([, variable]) => (isExport ? variable.isExported : variable.isReadonly));
-    const format = (name: string, variable: Variable): string => (shell.dialect === "dash" ? `${call.name} ${name}='${variable.text ?? ""}'` : formatDeclaration(name, variable));
+    const format = (name: string, variable: Variable): string =>
+      shell.dialect === "dash" ? `${call.name} ${name}='${variable.text ?? ""}'` : formatDeclaration(name, variable);
     return print(shell, call.name, rows.map(([name, variable]) => `${format(name, variable)}\n`).join(""));
   }
   if (on.has("f")) {
@@ -175,7 +188,11 @@ const exportOrReadonly: Builtin = (shell, call) => {
     return 1;
   }
   const attribute = isExport ? "x" : "r";
-  const asked: Declaration = { on: new Set(on.has("n") ? [] : [attribute, ...[...on].filter((letter) => letter === "a" || letter === "A")]), off: new Set(on.has("n") ? [attribute] : []), items };
+  const asked: Declaration = {
+    on: new Set(on.has("n") ? [] : [attribute, ...[...on].filter((letter) => letter === "a" || letter === "A")]),
+    off: new Set(on.has("n") ? [attribute] : []),
+    items,
+  };
   let status = 0;
   for (const item of items) {
     const assignment = typeof item === "string" ? undefined : item;
@@ -284,7 +301,8 @@ const getopts: Builtin = (shell, { name, args }) => {
   const following = isLast ? index + 1 : index;
   const place = shell.dialect === "dash" ? "" : `${shell.name}: `;
   if (found < 0) {
-    if (!isSilent && shell.readText("OPTERR") !== "0") shell.errorOutput(shell.dialect === "dash" ? `Illegal option -${letter}\n` : `${place}illegal option -- ${letter}\n`);
+    if (!isSilent && shell.readText("OPTERR") !== "0")
+      shell.errorOutput(shell.dialect === "dash" ? `Illegal option -${letter}\n` : `${place}illegal option -- ${letter}\n`);
     finish("?", isSilent ? letter : undefined, following, isLast ? 0 : at + 1);
     return 0;
   }
@@ -294,7 +312,8 @@ const getopts: Builtin = (shell, { name, args }) => {
   }
   const argument = isLast ? words[index++] : word.slice(at + 1);
   if (argument === undefined) {
-    if (!isSilent && shell.readText("OPTERR") !== "0") shell.errorOutput(shell.dialect === "dash" ? `No arg for -${letter} option\n` : `${place}option requires an argument -- ${letter}\n`);
+    if (!isSilent && shell.readText("OPTERR") !== "0")
+      shell.errorOutput(shell.dialect === "dash" ? `No arg for -${letter} option\n` : `${place}option requires an argument -- ${letter}\n`);
     finish(isSilent ? ":" : "?", isSilent ? letter : undefined, index, 0);
     return 0;
   }
@@ -303,7 +322,13 @@ const getopts: Builtin = (shell, { name, args }) => {
 };
 
 export const variableBuiltins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
-  ["declare", declare], ["typeset", declare], ["local", declare], ["export", exportOrReadonly], ["readonly", exportOrReadonly],
-  ["unset", unset], ["shift", shift], ["let", letBuiltin], ["getopts", getopts],
+  ["declare", declare],
+  ["typeset", declare],
+  ["local", declare],
+  ["export", exportOrReadonly],
+  ["readonly", exportOrReadonly],
+  ["unset", unset],
+  ["shift", shift],
+  ["let", letBuiltin],
+  ["getopts", getopts],
 ]);
-

@@ -13,8 +13,8 @@ import { type CurlConnection, CurlTransfer, type TransferResult, type TransferSi
 import { type CurlUrl, expandGlob, joinUrl, parseUrl } from "./urls.ts";
 import { formatWriteOut, type TransferReport } from "./write-out.ts";
 
-/** Loading the program: long enough for the peer to finish with an earlier connection, as on a real machine. */
-const STARTUP_NS = 5 * NS_PER_MS;
+/** curl loads many libraries: it is slower to start than other programs. */
+const STARTUP_NS = 20 * NS_PER_MS;
 const CLOSE_DELAY_NS = 500 * NS_PER_US;
 const RETRY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 

@@ -295,6 +295,26 @@ describe("retransmission", () => {
     expect(net.loop.nowNs - start).toBeLessThan(20 * MS);
   });
 
+  test("small segments and the FIN behind them come back as one", () => {
+    let isLost = false;
+    const { net, client, server } = pair({ fate: () => (isLost ? [] : [50_000]) });
+    net.runFor(MS);
+    isLost = true;
+    for (const size of [5, 7]) {
+      client.socket?.send(bytes(size));
+      net.runFor(MS);
+    }
+    client.socket?.shutdownWrite();
+    net.runFor(300 * MS);
+    isLost = false;
+    net.runFor(SECOND);
+    const whole = net.sent.flatMap(({ packet }) => (packet.payload instanceof TcpSegment && packet.payload.payload.length === 12 ? [flagText(packet.payload.flags)] : []));
+    expect(whole.length).toBeGreaterThan(0);
+    expect(whole.every((flags) => flags.includes("F"))).toBe(true);
+    expect(concatBytes(server.received).length).toBe(12);
+    expect(server.events).toContain("end");
+  });
+
   test("a black hole for big segments: the reordering timer brings one back, then the timeout", () => {
     const { net, client } = pair({ fate: (packet) => (packet.lengthBytes > 1400 ? [] : [50_000]) });
     net.runFor(MS);

@@ -26,28 +26,75 @@ test.each<Case>([
   { what: "one that is redirected does not", script: "sleep 2 > /dev/null 2>&1 & echo hi", exit: 0, stdout: "hi\n", seconds: 0 },
   { what: "background processes run at the same time", script: "sleep 1 & sleep 2 & sleep 3 & wait; echo done", exit: 0, stdout: "done\n", seconds: 3 },
   { what: "wait gives the status of the job", script: "(sleep 1; exit 7) & wait $!; echo $?", exit: 0, stdout: "7\n", seconds: 1 },
-  { what: "wait -n ends with the first", script: "sleep 5 > /dev/null 2>&1 & (sleep 1; exit 3) & wait -n; echo $?; kill %1", exit: 0, stdout: "3\n", seconds: 1 },
+  {
+    what: "wait -n ends with the first",
+    script: "sleep 5 > /dev/null 2>&1 & (sleep 1; exit 3) & wait -n; echo $?; kill %1",
+    exit: 0,
+    stdout: "3\n",
+    seconds: 1,
+  },
   { what: "kill ends a sleeper at once", script: "sleep 100 & kill $!; wait $!; echo $?", exit: 0, stdout: "143\n", seconds: 0 },
   { what: "kill -9 of the shell itself", script: "echo a; kill -9 $$; echo b", exit: -9, stdout: "a\n", seconds: 0 },
   { what: "SIGTERM of the shell itself", script: "kill $$; echo b", exit: -15, stdout: "", seconds: 0 },
-  { what: "a trap runs when the foreground command has ended", script: "trap 'echo trapped' TERM; (sleep 1; kill $$) & sleep 3; echo after", exit: 0, stdout: "trapped\nafter\n", seconds: 3 },
-  { what: "a trap interrupts wait", script: "trap 'echo trapped' USR1; sleep 5 > /dev/null 2>&1 & p=$!; (sleep 1; kill -USR1 $$) & wait $p; echo $?; kill $p", exit: 0, stdout: "trapped\n138\n", seconds: 1 },
-  { what: "an EXIT trap runs when a signal ends the shell", script: "trap 'echo bye' EXIT; (sleep 1; kill $$) & sleep 9 > /dev/null 2>&1; echo no", exit: -15, stdout: "bye\n", seconds: 1 },
+  {
+    what: "a trap runs when the foreground command has ended",
+    script: "trap 'echo trapped' TERM; (sleep 1; kill $$) & sleep 3; echo after",
+    exit: 0,
+    stdout: "trapped\nafter\n",
+    seconds: 3,
+  },
+  {
+    what: "a trap interrupts wait",
+    script: "trap 'echo trapped' USR1; sleep 5 > /dev/null 2>&1 & p=$!; (sleep 1; kill -USR1 $$) & wait $p; echo $?; kill $p",
+    exit: 0,
+    stdout: "trapped\n138\n",
+    seconds: 1,
+  },
+  {
+    what: "an EXIT trap runs when a signal ends the shell",
+    script: "trap 'echo bye' EXIT; (sleep 1; kill $$) & sleep 9 > /dev/null 2>&1; echo no",
+    exit: -15,
+    stdout: "bye\n",
+    seconds: 1,
+  },
   { what: "the time is over", script: "echo a; sleep 10; echo b", timeoutSeconds: 4, exit: 124, stdout: "a\n", seconds: 4 },
   { what: "timeout ends a command and what it started", script: "timeout 2 bash -c 'sleep 50; echo no'; echo $?", exit: 0, stdout: "124\n", seconds: 2 },
   { what: "SIGPIPE ends an endless writer", script: "yes | head -n 2; echo ${PIPESTATUS[0]}", exit: 0, stdout: "y\ny\n141\n", seconds: 0 },
-  { what: "a pipeline streams", script: "(echo a; sleep 1; echo b) | while read x; do echo \"$x $SECONDS\"; done", exit: 0, stdout: "a 0\nb 1\n", seconds: 1 },
+  { what: "a pipeline streams", script: '(echo a; sleep 1; echo b) | while read x; do echo "$x $SECONDS"; done', exit: 0, stdout: "a 0\nb 1\n", seconds: 1 },
   { what: "read -t gives up", script: "sleep 5 | { read -t 2 x; echo $?; }", exit: 0, stdout: "142\n", seconds: 5 },
-  { what: "jobs and kill %1", script: "sleep 9 & jobs; kill %1; wait; jobs; echo end", exit: 0, stdout: "[1]+  Running                 sleep 9 &\nend\n", seconds: 0 },
+  {
+    what: "jobs and kill %1",
+    script: "sleep 9 & jobs; kill %1; wait; jobs; echo end",
+    exit: 0,
+    stdout: "[1]+  Running                 sleep 9 &\nend\n",
+    seconds: 0,
+  },
   { what: "stop and continue", script: "sleep 1 & kill -STOP $!; sleep 3; kill -CONT $!; wait $!; echo $SECONDS", exit: 0, stdout: "3\n", seconds: 3 },
-  { what: "time shows simulated time", script: "{ time sleep 61.25; } 2>&1", exit: 0, stdout: "\nreal\t1m1.250s\nuser\t0m0.000s\nsys\t0m0.000s\n", seconds: 61.25 },
-  { what: "a child of a killed shell goes on", script: "bash -c 'sleep 2; echo no; :' & sleep 1; kill $!; wait $!; echo $?", exit: 0, stdout: "143\n", seconds: 2 },
+  {
+    what: "time shows simulated time",
+    script: "{ time sleep 61.25; } 2>&1",
+    exit: 0,
+    stdout: "\nreal\t1m1.250s\nuser\t0m0.000s\nsys\t0m0.000s\n",
+    seconds: 61.25,
+  },
+  {
+    what: "a child of a killed shell goes on",
+    script: "bash -c 'sleep 2; echo no; :' & sleep 1; kill $!; wait $!; echo $?",
+    exit: 0,
+    stdout: "143\n",
+    seconds: 2,
+  },
 ])("$what", checkCase);
 
 test("limits end a script with an error that names host, line and limit", () => {
   const check = (script: string, limit: string, line: number): void => {
     const result = runToEnd(makeShellWorld({ stepsAtOneTimeMax: 20_000, processesMax: 100, outputMax: 10_000 }), script);
-    expect({ script, limit: result?.limitError?.limit, host: result?.limitError?.host, line: result?.limitError?.line }).toEqual({ script, limit, host: "node", line });
+    expect({ script, limit: result?.limitError?.limit, host: result?.limitError?.host, line: result?.limitError?.line }).toEqual({
+      script,
+      limit,
+      host: "node",
+      line,
+    });
   };
   check("echo\nwhile true; do :; done", "stepsAtOneTimeMax", 2);
   check("for ((;;)); do sleep 0; done", "stepsAtOneTimeMax", 1);
@@ -88,7 +135,10 @@ test("a crash ends everything without a word", () => {
 test("files outside the writable places are read-only once a script has run", () => {
   const world = makeShellWorld();
   world.machine.files.write("/etc/motd", "welcome\n");
-  const result = runToEnd(world, "cat /etc/motd; echo x > /etc/motd; echo x > /usr/x; echo x > /tmp/x; echo 7 > /proc/sys/net/ipv4/nosuch; echo junk > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/net/arp");
+  const result = runToEnd(
+    world,
+    "cat /etc/motd; echo x > /etc/motd; echo x > /usr/x; echo x > /tmp/x; echo 7 > /proc/sys/net/ipv4/nosuch; echo junk > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/net/arp",
+  );
   expect(result?.stdout).toBe("welcome\n");
   expect(result?.stderr).toBe(
     "/bin/bash: line 1: /etc/motd: Read-only file system\n/bin/bash: line 1: /usr/x: Read-only file system\n/bin/bash: line 1: /proc/sys/net/ipv4/nosuch: No such file or directory\n" +
