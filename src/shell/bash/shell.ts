@@ -141,6 +141,8 @@ export class Shell {
   pipeStatus: readonly number[] = [0];
   /** $$ */
   mainPid: number;
+  /** $PPID, the same in subshells. */
+  readonly mainParentPid: number;
   jobs: Job[] = [];
   traps = new Map<string, string>();
   /** Signals that came and whose traps have not run. */
@@ -173,6 +175,8 @@ export class Shell {
   dyingOf: SignalName | undefined;
   /** The command that runs, for messages about its death. */
   runningNode: { readonly pos: number; readonly end: number } | undefined;
+  /** $_: the last word of the command before. */
+  lastArgument: string;
   /** What -c gave. */
   executionString: string | undefined;
 
@@ -189,6 +193,8 @@ export class Shell {
     this.name = parts.name;
     this.dialect = parts.dialect ?? "bash";
     this.mainPid = parts.process.pid;
+    this.mainParentPid = parts.process.parentPid;
+    this.lastArgument = parts.env.get("_") ?? parts.name;
     this.startedAtNs = this.machine.host.loop.nowNs;
     for (const [name, value] of parts.env) if (isName(name)) this.export(name, value);
     this.assignText("IFS", " \t\n");
@@ -461,6 +467,8 @@ export class Shell {
         return this.dialect === "dash" ? undefined : String(this.secondsBase + Math.floor((loop.nowNs - this.startedAtNs) / 1e9));
       case "LINENO":
         return String(this.line);
+      case "_":
+        return this.lastArgument;
       case "BASHPID":
         return String(this.process.pid);
       case "EPOCHSECONDS":
@@ -468,7 +476,7 @@ export class Shell {
       case "EPOCHREALTIME":
         return `${this.machine.epochSeconds + Math.floor(loop.nowNs / 1e9)}.${String(Math.floor(loop.nowNs / 1e3) % 1e6).padStart(6, "0")}`;
       case "PPID":
-        return String(this.process.parentPid);
+        return String(this.mainParentPid);
       case "UID":
       case "EUID":
         return "0";

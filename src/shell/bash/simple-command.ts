@@ -128,6 +128,7 @@ function* runExpanded(shell: Shell, node: Command, inPlace: boolean): Running<nu
     inPlace: inPlace && node.redirects.length === 0 && shell.traps.size === 0,
     takesOver: inPlace && shell.isSubshell,
   });
+  shell.lastArgument = words.at(-1) ?? "";
   if (shell.afterCommand.length > 0) yield* finishSubstitutions(shell);
   return status;
 }
@@ -152,6 +153,7 @@ function* runAssignments(shell: Shell, assignments: readonly Assignment[], redir
     // Assigning to a read-only variable ends a non-interactive shell's input.
     if (!assignValue(shell, ready)) throw new ExpansionFailure(shell.dialect === "dash" ? 2 : 1);
   }
+  shell.lastArgument = "";
   const saved = yield* applyRedirections(shell, redirects);
   if (saved === undefined) return shell.redirectionFailure;
   saved.undo();

@@ -142,8 +142,8 @@ const ulimit: Builtin = (shell, { name, args }) => {
   const shown = (row: (typeof LIMITS)[number]): string => values.get(row[0]) ?? row[3];
   if (options.letters.has("a")) {
     const lines = LIMITS.map((row) => {
-      const unit = `(${row[2]}-${row[0]})`;
-      return `${row[1].padEnd(39 - unit.length)}${unit} ${shown(row)}\n`;
+      const unit = `(${row[2]}-${row[0]}) `;
+      return `${row[1].padEnd(20)} ${unit.padStart(20)}${shown(row)}\n`;
     });
     return print(shell, name, lines.join(""));
   }

@@ -4,6 +4,7 @@
 
 import { ArithmeticError } from "../arithmetic.ts";
 import { assignElements, type ReadyAssignment } from "../assignments.ts";
+import { ShellExit } from "../control-flow.ts";
 import { formatFunction } from "../function-text.ts";
 import { formatDeclaration } from "../parameter-transform.ts";
 import { assignQuote } from "../quoting.ts";
@@ -45,7 +46,8 @@ const declare: Builtin = (shell, call) => {
   const isLocal = call.name === "local";
   if (isLocal && shell.calls.length === 0) {
     shell.complain(shell.dialect === "dash" ? "local: not in a function" : "local: can only be used in a function");
-    return shell.dialect === "dash" ? 2 : 1;
+    if (shell.dialect === "dash") throw new ShellExit(2);
+    return 1;
   }
   const read = readDeclaration(shell, call, "aAfFgiIlnprtux");
   if (typeof read === "number") return read;
@@ -147,16 +149,36 @@ function printDeclarations(shell: Shell, command: string, on: ReadonlySet<string
   return status;
 }
 
+/** Variables that bash always has; `set` shows them. */
+const MADE_WHEN_READ = (
+  "BASH BASHOPTS BASH_ALIASES BASH_ARGC BASH_ARGV BASH_CMDS BASH_EXECUTION_STRING BASH_LINENO BASH_SOURCE BASH_VERSINFO BASH_VERSION DIRSTACK EUID GROUPS HOSTNAME HOSTTYPE MACHTYPE OSTYPE PIPESTATUS PPID " +
+  "SHELL SHELLOPTS UID _"
+).split(" ");
+const EMPTY_LISTS = new Set(["BASH_ALIASES", "BASH_ARGC", "BASH_ARGV", "BASH_CMDS", "BASH_LINENO", "BASH_SOURCE", "DIRSTACK", "GROUPS"]);
+
+function formatMade(shell: Shell, name: string): string {
+  if (EMPTY_LISTS.has(name)) return `${name}=()`;
+  const list = shell.readDynamicList(name);
+  if (list !== undefined) return `${name}=(${list.map((text, i) => `[${i}]="${text}"`).join(" ")})`;
+  return `${name}=${assignQuote(name === "SHELL" ? "/bin/bash" : (shell.readDynamic(name) ?? ""))}`;
+}
+
 /** What `set` without arguments prints, or `local` inside a function. */
 export function listVariables(shell: Shell, isLocal = false): string {
-  const lines = shell.variables
+  const rows = shell.variables
     .visible()
     .filter(([name]) => !isLocal || shell.variables.hasLocal(name))
-    .flatMap(([name, variable]) => {
-      if (variable.list !== undefined || variable.table !== undefined) return [`${formatDeclaration(name, variable).replace(/^declare \S+ /, "")}\n`];
-      return variable.text === undefined ? [] : [`${name}=${assignQuote(variable.text)}\n`];
+    .flatMap(([name, variable]): (readonly [string, string])[] => {
+      if (variable.list !== undefined || variable.table !== undefined) return [[name, formatDeclaration(name, variable).replace(/^declare \S+ /, "")]];
+      return variable.text === undefined ? [] : [[name, `${name}=${assignQuote(variable.text)}`]];
     });
-  return lines.join("");
+  if (isLocal || shell.dialect === "dash") return rows.map(([, text]) => `${text}\n`).join("");
+  const known = new Set(rows.map(([name]) => name));
+  for (const name of MADE_WHEN_READ) if (!known.has(name)) rows.push([name, formatMade(shell, name)]);
+  return rows
+    .sort((a, b) => (a[0] < b[0] ? -1 : 1))
+    .map(([, text]) => `${text}\n`)
+    .join("");
 }
 
 function declareFunctions(shell: Shell, command: string, on: ReadonlySet<string>, items: readonly (string | ReadyAssignment)[]): number {
