@@ -53,7 +53,16 @@ export interface CommandContext {
    * Runs another command as a child and waits for it (timeout, xargs, watch, env, nohup). Output goes to this command's unless given.
    * 127 and 126 without a word when there is no such command or it cannot be executed: the caller has its own words for that.
    */
-  spawn(argv: readonly string[], options?: { readonly stdin?: InputStream; readonly stdout?: OutputStream; readonly stderr?: OutputStream; readonly env?: ReadonlyMap<string, string>; readonly onStart?: (child: Process) => void }): Running<number>;
+  spawn(
+    argv: readonly string[],
+    options?: {
+      readonly stdin?: InputStream;
+      readonly stdout?: OutputStream;
+      readonly stderr?: OutputStream;
+      readonly env?: ReadonlyMap<string, string>;
+      readonly onStart?: (child: Process) => void;
+    },
+  ): Running<number>;
   /** Called instead of dying when the signal comes; the command then ends by itself. */
   onSignal(signal: SignalName, handler: () => void): void;
   /** Called when the command ends in whatever way: closes sockets, removes taps. */

@@ -134,5 +134,12 @@ export function createLinuxMachine(options: LinuxMachineOptions): LvsMachine {
   const ipvs = new IpVirtualServer(host);
   const iptables = new IptablesTables(host, host.conntrack);
   ipvs.load();
-  return new LvsMachine({ host, ipvs, iptables, epochSeconds: options.epochSeconds, ...(options.limits === undefined ? {} : { limits: options.limits }), ...(options.programStartNs === undefined ? {} : { programStartNs: options.programStartNs }) });
+  return new LvsMachine({
+    host,
+    ipvs,
+    iptables,
+    epochSeconds: options.epochSeconds,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.programStartNs === undefined ? {} : { programStartNs: options.programStartNs }),
+  });
 }

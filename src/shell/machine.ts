@@ -3,8 +3,8 @@
  */
 
 import type { Host } from "../host/host.ts";
-import type { Ipvs } from "../ipvs/ipvs.ts";
 import type { Iptables } from "../host/netfilter/iptables.ts";
+import type { Ipvs } from "../ipvs/ipvs.ts";
 import type { Command } from "./command.ts";
 import type { FileSystem } from "./file-system.ts";
 import type { ProcessTable } from "./process.ts";

@@ -29,7 +29,8 @@ function protocolName(protocol: number): string {
 }
 
 function formatTable(host: Host, ipvs: Ipvs): string {
-  const titles = "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n";
+  const titles =
+    "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n";
   return titles + ipvs.services.map((service) => formatService(host, service) + service.dests.map(formatDest).join("")).join("");
 }
 
@@ -49,7 +50,9 @@ function formatDest(dest: DestView): string {
 }
 
 function formatConnections(host: Host, ipvs: Ipvs, withOrigin: boolean): string {
-  const title = withOrigin ? "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n" : "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n";
+  const title = withOrigin
+    ? "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n"
+    : "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n";
   const rows = ipvs.connections.map((c) => {
     const ends = `${hex(c.clientAddress, 8)} ${hex(c.clientPort, 4)} ${hex(c.virtualAddress, 8)} ${hex(c.virtualPort, 4)} ${hex(c.destAddress, 8)} ${hex(c.destPort, 4)}`;
     const seconds = String(Math.max(0, Math.floor((c.expiresAtNs - host.loop.nowNs) / NS_PER_SECOND))).padStart(7);

@@ -53,7 +53,11 @@ export class Regex {
 export type RegexSyntax = "basic" | "extended" | "fixed" | "perl";
 
 /** Compiles; a string says what is wrong. */
-export function compileRegex(text: string, syntax: RegexSyntax, options: { readonly ignoreCase?: boolean; readonly isMultiline?: boolean } = {}): Regex | string {
+export function compileRegex(
+  text: string,
+  syntax: RegexSyntax,
+  options: { readonly ignoreCase?: boolean; readonly isMultiline?: boolean } = {},
+): Regex | string {
   if (text.length > EXPRESSION_CHARS_MAX) return "Regular expression too big";
   let flags = syntax === "perl" ? 0 : RE2JS.LONGEST_MATCH;
   if (options.ignoreCase === true) flags |= RE2JS.CASE_INSENSITIVE;

@@ -16,7 +16,15 @@ export interface ShellWorld {
 
 export function makeShellWorld(limits: Partial<ShellLimits> = {}): ShellWorld {
   const loop = new SimulationLoop();
-  const machine = createLinuxMachine({ name: "node", loop, trace: new Tracer(loop), random: new RandomStreams(1), epochSeconds: 1_767_225_600, programStartNs: 0, limits });
+  const machine = createLinuxMachine({
+    name: "node",
+    loop,
+    trace: new Tracer(loop),
+    random: new RandomStreams(1),
+    epochSeconds: 1_767_225_600,
+    programStartNs: 0,
+    limits,
+  });
   return { loop, machine };
 }
 

@@ -7,6 +7,7 @@ import { formatIpv4Address, parseIpv4Address } from "../../../src/base/ipv4-addr
 import { NS_PER_SECOND } from "../../../src/base/time.ts";
 import { isRouteError } from "../../../src/host/host.ts";
 import type { Route, RouteError } from "../../../src/host/route.ts";
+import { routeConnect } from "../../../src/host/route-connect.ts";
 import { addAddress, internetHost, type TestHost } from "../../helpers/internet-host.ts";
 
 function ip(text: string): number {
@@ -212,4 +213,14 @@ test("kept results follow routes, addresses and settings", () => {
   expect((host.routing.output({ dst: ip("8.8.8.8") }) as Route).mtu).toBe(1400);
   host.devices.setDown(host.eth("eth1"));
   expect(out()).toBe("ENETUNREACH");
+});
+
+test("a socket that connects looks its route up again from the address that it was given", () => {
+  const host = twoNets();
+  const any = { network: 0, prefixLength: 0 };
+  const rule = { priority: 100, tos: 0, mark: 0, markMask: 0, inputDevice: "", outputDevice: "", isInverted: false, table: 0 };
+  host.fib.addRule({ ...rule, from: { network: ip("10.0.0.0"), prefixLength: 24 }, to: any, action: "blackhole" });
+  expect(told(host.routing.output({ dst: ip("8.8.8.8") }))).toBe("unicast via 10.0.0.2 dev eth0 src 10.0.0.1");
+  expect(told(routeConnect(host.routing, { dst: ip("8.8.8.8") }))).toMatch(/^EINVAL/);
+  expect(told(routeConnect(host.routing, { dst: ip("10.0.1.7") }))).toBe("unicast dev eth1 src 10.0.1.1");
 });

@@ -54,6 +54,18 @@ describe("filter", () => {
     expect(bench.server.run("iptables -nvL INPUT").stdout).toContain("Chain INPUT (policy ACCEPT 1 packets, 84 bytes)");
   });
 
+  test("any change of a table forgets the counters of its policies, not those of its rules", () => {
+    const bench = new FirewallBench();
+    bench.server.run("iptables -A INPUT -p icmp");
+    const input = (): string[] => bench.server.run("iptables -nvL INPUT").stdout.match(/(?<=policy ACCEPT )\d+|^ +\d+(?= )/gm) ?? [];
+    bench.ping(bench.client, "192.168.5.2");
+    expect(input().map(Number)).toEqual([1, 1]);
+    bench.server.run("iptables -X");
+    expect(input().map(Number)).toEqual([1, 1]);
+    bench.server.run("iptables -A OUTPUT -p tcp");
+    expect(input().map(Number)).toEqual([0, 1]);
+  });
+
   test("a stateful firewall lets answers in and nothing else", () => {
     const bench = new FirewallBench();
     bench.listen(bench.server, 80);

@@ -18,6 +18,13 @@ function webLan() {
 const HANDSHAKE = ["1>2 S 0", "2>1 S. 0", "1>2 . 0"];
 
 describe("curl and the web server", () => {
+  test("a body that comes together with its head is answered at once", () => {
+    const { lan, client } = webLan();
+    const before = lan.loop.nowNs;
+    expect(lan.run(client, "curl -s -d x=1 http://10.0.0.2/").stdout).toBe("from srv\n");
+    expect(lan.loop.nowNs - before).toBeLessThan(SECOND);
+  });
+
   test("the frames of one page", () => {
     const { lan, client } = webLan();
     const result = lan.run(client, "curl -s http://10.0.0.2/");
@@ -174,6 +181,20 @@ describe("curl and the web server", () => {
 });
 
 describe("nc", () => {
+  test("a listener goes on listening while it serves its one peer: others wait in the queue of the kernel", () => {
+    const lan = new Lan();
+    const client = lan.machine("cli", 1);
+    const server = lan.machine("srv", 2);
+    lan.start(server, "nc -l -p 7000", { input: [[30 * SECOND, "late\n"]] });
+    lan.start(client, "nc 10.0.0.2 7000", { input: [[3 * SECOND, "x\n"]] });
+    lan.runFor(SECOND);
+    expect(server.host.tcp.listeners.map(({ localPort }) => localPort)).toEqual([7000]);
+    const second = lan.start(client, "nc 10.0.0.2 7000", { input: [[60 * SECOND, ""]] });
+    lan.runFor(SECOND);
+    expect(server.host.tcp.listeners.map(({ acceptQueueLength }) => acceptQueueLength)).toEqual([1]);
+    expect(second.exit).toBeUndefined();
+  });
+
   test.each([
     { line: "nc -v -z 10.0.0.2 80", exit: 0, stderr: "Connection to 10.0.0.2 80 port [tcp/http] succeeded!\n" },
     { line: "nc -nvz 10.0.0.2 80", exit: 0, stderr: "Connection to 10.0.0.2 80 port [tcp/*] succeeded!\n" },
