@@ -16,6 +16,7 @@ import { Dest } from "./dest.ts";
 import { Director, FTP_PORT, formatDestName, servicePortKey } from "./director.ts";
 import type { ConnectionView, DestSpec, DestView, Ipvs, IpvsStatistics, ServiceKey, ServiceSpec, ServiceView, SyncDaemonSpec } from "./ipvs.ts";
 import { registerSettings } from "./ipvs-sysctl.ts";
+import { ipvsMatcher } from "./packet-match.ts";
 import { PacketPath } from "./packet-path.ts";
 import { SCHEDULERS } from "./schedulers/registry.ts";
 import { type Scheduler, type SchedulerContext, schedulerContext } from "./schedulers/scheduler.ts";
@@ -54,6 +55,11 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     if (this.isLoaded) return;
     this.isLoaded = true;
     registerSettings(this.#director.host.sysctl, this.#director.settings, () => this.#defence.settingsChanged());
+  }
+
+  /** What -m ipvs of iptables asks about a packet. */
+  get matcher(): ReturnType<typeof ipvsMatcher> {
+    return ipvsMatcher(this.#director);
   }
 
   registerScheduler(scheduler: Scheduler): void {

@@ -134,6 +134,7 @@ export function createLinuxMachine(options: LinuxMachineOptions): LvsMachine {
   const ipvs = new IpVirtualServer(host);
   const iptables = new IptablesTables(host, host.conntrack);
   ipvs.load();
+  iptables.setIpvsMatcher(ipvs.matcher);
   return new LvsMachine({
     host,
     ipvs,
