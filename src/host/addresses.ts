@@ -118,6 +118,7 @@ export class InterfaceAddressTable implements AddressTable {
     if (left.length === 0) this.#owners.delete(address.address | 0);
     else this.#owners.set(address.address | 0, left);
     this.#removeRoutes(device, address, undefined);
+    this.#host.conntrack.forgetMasqueraded(device.index, address.address);
     this.#changed("remove", device, address);
   }
 

@@ -319,6 +319,7 @@ export class NetDeviceTable implements DeviceTable {
     host.multicast.deviceDown(device);
     host.fib.deviceDown(device, "down");
     host.neighbours.deviceDown(device, false);
+    host.conntrack.forgetMasqueraded(device.index);
   }
 
   setMtu(device: NetDevice, mtu: number): Errno | undefined {

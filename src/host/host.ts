@@ -552,4 +552,6 @@ export interface ConntrackTable {
   /** Changes the reply tuple of an unconfirmed entry (IPVS with vs.conntrack=1). */
   alterReply(entry: ConntrackEntry, reply: ConntrackEntry["reply"]): void;
   remove(entry: ConntrackEntry): void;
+  /** A device went down, or one of its addresses was removed: connections masqueraded by it are forgotten. */
+  forgetMasqueraded(deviceIndex: number, address?: number): void;
 }

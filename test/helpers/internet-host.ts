@@ -83,6 +83,7 @@ export function internetHost(interfaces: Readonly<Record<string, TestInterface>>
       receive: (_: NetDevice, frame: EthernetFrame) => void arpReceived.push(frame),
       sendGratuitous: (_: NetDevice, address: number) => void announced.push(address),
     },
+    conntrack: { forgetMasqueraded: () => {} },
     neighbours: {
       list: [],
       lookup: () => undefined,

@@ -68,6 +68,13 @@ export class Conntrack implements ConntrackTable {
     return this.#users > 0;
   }
 
+  /** Masqueraded connections die with their device, or with the address that they borrowed (nf_nat_masquerade.c:masq_device_event, masq_inet_event). */
+  forgetMasqueraded(deviceIndex: number, address?: number): void {
+    for (const connection of this.#confirmed) {
+      if (connection.masqueradeIndex === deviceIndex && (address === undefined || connection.reply.dst === address)) this.#kill(connection);
+    }
+  }
+
   get entries(): readonly Connection[] {
     this.#sweep();
     return [...this.#confirmed];

@@ -81,14 +81,6 @@ export class Nat {
     hooks.register(NF_LOCAL_IN, NF_PRIORITY_NAT_SRC, (skb, state) => this.#run(skb, state));
   }
 
-  /** Masqueraded connections die with their device or address (nf_nat_masquerade.c). */
-  forgetMasqueraded(deviceIndex: number, address?: number): void {
-    for (const connection of this.#conntrack.entries) {
-      if (connection.masqueradeIndex !== deviceIndex) continue;
-      if (address === undefined || connection.reply.dst === address) this.#conntrack.remove(connection);
-    }
-  }
-
   /** MASQUERADE: the source becomes the address that the outgoing device would choose for the next hop. */
   masquerade(skb: SkBuff, state: HookState, range: NatRange): Verdict {
     const connection = connectionOf(skb);
