@@ -1,10 +1,9 @@
 /**
  * Replays every recorded scheduler script: each line must be what the kernel's run printed.
  *
- * The scripts of this folder come from `generate.mjs` (and a few by hand), the `.picks` from Linux 6.1.176. A folder of
- * further recordings beside the project is replayed too when it is there.
+ * The scripts of this folder come from `generate.mjs` (and a few by hand), the `.picks` from Linux 6.1.176.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -12,7 +11,6 @@ import { runSchedScript } from "../../src/ipvs/sched-script.ts";
 import { schedulerNames } from "../../src/ipvs/schedulers/index.ts";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const BESIDE = join(HERE, "../../../shared/conformance/sched");
 /** Debian's kernels are built without it. */
 const NOT_RECORDED = ["twos"];
 
@@ -20,20 +18,15 @@ function scriptsOf(folder: string): string[] {
   return readdirSync(folder).filter((name) => name.endsWith(".sched")).sort();
 }
 
-function describeFolder(title: string, folder: string): void {
-  describe(title, () => {
-    test.each(scriptsOf(folder))("%s", (name) => {
-      const result = runSchedScript(readFileSync(join(folder, name), "utf8"));
-      expect(result.problems).toEqual([]);
-      const picks = readFileSync(join(folder, name.replace(/sched$/, "picks")), "utf8");
-      expect(picks.length).toBeGreaterThan(0);
-      expect(result.lines.join("\n")).toBe(picks.trimEnd());
-    });
+describe("recorded scripts", () => {
+  test.each(scriptsOf(HERE))("%s", (name) => {
+    const result = runSchedScript(readFileSync(join(HERE, name), "utf8"));
+    expect(result.problems).toEqual([]);
+    const picks = readFileSync(join(HERE, name.replace(/sched$/, "picks")), "utf8");
+    expect(picks.length).toBeGreaterThan(0);
+    expect(result.lines.join("\n")).toBe(picks.trimEnd());
   });
-}
-
-describeFolder("recorded scripts", HERE);
-if (existsSync(BESIDE)) describeFolder("recorded scripts beside the project", BESIDE);
+});
 
 test("there are scripts of every scheduler and flag, with refusals, persistence and firewall marks", () => {
   const names = scriptsOf(HERE);
