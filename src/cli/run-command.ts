@@ -45,7 +45,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
     seed: options.seed,
     untilNs: options.until,
     capturesFrames: options.pcap !== undefined,
-    traceLevel: ladder === undefined ? "off" : "full",
+    traceLevel: ladder === undefined ? "off" : "packets",
     sinks: ladder === undefined ? [] : [ladder],
     limits: options.maxEvents === undefined ? {} : { events: options.maxEvents },
     onSetupEnd: (host, ended) => {

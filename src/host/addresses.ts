@@ -8,6 +8,7 @@
 import { formatIpv4Address, isInPrefix, isLoopback, isZeroNet, LIMITED_BROADCAST, networkOf, prefixMask } from "../base/ipv4-address.ts";
 import { type InterfaceAddress, type NetDevice, SCOPE_GLOBAL, SCOPE_HOST, SCOPE_LINK, type Scope } from "./device.ts";
 import type { AddressTable, Errno, Host } from "./host.ts";
+import { touchRow } from "./host-tables.ts";
 import { type FibEntry, type RouteType, TABLE_LOCAL, TABLE_MAIN } from "./route.ts";
 
 /** Bound on the addresses of one device. */
@@ -137,6 +138,7 @@ export class InterfaceAddressTable implements AddressTable {
   #changed(change: "add" | "change" | "remove", device: NetDevice, address: InterfaceAddress): void {
     this.generation++;
     this.#host.fib.touch();
+    touchRow(this.#host, "addresses", address);
     const trace = this.#host.trace;
     if (!trace.isFull) return;
     const entry = `${formatIpv4Address(address.address)}/${address.prefixLength} dev ${device.name}${address.isSecondary ? " secondary" : ""}`;

@@ -99,11 +99,14 @@ export function receiveFrame(host: Host, device: NetDevice, frame: EthernetFrame
     const skb = new SkBuff(payload, device);
     skb.packetType = type;
     skb.sourceMac = frame.src;
-    if (host.trace.isOn) skb.cause = host.trace.emit({ kind: "frame-received", host: host.name, cause: frame.traceId, device: device.name, frame });
+    if (host.trace.isOn) {
+      skb.cause = host.trace.emit({ kind: "frame-received", host: host.name, cause: frame.traceId, device: device.name, frame });
+      host.trace.follow(skb.cause);
+    }
     host.ip.receive(skb);
     return;
   }
-  if (host.trace.isOn) host.trace.emit({ kind: "frame-received", host: host.name, cause: frame.traceId, device: device.name, frame });
+  if (host.trace.isOn) host.trace.follow(host.trace.emit({ kind: "frame-received", host: host.name, cause: frame.traceId, device: device.name, frame }));
   if (frame.etherType === ETHERTYPE_ARP && payload.kind === "arp") {
     if (!device.isNoArp) host.arp.receive(device, frame);
   } else if (device.taps.length === 0) counters.rxDropped++;

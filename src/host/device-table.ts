@@ -16,6 +16,7 @@ import type { EthernetFrame } from "../wire/packet.ts";
 import type { CaptureTap, DeviceCounters, DeviceDriver, DeviceKind, InterfaceAddress, NetDevice, TunnelParameters } from "./device.ts";
 import { AbsentDriver, DummyDriver, EtherDriver, LoopbackDriver, receiveFrame } from "./device-drivers.ts";
 import type { DeviceTable, Errno, Host } from "./host.ts";
+import { touchRow } from "./host-tables.ts";
 import type { Ipv4Conf } from "./ipv4-conf.ts";
 import { NeighbourParameters } from "./neighbour-parameters.ts";
 
@@ -114,8 +115,9 @@ class HostDevice implements NetDevice, FrameReceiver {
   carrierChanged(hasCarrier: boolean): void {
     if (this.hasCarrier === hasCarrier || this.isRemoved) return;
     this.hasCarrier = hasCarrier;
-    if (!this.isUp) return;
     const host = this.#host;
+    touchRow(host, "links", this);
+    if (!this.isUp) return;
     host.fib.carrierChanged(this);
     if (hasCarrier || host.sysctl.inForce(this, "arp_evict_nocarrier") === 0) return;
     host.neighbours.deviceDown(this, true);
@@ -363,7 +365,9 @@ export class NetDeviceTable implements DeviceTable {
     this.#host.sysctl.addDevice(device);
     device.addresses.forEach((address, i) => {
       address.label = newLabel(address.label, name, i);
+      touchRow(this.#host, "addresses", address);
     });
+    this.#host.fib.touch();
     this.#traceChange("change", device);
     return undefined;
   }
@@ -379,6 +383,7 @@ export class NetDeviceTable implements DeviceTable {
     if (flags.isPromiscuous !== undefined) device.isPromiscuous = flags.isPromiscuous;
     if (flags.isAllMulticast !== undefined) device.isAllMulticast = flags.isAllMulticast;
     if (flags.txQueueLength !== undefined) device.txQueueLength = flags.txQueueLength;
+    touchRow(this.#host, "links", device);
     this.#host.fib.touch();
   }
 
@@ -388,6 +393,7 @@ export class NetDeviceTable implements DeviceTable {
     const { trace, name } = this.#host;
     for (const device of this.list) {
       device.isUp = false;
+      touchRow(this.#host, "links", device);
       if (device.kind !== "ether") continue;
       device.hasCarrier = false;
       if (trace.isOn) trace.emit({ kind: "link", host: name, cause: 0, device: device.name, state: "crashed" });
@@ -407,6 +413,7 @@ export class NetDeviceTable implements DeviceTable {
 
   #traceChange(change: "add" | "change" | "remove", device: NetDevice): void {
     const { trace, name } = this.#host;
+    touchRow(this.#host, "links", device);
     if (!trace.isFull) return;
     const entry = `${device.name} ${device.isUp ? "up" : "down"} mtu ${device.mtu}`;
     trace.emit({ kind: "table", host: name, cause: 0, table: "link", change, entry });

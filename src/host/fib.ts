@@ -14,6 +14,7 @@ import { checkEntry, type NewRoute } from "./fib-check.ts";
 import { FibRuleList, ruleMatches } from "./fib-rules.ts";
 import { type FibHop, FibRoute, FibTable, isSameRoute, matchLeaf } from "./fib-table.ts";
 import type { Errno, Fib, FibFlow, FibResult, FibRule, Host } from "./host.ts";
+import { touchRow } from "./host-tables.ts";
 import { type FibEntry, type RouteType, TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from "./route.ts";
 
 /** Bound on the routes of one host. */
@@ -55,7 +56,7 @@ export class FibTables implements Fib {
   }
 
   touch(): void {
-    this.#generation++;
+    this.#bump();
   }
 
   hasTable(table: number): boolean {
@@ -121,6 +122,13 @@ export class FibTables implements Fib {
     return undefined;
   }
 
+  /** Something that a lookup or a listing sees has changed. */
+  #bump(): void {
+    this.#generation++;
+    touchRow(this.#host, "routes", this);
+    touchRow(this.#host, "rules", this);
+  }
+
   #drop(table: FibTable, route: FibRoute): void {
     table.delete(route);
     this.#routeCount--;
@@ -128,7 +136,7 @@ export class FibTables implements Fib {
   }
 
   #changed(change: "add" | "change" | "remove", route: FibRoute): void {
-    this.#generation++;
+    this.#bump();
     const trace = this.#host.trace;
     if (trace.isFull) trace.emit({ kind: "table", host: this.#host.name, cause: 0, table: "route", change, entry: describeRoute(route) });
   }
@@ -151,11 +159,11 @@ export class FibTables implements Fib {
 
   #unmerge(): void {
     this.#isMerged = false;
-    this.#generation++;
+    this.#bump();
   }
 
   #ruleChanged(change: "add" | "remove", rule: Partial<FibRule>): void {
-    this.#generation++;
+    this.#bump();
     const trace = this.#host.trace;
     if (!trace.isFull) return;
     const entry = `priority ${rule.priority ?? "any"} action ${rule.action ?? "any"} table ${rule.table ?? "any"}`;
@@ -288,7 +296,7 @@ export class FibTables implements Fib {
         if (dead > 0 && (why === "gone" || dead === route.hops.length)) this.#drop(table, route);
       }
     }
-    this.#generation++;
+    this.#bump();
   }
 
   carrierChanged(device: NetDevice): void {
@@ -312,7 +320,7 @@ export class FibTables implements Fib {
     for (const table of this.#tables.values()) {
       for (const route of table.list()) route.isLinkDown = route.hops.length > 0 && route.hops.every((hop) => hop.isLinkDown);
     }
-    this.#generation++;
+    this.#bump();
   }
 
   /* ------------------------------------------------------------------------------------------------------------ tables */

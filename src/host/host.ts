@@ -12,6 +12,7 @@ import type { MacAddress } from "../base/mac-address.ts";
 import type { EventLoop } from "../kernel/event-loop.ts";
 import type { RandomStream } from "../kernel/random.ts";
 import type { FrameReceiver, LinkPort } from "../link/port.ts";
+import type { TableSet } from "../trace/table-set.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import type { ArpPacket, EthernetFrame, IcmpMessage, Ipv4Packet } from "../wire/packet.ts";
 import type { DeviceDriver, InterfaceAddress, NetDevice, Scope, TunnelParameters } from "./device.ts";
@@ -29,6 +30,8 @@ export interface Host {
   readonly name: string;
   readonly loop: EventLoop;
   readonly trace: Tracer;
+  /** Everything that can be listed, as rows. Whoever changes a table touches it. */
+  readonly tables: TableSet;
   readonly options: KernelOptions;
   readonly sysctl: Sysctl;
   readonly devices: DeviceTable;
@@ -447,6 +450,8 @@ export interface UdpSocketEvents {
 }
 
 export interface UdpSocket {
+  /** False once it is closed. */
+  readonly isListed: boolean;
   readonly localAddress: Ipv4Address;
   readonly localPort: number;
   readonly remoteAddress: Ipv4Address;
@@ -490,6 +495,8 @@ export interface TcpEvents {
 }
 
 export interface TcpSocket {
+  /** False when ss and netstat do not list it: not yet, or no longer. */
+  readonly isListed: boolean;
   readonly state: TcpStateName;
   readonly localAddress: Ipv4Address;
   readonly localPort: number;
@@ -520,6 +527,8 @@ export interface TcpSocket {
 }
 
 export interface TcpListener {
+  /** False once it is closed. */
+  readonly isListed: boolean;
   readonly localAddress: Ipv4Address;
   readonly localPort: number;
   readonly backlog: number;

@@ -4,6 +4,7 @@
 
 import type { EventLoop } from "../kernel/event-loop.ts";
 import type { RandomStream, RandomStreams } from "../kernel/random.ts";
+import type { TableSet } from "../trace/table-set.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import { InterfaceAddressTable } from "./addresses.ts";
 import { Arp } from "./arp.ts";
@@ -11,6 +12,7 @@ import { NetDeviceTable } from "./device-table.ts";
 import { FibTables } from "./fib.ts";
 import { Fou } from "./fou.ts";
 import type { Host } from "./host.ts";
+import { registerHostTables } from "./host-tables.ts";
 import { Icmp } from "./icmp.ts";
 import { Ip } from "./ip.ts";
 import { BoundedKernelLog } from "./kernel-log.ts";
@@ -37,6 +39,7 @@ export class LinuxHost implements Host {
   readonly name: string;
   readonly loop: EventLoop;
   readonly trace: Tracer;
+  readonly tables: TableSet;
   readonly options: KernelOptions;
   readonly sysctl: SysctlTree;
   readonly log: BoundedKernelLog;
@@ -61,6 +64,7 @@ export class LinuxHost implements Host {
     this.name = options.name;
     this.loop = options.loop;
     this.trace = options.trace;
+    this.tables = this.trace.tableSet(this.name);
     this.options = options.options ?? KERNEL_6_1_176;
     this.#random = options.random;
     this.log = new BoundedKernelLog(this.name, this.loop, this.trace);
@@ -79,6 +83,7 @@ export class LinuxHost implements Host {
     this.udp = new Udp(this);
     this.tcp = new Tcp(this);
     this.fou = new Fou(this);
+    registerHostTables(this);
     this.devices.boot();
   }
 

@@ -14,6 +14,7 @@ import { NS_PER_MS, NS_PER_SECOND } from "../base/time.ts";
 import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, TcpSegment } from "../wire/packet.ts";
 import type { NetDevice } from "./device.ts";
 import type { Errno, Host, Neighbour, NeighbourLearning, NeighbourState, NeighbourTable } from "./host.ts";
+import { touchRow } from "./host-tables.ts";
 import { NeighbourEntry } from "./neighbour-entry.ts";
 import { ReachableTimes } from "./neighbour-reachable-time.ts";
 import type { SkBuff } from "./skb.ts";
@@ -312,6 +313,7 @@ export class NeighbourCache implements NeighbourTable {
 
   #trace(entry: NeighbourEntry, before: string, cause: number): void {
     const { trace } = this.#host;
+    touchRow(this.#host, "neighbours", entry);
     if (!trace.isFull) return;
     trace.emit({
       kind: "neighbour",
@@ -336,10 +338,15 @@ export class NeighbourCache implements NeighbourTable {
     if (proxies.has(address | 0) || proxies.size >= PERMANENT_MAX) return;
     const entry = new NeighbourEntry(this, this.#host.loop, device, address, true);
     proxies.set(address | 0, entry);
+    touchRow(this.#host, "neighbours", entry);
   }
 
   removeProxy(device: NetDevice, address: Ipv4Address): Errno | undefined {
-    return this.#proxies.get(device)?.delete(address | 0) === true ? undefined : "ENOENT";
+    const entry = this.#proxies.get(device)?.get(address | 0);
+    if (entry === undefined) return "ENOENT";
+    this.#proxies.get(device)?.delete(address | 0);
+    touchRow(this.#host, "neighbours", entry);
+    return undefined;
   }
 
   /* ----------------------------------------------------------------------------------------------------- creation and end */
@@ -352,7 +359,11 @@ export class NeighbourCache implements NeighbourTable {
       count++;
     }
     for (const proxies of this.#proxies.values()) {
-      for (const [key, entry] of [...proxies]) if (filter(entry)) proxies.delete(key);
+      for (const [key, entry] of [...proxies]) {
+        if (!filter(entry)) continue;
+        proxies.delete(key);
+        touchRow(this.#host, "neighbours", entry);
+      }
     }
     return count;
   }
@@ -387,6 +398,7 @@ export class NeighbourCache implements NeighbourTable {
     this.#all.add(entry);
     this.#collectableCount++;
     if (entry.state !== "NONE") this.#trace(entry, "", cause);
+    else touchRow(this.#host, "neighbours", entry);
     return entry;
   }
 

@@ -80,13 +80,13 @@ export class SysctlTree implements Sysctl {
   readonly all = new Ipv4Conf();
   readonly default = new Ipv4Conf();
   generation = 1;
-  readonly #host: Pick<Host, "name" | "trace" | "options">;
+  readonly #host: Host;
   readonly #leaves = new Map<string, SysctlLeaf>();
   readonly #cells = new Map<string, SysctlCell>();
   readonly #devices = new Map<NetDevice, ConfDirectory>();
   #sortedKeys: readonly string[] | undefined;
 
-  constructor(host: Pick<Host, "name" | "trace" | "options">) {
+  constructor(host: Host) {
     this.#host = host;
     this.default.accept_source_route = 1;
     this.#registerConf("all", this.all, undefined);
@@ -112,6 +112,7 @@ export class SysctlTree implements Sysctl {
     const before = this.#host.trace.isFull ? leaf.read() : "";
     const errno = leaf.write(text);
     this.generation++;
+    this.#touchAll();
     if (errno === undefined && this.#host.trace.isFull) {
       this.#host.trace.emit({ kind: "sysctl", host: this.#host.name, cause: 0, key, before, after: leaf.read() });
     }
@@ -127,13 +128,23 @@ export class SysctlTree implements Sysctl {
   register(key: string, leaf: SysctlLeaf): () => void {
     const shadowed = this.#leaves.get(key);
     this.#leaves.set(key, leaf);
-    this.#sortedKeys = undefined;
+    this.#keysChanged();
     return () => {
       if (this.#leaves.get(key) !== leaf) return;
       if (shadowed === undefined) this.#leaves.delete(key);
       else this.#leaves.set(key, shadowed);
-      this.#sortedKeys = undefined;
+      this.#keysChanged();
     };
+  }
+
+  #keysChanged(): void {
+    this.#sortedKeys = undefined;
+    this.#touchAll();
+  }
+
+  /** One write may change many settings: all are compared. */
+  #touchAll(): void {
+    if (this.#host.trace.hasTables) this.#host.tables.touchAll("sysctls");
   }
 
   /** A key that exists already keeps its value and bounds: the caller shares its cell. */

@@ -32,6 +32,7 @@ import {
   type UdpSocket,
   type UdpSocketEvents,
 } from "./host.ts";
+import { touchRow } from "./host-tables.ts";
 import type { Route, RouteError } from "./route.ts";
 import { routeConnect } from "./route-connect.ts";
 import type { SkBuff } from "./skb.ts";
@@ -95,6 +96,7 @@ export class Udp implements UdpProtocol, ProtocolHandler {
     const socket = new UdpEndpoint(this, { address, port, isReusable, device }, options.owner, options.receiveErrors === true, events);
     // The newest of several that share a port is found first.
     this.#byPort.set(port, [socket, ...others]);
+    touchRow(this.host, "sockets", socket);
     this.#ports.take(port, { isBound: true, isReusable: false });
     this.#count++;
     return socket;
@@ -108,6 +110,7 @@ export class Udp implements UdpProtocol, ProtocolHandler {
     else this.#byPort.set(socket.localPort, left);
     this.#ports.release(socket.localPort, { isBound: true, isReusable: false });
     this.#count--;
+    touchRow(this.host, "sockets", socket);
   }
 
   receive(skb: SkBuff): void {
@@ -252,6 +255,10 @@ class UdpEndpoint implements UdpSocket {
     return this.device === undefined || this.device === device;
   }
 
+  get isListed(): boolean {
+    return !this.#isClosed;
+  }
+
   join(group: Ipv4Address, device?: NetDevice): Errno | undefined {
     if (this.#isClosed) return "EBADF";
     if (this.device !== undefined && device !== undefined && device !== this.device) return "EINVAL";
@@ -280,6 +287,7 @@ class UdpEndpoint implements UdpSocket {
     if (this.localAddress === 0 || isMulticast(this.localAddress)) this.localAddress = route.source;
     this.remoteAddress = address;
     this.remotePort = port;
+    touchRow(this.#udp.host, "sockets", this);
     return undefined;
   }
 

@@ -69,8 +69,6 @@ export class Connection implements EventTarget {
   next: Connection | undefined = undefined;
   /** Order of creation: listings follow it. */
   readonly sequence: number;
-  /** Trace record of its last change. */
-  cause = 0;
   readonly timer: Timer;
   readonly #owner: ConnectionOwner;
 

@@ -13,15 +13,16 @@ import {
   CONN_INACTIVE,
   CONN_NO_OUTPUT,
   CONN_ONE_PACKET,
-  CONN_TEMPLATE,
   Connection,
   type ConnectionKey,
   type ConnectionOwner,
 } from "./connection.ts";
+import { stateName } from "./connection-state.ts";
 import type { Dest } from "./dest.ts";
 import { type Director, formatConnection, formatDestName } from "./director.ts";
 import type { ForwardingMethod } from "./ipvs.ts";
-import { nextSctpState, SCTP_S_CLOSED, SCTP_S_ESTABLISHED, SCTP_STATE_NAMES, SCTP_TIMEOUTS_NS } from "./sctp-states.ts";
+import { touchConnection } from "./ipvs-tables.ts";
+import { nextSctpState, SCTP_S_CLOSED, SCTP_S_ESTABLISHED, SCTP_TIMEOUTS_NS } from "./sctp-states.ts";
 import {
   DIRECTION_INPUT,
   DIRECTION_INPUT_ONLY,
@@ -33,7 +34,6 @@ import {
   TCP_S_ESTABLISHED,
   TCP_S_FIN_WAIT,
   TCP_S_TIME_WAIT,
-  TCP_STATE_NAMES,
 } from "./tcp-states.ts";
 
 /** A fresh entry, before its first packet has set a state. */
@@ -104,6 +104,7 @@ export class Connections implements ConnectionOwner {
 
   /** Whether the entry counts as active, as the other director said. */
   applySyncedActivity(connection: Connection, isInactive: boolean): void {
+    touchConnection(this.#director, connection);
     if (isInactive === ((connection.flags & CONN_INACTIVE) !== 0)) return;
     const { dest } = connection;
     if (dest !== undefined && !connection.isTemplate) {
@@ -135,12 +136,14 @@ export class Connections implements ConnectionOwner {
 
   /** After a packet: the timer starts again; an entry for one packet is over. ip_vs_conn_put */
   put(connection: Connection): void {
+    touchConnection(this.#director, connection);
     if ((connection.flags & CONN_ONE_PACKET) !== 0) this.#release(connection);
     else if (connection.isHashed) connection.timer.arm(connection.timeoutNs);
   }
 
   /** Ends an entry as soon as the current event is over (its counters still stand until then). ip_vs_conn_expire_now */
   expireNow(connection: Connection): void {
+    touchConnection(this.#director, connection);
     connection.timer.arm(0);
   }
 
@@ -154,6 +157,7 @@ export class Connections implements ConnectionOwner {
   connectionExpired(connection: Connection): void {
     if (connection.controlledCount > 0) {
       connection.timeoutNs = CONTROLLER_TIMEOUT_NS;
+      touchConnection(this.#director, connection);
       this.#director.syncConnection?.(connection, this.#director.settings.sync_threshold.counter);
       connection.timer.arm(CONTROLLER_TIMEOUT_NS);
       return;
@@ -174,6 +178,7 @@ export class Connections implements ConnectionOwner {
       template.virtualPort = INVALID_PORT;
       template.clientPort = 0;
       table.add(template);
+      touchConnection(this.#director, template);
     }
     return false;
   }
@@ -194,7 +199,7 @@ export class Connections implements ConnectionOwner {
     const director = this.#director;
     if (connection.protocol === PROTOCOL_UDP) {
       connection.timeoutNs = director.udpTimeoutNs;
-      if (isFromServer) assureControl(connection);
+      if (isFromServer) this.#assureControl(connection);
       return;
     }
     let direction: StateDirection = isFromServer ? DIRECTION_OUTPUT : DIRECTION_INPUT;
@@ -228,7 +233,7 @@ export class Connections implements ConnectionOwner {
         connection.flags &= ~CONN_INACTIVE;
       }
     }
-    if (isEstablished) assureControl(connection);
+    if (isEstablished) this.#assureControl(connection);
     const before = stateName(connection);
     connection.state = next;
     this.#trace(connection, before, stateName(connection));
@@ -236,6 +241,7 @@ export class Connections implements ConnectionOwner {
 
   #bind(connection: Connection, dest: Dest): void {
     connection.dest = dest;
+    touchConnection(this.#director, connection);
     dest.referenceCount++;
     dest.idleSinceNs = -1;
     const isTemplate = connection.isTemplate;
@@ -258,6 +264,7 @@ export class Connections implements ConnectionOwner {
       if (connection.timeoutNs === 0 && control.controlledCount === 0 && !(control.isTemplate && control.isAssured)) this.expireNow(control);
     }
     this.#trace(connection, stateName(connection), "");
+    touchConnection(this.#director, connection);
     if (dest === undefined) return;
     connection.dest = undefined;
     dest.referenceCount--;
@@ -274,23 +281,16 @@ export class Connections implements ConnectionOwner {
 
   #trace(connection: Connection, before: string, after: string): void {
     const { host } = this.#director;
+    touchConnection(this.#director, connection);
     if (!host.trace.isFull) return;
     const dest = formatDestName({ address: connection.destAddress, port: connection.destPort });
-    connection.cause = host.trace.emit({ kind: "ipvs-connection", host: host.name, connection: formatConnection(connection), dest, before, after, cause: connection.cause });
+    host.trace.emit({ kind: "ipvs-connection", host: host.name, connection: formatConnection(connection), dest, before, after, cause: 0 });
   }
-}
 
-/** The template of a connection that came to life is worth keeping. ip_vs.h:ip_vs_control_assure_ct */
-function assureControl(connection: Connection): void {
-  const { control } = connection;
-  if (control?.isTemplate === true) control.isAssured = true;
-}
-
-/** The state as `ipvsadm -Lc` prints it. ip_vs_core.c:ip_vs_state_name */
-export function stateName(connection: Connection): string {
-  if ((connection.flags & CONN_TEMPLATE) !== 0) return connection.isAssured ? "ASSURED" : "NONE";
-  if (connection.protocol === PROTOCOL_TCP) return TCP_STATE_NAMES[connection.state] ?? "ERR!";
-  if (connection.protocol === PROTOCOL_UDP) return "UDP";
-  if (connection.protocol === PROTOCOL_SCTP) return SCTP_STATE_NAMES[connection.state] ?? "?";
-  return "NONE";
+  /** The template of a connection that came to life is worth keeping. ip_vs.h:ip_vs_control_assure_ct */
+  #assureControl({ control }: Connection): void {
+    if (control?.isTemplate !== true || control.isAssured) return;
+    control.isAssured = true;
+    touchConnection(this.#director, control);
+  }
 }

@@ -9,12 +9,14 @@ import { formatIpv4Address, isMulticast, isZeroNet, LIMITED_BROADCAST } from "..
 import { NS_PER_SECOND } from "../base/time.ts";
 import type { Errno, Host } from "../host/host.ts";
 import type { EventTarget } from "../kernel/event-loop.ts";
-import { Connections, stateName } from "./connections.ts";
+import { stateName } from "./connection-state.ts";
+import { Connections } from "./connections.ts";
 import { CONN_SYNC } from "./connection.ts";
 import { Defence } from "./defence.ts";
 import { Dest } from "./dest.ts";
 import { Director, FTP_PORT, formatDestName, servicePortKey } from "./director.ts";
 import type { ConnectionView, DestSpec, DestView, Ipvs, IpvsStatistics, ServiceKey, ServiceSpec, ServiceView, SyncDaemonSpec } from "./ipvs.ts";
+import { registerIpvsTables, touchServices } from "./ipvs-tables.ts";
 import { registerSettings } from "./ipvs-sysctl.ts";
 import { ipvsMatcher } from "./packet-match.ts";
 import { PacketPath } from "./packet-path.ts";
@@ -43,6 +45,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
 
   constructor(host: Host) {
     this.#director = new Director(host);
+    registerIpvsTables(this.#director);
     this.#connections = new Connections(this.#director);
     this.#path = new PacketPath(this.#director, this.#connections);
     this.#trash = new Trash(this.#director);
@@ -273,6 +276,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
       for (const dest of service.dests) dest.statistics.zero(nowNs);
     }
     if (key === undefined) totals.zero(nowNs);
+    touchServices(this.#director);
     return undefined;
   }
 
@@ -344,6 +348,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
 
   #traceTable(table: "ipvs-service" | "ipvs-dest", change: "add" | "change" | "remove", entry: string): void {
     const { host } = this.#director;
+    touchServices(this.#director);
     if (host.trace.isFull) host.trace.emit({ kind: "table", host: host.name, table, change, entry, cause: 0 });
   }
 }

@@ -30,6 +30,7 @@ import {
 import { CONN_CONNTRACK, CONN_ONE_PACKET, type Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import { type Director, isSupportedProtocol, PacketKey } from "./director.ts";
+import { touchDest } from "./ipvs-tables.ts";
 import { rewriteQuoted } from "./quoted.ts";
 import { isSctpInit, sctpEvent } from "./sctp-states.ts";
 import { scheduleNew } from "./scheduling.ts";
@@ -319,6 +320,7 @@ export class PacketPath {
     const { dest } = connection;
     if (dest === undefined || !dest.available) return;
     const { nowNs, totals } = this.#director;
+    touchDest(this.#director, dest);
     dest.statistics.countIn(bytes, nowNs);
     dest.service.statistics.countIn(bytes, nowNs);
     totals.countIn(bytes, nowNs);
@@ -328,6 +330,7 @@ export class PacketPath {
     const { dest } = connection;
     if (dest === undefined || !dest.available) return;
     const { nowNs, totals } = this.#director;
+    touchDest(this.#director, dest);
     dest.statistics.countOut(bytes, nowNs);
     dest.service.statistics.countOut(bytes, nowNs);
     totals.countOut(bytes, nowNs);

@@ -13,6 +13,7 @@ import { CONN_BYPASS, CONN_ONE_PACKET, CONN_TEMPLATE, type Connection } from "./
 import type { Connections } from "./connections.ts";
 import type { Dest } from "./dest.ts";
 import { type Director, FTP_DATA_PORT, FTP_PORT, formatDestName, type PacketKey, servicePortKey } from "./director.ts";
+import { touchDest } from "./ipvs-tables.ts";
 import { describeCandidates } from "./schedulers/candidates.ts";
 import { isSctpAbort, isSctpInit } from "./sctp-states.ts";
 import { formatServiceKey, type Service } from "./service.ts";
@@ -125,6 +126,7 @@ function connect(director: Director, connections: Connections, service: Service,
   if (template !== undefined) connections.control(connection, template);
   const { nowNs } = director;
   if (dest.available) dest.statistics.countConn(nowNs);
+  touchDest(director, dest);
   service.statistics.countConn(nowNs);
   director.totals.countConn(nowNs);
   return connection;

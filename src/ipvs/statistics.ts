@@ -58,6 +58,18 @@ export class Statistics {
     this.#average.fill(0);
   }
 
+  /** What is counted since the last `zero`. Unlike `view` it leaves the estimator as it is. */
+  counts(): Pick<IpvsStatistics, "conns" | "inPackets" | "outPackets" | "inBytes" | "outBytes"> {
+    const zero = this.#zero;
+    return {
+      conns: this.#conns - (zero[0] as number),
+      inPackets: this.#inPackets - (zero[1] as number),
+      outPackets: this.#outPackets - (zero[2] as number),
+      inBytes: this.#inBytes - (zero[3] as number),
+      outBytes: this.#outBytes - (zero[4] as number),
+    };
+  }
+
   view(nowNs: number): IpvsStatistics {
     if (nowNs >= this.#nextTickNs) this.#catchUp(nowNs);
     const counters = this.#counters();

@@ -13,6 +13,13 @@ export type EventId = number;
 export interface EventLoop {
   /** The current simulated time. */
   readonly nowNs: number;
+  /**
+   * What the present event follows from, 0: nothing that anybody noted. The loop hands it on from an event to those which it schedules and
+   * knows nothing of its meaning; a tracer keeps the ids of records in it.
+   */
+  context: number;
+  /** Called after every event, when set. */
+  afterEvent: (() => void) | undefined;
   /** Events that have fired so far. */
   readonly firedCount: number;
   /** Events that wait (cancelled ones not counted). */

@@ -22,6 +22,8 @@ const COMPACT_MIN = 4096;
 export class SimulationLoop implements EventLoop {
   nowNs = 0;
   firedCount = 0;
+  context = 0;
+  afterEvent: (() => void) | undefined = undefined;
   #sequence = 0;
   #liveCount = 0;
   /** Cancelled events that are still in the heap. */
@@ -33,6 +35,7 @@ export class SimulationLoop implements EventLoop {
   #nextBucket = 1;
   readonly #targets: (EventTarget | undefined)[] = [];
   readonly #arguments: unknown[] = [];
+  readonly #contexts: number[] = [];
   readonly #timesNs: number[] = [];
   readonly #sequences: number[] = [];
   readonly #generations: number[] = [];
@@ -49,6 +52,7 @@ export class SimulationLoop implements EventLoop {
     const sequence = this.#sequence++;
     this.#targets[slot] = target;
     this.#arguments[slot] = argument;
+    this.#contexts[slot] = this.context;
     this.#timesNs[slot] = timeNs;
     this.#sequences[slot] = sequence;
     const bucket = Math.floor(timeNs / BUCKET_NS);
@@ -98,10 +102,13 @@ export class SimulationLoop implements EventLoop {
     const target = this.#targets[slot] as EventTarget;
     const argument = this.#arguments[slot];
     this.nowNs = this.#timesNs[slot] as number;
+    this.context = this.#contexts[slot] as number;
     this.#release(slot);
     this.#liveCount--;
     this.firedCount++;
     target.onEvent(argument);
+    if (this.afterEvent !== undefined) this.afterEvent();
+    this.context = 0;
   }
 
   /** Brings the first live event to the top of the heap; false when none waits. */
@@ -157,6 +164,7 @@ export class SimulationLoop implements EventLoop {
     assert(slot < SLOT_LIMIT, `more than ${SLOT_LIMIT} events wait`);
     this.#targets.push(undefined);
     this.#arguments.push(undefined);
+    this.#contexts.push(0);
     this.#timesNs.push(0);
     this.#sequences.push(0);
     this.#generations.push(1);

@@ -16,6 +16,8 @@ export class Timer implements EventTarget {
   readonly #argument: unknown;
   #pendingId: EventId = 0;
   #pendingNs = 0;
+  /** What the last arming followed from (EventLoop.context): the pending event may be of an earlier one. */
+  #context = 0;
 
   /** On expiry `owner.onEvent(argument)` is called, with the timer no longer armed. */
   constructor(loop: EventLoop, owner: EventTarget, argument?: unknown) {
@@ -37,6 +39,7 @@ export class Timer implements EventTarget {
   arm(delayNs: number): void {
     const deadlineNs = this.#loop.nowNs + delayNs;
     this.deadlineNs = deadlineNs;
+    this.#context = this.#loop.context;
     if (this.#pendingId !== 0) {
       if (this.#pendingNs <= deadlineNs) return;
       this.#loop.cancel(this.#pendingId);
@@ -62,6 +65,7 @@ export class Timer implements EventTarget {
       return;
     }
     this.deadlineNs = NOT_ARMED;
+    this.#loop.context = this.#context;
     this.#owner.onEvent(this.#argument);
   }
 }

@@ -22,18 +22,27 @@ export class ForwardingDatabase<Port> {
   readonly #byLowBits = new Map<number, ForwardingEntry<Port>>();
   #count = 0;
 
-  learn(mac: MacAddress, port: Port, nowNs: number): void {
+  /** The entry as it is now; undefined when the table is full. */
+  learn(mac: MacAddress, port: Port, nowNs: number): ForwardingEntry<Port> | undefined {
     const key = mac | 0;
     const first = this.#byLowBits.get(key);
     for (let entry = first; entry !== undefined; entry = entry.next) {
       if (entry.mac !== mac) continue;
       entry.port = port;
       entry.updatedNs = nowNs;
-      return;
+      return entry;
     }
-    if (this.#count >= ENTRIES_MAX) return;
-    this.#byLowBits.set(key, { mac, port, updatedNs: nowNs, next: first });
+    if (this.#count >= ENTRIES_MAX) return undefined;
+    const entry = { mac, port, updatedNs: nowNs, next: first };
+    this.#byLowBits.set(key, entry);
     this.#count++;
+    return entry;
+  }
+
+  /** Whether the entry is still in the table. */
+  has(wanted: ForwardingEntry<Port>): boolean {
+    for (let entry = this.#byLowBits.get(wanted.mac | 0); entry !== undefined; entry = entry.next) if (entry === wanted) return true;
+    return false;
   }
 
   lookup(mac: MacAddress, nowNs: number): Port | undefined {

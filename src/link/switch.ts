@@ -8,14 +8,16 @@
  */
 
 import { formatMacAddress, isGroupMac, type MacAddress } from "../base/mac-address.ts";
-import { NS_PER_US } from "../base/time.ts";
+import { NS_PER_SECOND, NS_PER_US } from "../base/time.ts";
 import type { EventLoop } from "../kernel/event-loop.ts";
 import type { RandomStream } from "../kernel/random.ts";
 import type { DropReason } from "../trace/events.ts";
+import type { MacRow } from "../trace/rows.ts";
+import type { TableSet } from "../trace/table-set.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import type { EthernetFrame } from "../wire/packet.ts";
 import { CableDirection, type CableProperties } from "./cable.ts";
-import { AGEING_TIME_NS, ForwardingDatabase } from "./forwarding-database.ts";
+import { AGEING_TIME_NS, ForwardingDatabase, type ForwardingEntry } from "./forwarding-database.ts";
 import type { FrameReceiver, LinkPort, LinkProperties } from "./port.ts";
 
 export const DEFAULT_LINK_PROPERTIES: LinkProperties = { latencyNs: 10 * NS_PER_US, bandwidthBitsPerSecond: 1_000_000_000, lossPpm: 0, queueFrames: 1000 };
@@ -39,6 +41,7 @@ export class Switch {
   readonly trace: Tracer;
   readonly #properties: LinkProperties;
   readonly #random: RandomStream;
+  readonly tables: TableSet;
   readonly #database = new ForwardingDatabase<SwitchPort>();
 
   constructor(options: { name: string; loop: EventLoop; trace: Tracer; random: RandomStream; properties?: Partial<LinkProperties> }) {
@@ -47,6 +50,12 @@ export class Switch {
     this.trace = options.trace;
     this.#random = options.random;
     this.#properties = { ...DEFAULT_LINK_PROPERTIES, ...options.properties };
+    this.tables = this.trace.tableSet(`link/${this.name}`);
+    this.tables.register<ForwardingEntry<SwitchPort>>("macs", {
+      objects: () => this.#database.entries(),
+      keyOf: (entry) => formatMacAddress(entry.mac),
+      rowOf: (entry) => (this.#database.has(entry) ? macRow(entry) : undefined),
+    });
   }
 
   /** Makes the next port. The interface is plugged in with `connect` once it exists. */
@@ -72,7 +81,10 @@ export class Switch {
 
   forward(frame: EthernetFrame, from: SwitchPort): void {
     const nowNs = this.loop.nowNs;
-    if (!isGroupMac(frame.src)) this.#database.learn(frame.src, from, nowNs);
+    if (!isGroupMac(frame.src)) {
+      const learnt = this.#database.learn(frame.src, from, nowNs);
+      if (learnt !== undefined && this.trace.hasTables) this.tables.touch("macs", learnt);
+    }
     const known = isGroupMac(frame.dst) ? undefined : this.#database.lookup(frame.dst, nowNs);
     if (known !== undefined) {
       if (known === from || !known.isUp) this.counters.filtered++;
@@ -92,6 +104,7 @@ export class Switch {
 
   forgetPort(port: SwitchPort): void {
     this.#database.forgetPort(port);
+    if (this.trace.hasTables) this.tables.touchAll("macs");
   }
 
   drop(frame: EthernetFrame, reason: DropReason): void {
@@ -175,6 +188,16 @@ export class SwitchPort implements LinkPort {
     this.#switch.counters.delivered++;
     receiver.receiveFrame(frame);
   }
+}
+
+/** Its end is told by the second, so that not every frame changes the table. */
+function macRow(entry: ForwardingEntry<SwitchPort>): MacRow {
+  const receiver = entry.port.receiver;
+  return {
+    mac: formatMacAddress(entry.mac),
+    port: receiver === undefined ? "" : `${receiver.hostName}.${receiver.deviceName}`,
+    untilNs: entry.updatedNs - (entry.updatedNs % NS_PER_SECOND) + AGEING_TIME_NS,
+  };
 }
 
 /** Each cable has half of the latency; loss is applied once, on the way to the switch. */

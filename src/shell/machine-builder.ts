@@ -67,7 +67,7 @@ export class LvsMachine implements Machine {
     this.epochSeconds = parts.epochSeconds;
     this.hostname = host.name;
     this.limits = { ...DEFAULT_SHELL_LIMITS, ...parts.limits };
-    this.processes = new MachineProcessTable({ loop: host.loop, limits: this.limits, hostName: host.name });
+    this.processes = new MachineProcessTable({ loop: host.loop, limits: this.limits, hostName: host.name, trace: host.trace });
     this.files = new MemoryFileSystem({ clock: host.loop, charactersMax: this.limits.filesMax, writable: WRITABLE_PLACES });
     this.runtime = new Runtime(this, this.processes, parts.programStartNs ?? PROGRAM_START_NS);
     const unowned: ScriptBudget = { limits: this.limits, commands: 0, line: 0, spendOutput: () => {} };

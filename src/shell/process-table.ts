@@ -8,6 +8,7 @@
 import { assert } from "../base/assert.ts";
 import type { SocketOwner } from "../host/host.ts";
 import type { EventLoop } from "../kernel/event-loop.ts";
+import type { Tracer } from "../trace/tracer.ts";
 import type { Running, SignalName, Wait } from "./command.ts";
 import { LimitError, type ShellLimits } from "./limits.ts";
 import type { Process, ProcessOptions, ProcessTable } from "./process.ts";
@@ -33,6 +34,9 @@ class TableProcess implements Process {
   /** True while its code is on the JavaScript stack: it cannot be ended before it waits. */
   isOnStack = false;
   isStopped = false;
+  /** Trace record of the command that it runs, 0: none. A forked shell goes on under its parent's. */
+  traceId = 0;
+  isFork = false;
   hasResumeDue = false;
   doom: SignalName | undefined;
   readonly handlers = new Map<SignalName, () => void>();
@@ -60,13 +64,15 @@ export class MachineProcessTable implements ProcessTable {
   readonly #loop: EventLoop;
   readonly #limits: ShellLimits;
   readonly #hostName: string;
+  readonly #trace: Tracer;
   readonly #processes = new Map<number, TableProcess>();
   #lastPid = FIRST_PID - 1;
   #stepsAtNs = -1;
   #steps = 0;
   #isCrashed = false;
 
-  constructor(options: { readonly loop: EventLoop; readonly limits: ShellLimits; readonly hostName: string }) {
+  constructor(options: { readonly loop: EventLoop; readonly limits: ShellLimits; readonly hostName: string; readonly trace: Tracer }) {
+    this.#trace = options.trace;
     this.#loop = options.loop;
     this.#limits = options.limits;
     this.#hostName = options.hostName;
@@ -101,22 +107,46 @@ export class MachineProcessTable implements ProcessTable {
     if (this.#processes.size >= this.#limits.processesMax) throw new LimitError(this.#hostName, 0, "processesMax", `${this.#limits.processesMax} processes`);
     const process = new TableProcess(this.#newPid(), options, this.#loop.nowNs);
     this.#processes.set(process.pid, process);
+    const followed = this.#traceStart(process, options.parent);
+    try {
+      this.#run(process, body);
+    } finally {
+      if (this.#trace.isFull) this.#trace.follow(followed);
+    }
+    return process;
+  }
+
+  #run(process: TableProcess, body: (process: Process) => number | Running<number>): void {
     process.isOnStack = true;
     let result: number | Running<number>;
     try {
       result = body(process);
     } catch (error) {
       this.#failed(process, error);
-      return process;
+      return;
     }
     process.isOnStack = false;
     if (typeof result === "number") {
       this.#finish(process, result, process.doom);
-      return process;
+      return;
     }
     process.running = result;
     this.#advance(process);
-    return process;
+  }
+
+  /** What the process does follows from its command's record. Returns what the present event followed from. */
+  #traceStart(process: TableProcess, parent: Process | undefined): number {
+    const trace = this.#trace;
+    if (!trace.isFull) return 0;
+    const parentId = parent instanceof TableProcess ? parent.traceId : 0;
+    // A fork has its parent's arguments, the very same.
+    process.isFork = parent !== undefined && parent.args === process.args;
+    process.traceId = process.isFork ? parentId : this.#traceCommand(process, parentId);
+    return trace.follow(process.traceId);
+  }
+
+  #traceCommand(process: TableProcess, cause: number): number {
+    return this.#trace.emit({ kind: "command-start", host: this.#hostName, pid: process.pid, command: process.args.join(" "), cause });
   }
 
   kill(pid: number, signal: SignalName): string | undefined {
@@ -147,6 +177,10 @@ export class MachineProcessTable implements ProcessTable {
     own.name = name.slice(0, 15);
     own.args = args;
     own.handlers.clear();
+    if (!this.#trace.isFull) return;
+    own.isFork = false;
+    own.traceId = this.#traceCommand(own, own.traceId);
+    this.#trace.follow(own.traceId);
   }
 
   /** The signal that ended a process; undefined when it lives or ended by itself. */
@@ -285,6 +319,8 @@ export class MachineProcessTable implements ProcessTable {
     process.endedBy = signal;
     process.exit = signal === undefined ? exit & 255 : 128 + SIGNAL_NUMBERS[signal];
     this.#processes.delete(process.pid);
+    if (this.#trace.isFull && !process.isFork)
+      this.#trace.emit({ kind: "command-end", host: this.#hostName, pid: process.pid, command: process.args.join(" "), exit: process.exit, cause: process.traceId });
     for (const other of this.#processes.values()) if (other.parentPid === process.pid) other.parentPid = 1;
     for (let i = process.cleanups.length - 1; i >= 0; i--) process.cleanups[i]?.();
     process.cleanups.length = 0;

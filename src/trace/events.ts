@@ -8,6 +8,8 @@
 import type { Ipv4Address } from "../base/ipv4-address.ts";
 import type { MacAddress } from "../base/mac-address.ts";
 import type { EthernetFrame, Ipv4Packet } from "../wire/packet.ts";
+import type { TableName } from "./rows.ts";
+import type { KeyframeTable, RowChange } from "./table-set.ts";
 
 /** Why a frame or packet died, named after the kernel's SKB_DROP_REASON_* (include/net/dropreason-core.h) where it has a name. */
 export type DropReason =
@@ -237,6 +239,20 @@ export interface LogLine extends RecordBase {
   readonly text: string;
 }
 
+/** Rows of tables that came, changed or went, at the end of the event that changed them. */
+export interface RowsChanged extends RecordBase {
+  readonly kind: "rows";
+  readonly changes: readonly RowChange[];
+}
+
+/** All tables, to start from: what holds at this point of the trace. `previous` is the keyframe before, 0: this is the first. */
+export interface Keyframe extends RecordBase {
+  readonly kind: "keyframe";
+  readonly previous: number;
+  /** By host or link. */
+  readonly tables: Readonly<Record<string, { readonly [name in TableName]?: KeyframeTable }>>;
+}
+
 export type TraceEvent =
   | FrameSent
   | FrameReceived
@@ -258,7 +274,9 @@ export type TraceEvent =
   | CommandStarted
   | CommandEnded
   | LinkChanged
-  | LogLine;
+  | LogLine
+  | RowsChanged
+  | Keyframe;
 
 export type TraceKind = TraceEvent["kind"];
 

@@ -12,7 +12,9 @@
 
 import { NS_PER_SECOND } from "../../base/time.ts";
 import { IcmpMessage, isIcmpError, PROTOCOL_GRE, PROTOCOL_ICMP, PROTOCOL_UDP, TcpSegment } from "../../wire/packet.ts";
+import type { ConntrackRow } from "../../trace/rows.ts";
 import type { ConntrackTable, Host } from "../host.ts";
+import { formatEnd, touchRow } from "../host-tables.ts";
 import type { ConntrackInfo, SkBuff } from "../skb.ts";
 import { Connection } from "./connection.ts";
 import type { ConntrackEntry, ConntrackTuple } from "./conntrack-entry.ts";
@@ -62,6 +64,11 @@ export class Conntrack implements ConntrackTable {
   constructor(host: Host) {
     this.#host = host;
     this.#settings = registerConntrackSysctls(host.sysctl, () => this.entries.length);
+    host.tables.register<Connection>("conntrack", {
+      objects: () => this.#confirmed,
+      keyOf: (connection) => `${connection.original.protocol} ${tupleText(connection.original)}`,
+      rowOf: (connection) => (this.#confirmed.has(connection) ? conntrackRow(connection) : undefined),
+    });
   }
 
   get isEnabled(): boolean {
@@ -163,6 +170,7 @@ export class Conntrack implements ConntrackTable {
       const result = this.#packet(connection, skb, isReply, node === undefined);
       if (result === "repeat") continue;
       if (result === "invalid") return this.#invalid();
+      touchRow(this.#host, "conntrack", connection);
       skb.conntrack = connection;
       skb.conntrackInfo = isReply ? "ESTABLISHED_REPLY" : connection.hasReply ? "ESTABLISHED" : "NEW";
       if (isReply && !connection.hasReply) {
@@ -274,6 +282,7 @@ export class Conntrack implements ConntrackTable {
     this.#table.insert(new TupleNode(connection.original, connection, false));
     this.#table.insert(new TupleNode(connection.reply, connection, true));
     this.#confirmed.add(connection);
+    touchRow(this.#host, "conntrack", connection);
     this.#tell("NEW", connection);
     if (++this.#insertedSinceSweep >= SWEEP_EVERY) this.#sweep();
     return "ACCEPT";
@@ -291,6 +300,7 @@ export class Conntrack implements ConntrackTable {
     connection.isDead = true;
     this.onRemoved?.(connection);
     if (!this.#confirmed.delete(connection)) return;
+    touchRow(this.#host, "conntrack", connection);
     this.#table.remove(connection.original, connection);
     this.#table.remove(connection.reply, connection);
     this.#tell("DESTROY", connection);
@@ -324,4 +334,22 @@ export class Conntrack implements ConntrackTable {
     if (trace.isFull)
       skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.ip, detail });
   }
+}
+
+/** `10.0.0.9:4001 > 10.0.0.100:80`. */
+function tupleText(tuple: ConntrackTuple): string {
+  return `${formatEnd(tuple.src, tuple.srcPort)} > ${formatEnd(tuple.dst, tuple.dstPort)}`;
+}
+
+function conntrackRow(connection: Connection): ConntrackRow {
+  return {
+    protocol: connection.original.protocol,
+    state: connection.state,
+    original: tupleText(connection.original),
+    reply: tupleText(connection.reply),
+    hasReply: connection.hasReply,
+    isAssured: connection.isAssured,
+    mark: connection.mark,
+    untilNs: connection.expiresAtNs,
+  };
 }

@@ -7,6 +7,7 @@
 
 import { assert } from "../../base/assert.ts";
 import type { Errno, Host } from "../host.ts";
+import type { NetfilterRow } from "../../trace/rows.ts";
 import type { SkBuff } from "../skb.ts";
 import type { Conntrack } from "./conntrack.ts";
 import {
@@ -86,6 +87,25 @@ interface LiveTable {
   conntrackUsers: number;
 }
 
+/** Where a rule or policy stands, and the part of its row that does not change. */
+interface RulePlace {
+  readonly key: string;
+  readonly row: Pick<NetfilterRow, "table" | "chain" | "number">;
+  rule(): string;
+}
+
+function placesIn(table: TableName, chain: Chain): [Rule | Policy, RulePlace][] {
+  const placeAt = (number: number, rule: () => string): RulePlace => ({ key: `${table} ${chain.name} ${number}`, row: { table, chain: chain.name, number }, rule });
+  const places: [Rule | Policy, RulePlace][] = chain.rules.map((rule, i) => {
+    let text: string | undefined;
+    const describe = () => (text ??= `-A ${chain.name} ${rule.spec.describe()}`.trimEnd());
+    return [rule, placeAt(i + 1, describe)];
+  });
+  const { policy } = chain;
+  if (policy !== undefined) places.unshift([policy, placeAt(0, () => `-P ${chain.name} ${policy.verdict}`)]);
+  return places;
+}
+
 function isAnyPacket(p: PacketMatch): boolean {
   const isInverted = p.isSrcInverted || p.isDstInverted || p.isInputInverted || p.isOutputInverted || p.isProtocolInverted;
   return p.srcMask === 0 && p.dstMask === 0 && p.input === "" && p.output === "" && p.protocol === 0 && p.fragment === "any" && !isInverted;
@@ -114,13 +134,31 @@ export class Iptables {
   readonly #stackRules: CompiledChain[] = [];
   readonly #stackIndexes: number[] = [];
   #ipvsMatcher: IpvsMatcher | undefined;
+  #places: ReadonlyMap<Rule | Policy, RulePlace> | undefined;
   readonly nat: Nat;
 
   constructor(host: Host, conntrack: Conntrack) {
     this.#host = host;
     this.#conntrack = conntrack;
     this.nat = new Nat(host, conntrack);
+    this.#registerTable();
     this.#context = { host, conntrack, nat: this.nat, recent: new RecentLists(host.loop), ipvs: () => this.#ipvsMatcher };
+  }
+
+  /** Rules and policies as rows; a rule's place is looked up once for each version of its table. */
+  #registerTable(): void {
+    const placeOf = (counted: Rule | Policy): RulePlace | undefined => {
+      this.#places ??= new Map([...this.#live].flatMap(([name, { chains }]) => chains.flatMap((chain) => placesIn(name, chain))));
+      return this.#places.get(counted);
+    };
+    this.#host.tables.register<Rule | Policy>("netfilter", {
+      objects: () => [...this.#live.values()].flatMap(({ chains }) => chains.flatMap((chain) => [...(chain.policy === undefined ? [] : [chain.policy]), ...chain.rules])),
+      keyOf: (counted) => placeOf(counted)?.key ?? "",
+      rowOf: (counted): NetfilterRow | undefined => {
+        const place = placeOf(counted);
+        return place === undefined ? undefined : { ...place.row, rule: place.rule(), packets: counted.packets, bytes: counted.bytes };
+      },
+    });
   }
 
   /** Tables that are alive, the youngest first: /proc/net/ip_tables_names. */
@@ -171,6 +209,8 @@ export class Iptables {
   }
 
   #compile(live: LiveTable): void {
+    this.#places = undefined;
+    if (this.#host.trace.hasTables) this.#host.tables.touchAll("netfilter");
     const compiled = new Map<string, CompiledChain>();
     for (const chain of live.chains) compiled.set(chain.name, new CompiledChain(chain.name, chain.policy));
     let users = 0;
@@ -245,6 +285,7 @@ export class Iptables {
       if (result === NO) continue;
       if (result === HOT_DROP) return this.#dropped(name, base, "hotdrop", skb, "NETFILTER_DROP");
       const { rule } = compiled;
+      if (this.#host.trace.hasTables) this.#host.tables.touch("netfilter", rule);
       rule.packets++;
       rule.bytes += skb.ip.lengthBytes;
       switch (compiled.action) {
@@ -297,6 +338,7 @@ export class Iptables {
   #policy(name: TableName, base: CompiledChain, skb: SkBuff): Verdict {
     const { policy } = base;
     if (policy === undefined) return "ACCEPT";
+    if (this.#host.trace.hasTables) this.#host.tables.touch("netfilter", policy);
     policy.packets++;
     policy.bytes += skb.ip.lengthBytes;
     if (policy.verdict === "ACCEPT") return "ACCEPT";

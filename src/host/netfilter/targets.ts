@@ -7,6 +7,7 @@
 import { IPV4_HEADER_BYTES, TCP_HEADER_BYTES, TCP_SYN, TcpSegment } from "../../wire/packet.ts";
 import type { Host } from "../host.ts";
 import { isRouteError } from "../host.ts";
+import { touchRow } from "../host-tables.ts";
 import type { SkBuff } from "../skb.ts";
 import { connectionOf } from "./conntrack.ts";
 import { type HookState, NF_LOCAL_IN, NF_POSTROUTING } from "./hooks.ts";
@@ -58,7 +59,7 @@ export function compileTarget(target: ExtensionTarget, context: MatchContext): T
         return "CONTINUE";
       };
     case "CONNMARK":
-      return compileConnmark(target);
+      return compileConnmark(target, host);
     case "SNAT":
       return natTarget((skb) => nat.setup(connectionOf(skb) as never, target.range, "source"));
     case "DNAT":
@@ -99,11 +100,12 @@ function natTarget(run: (skb: SkBuff, state: HookState) => string): TargetFuncti
   };
 }
 
-function compileConnmark(target: Extract<TargetSpec, { kind: "CONNMARK" }>): TargetFunction {
+function compileConnmark(target: Extract<TargetSpec, { kind: "CONNMARK" }>, host: Host): TargetFunction {
   const { mode, value, connectionMask, packetMask } = target;
   return (skb) => {
     const { conntrack } = skb;
     if (conntrack === undefined) return "CONTINUE";
+    touchRow(host, "conntrack", conntrack);
     if (mode === "set") conntrack.mark = ((conntrack.mark & ~connectionMask) ^ value) >>> 0;
     else if (mode === "save") conntrack.mark = ((conntrack.mark & ~connectionMask) ^ (skb.mark & packetMask)) >>> 0;
     else skb.mark = ((skb.mark & ~packetMask) ^ (conntrack.mark & connectionMask)) >>> 0;

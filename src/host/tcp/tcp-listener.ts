@@ -8,6 +8,7 @@ import { assert } from "../../base/assert.ts";
 import type { Ipv4Address } from "../../base/ipv4-address.ts";
 import { TCP_ACK, TCP_RST, TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
 import type { SocketOwner, TcpEvents, TcpListener, TcpSocket } from "../host.ts";
+import { touchRow } from "../host-tables.ts";
 import type { SkBuff } from "../skb.ts";
 import { RTO_INITIAL_NS, RTO_MAX_NS } from "./rtt.ts";
 import { keyedHash, seqAdd, seqAfter, seqBefore } from "./sequence.ts";
@@ -61,6 +62,10 @@ export class TcpAcceptor implements TcpListener {
     this.#onAccept = onAccept;
   }
 
+  get isListed(): boolean {
+    return !this.#isClosed;
+  }
+
   get acceptQueueLength(): number {
     return this.#waiting.length;
   }
@@ -74,6 +79,7 @@ export class TcpAcceptor implements TcpListener {
     while (this.#isAccepting && !this.#isClosed) {
       const conn = this.#waiting.shift();
       if (conn === undefined) break;
+      touchRow(this.tcp.host, "sockets", this);
       this.#hand(conn);
     }
   }
@@ -93,6 +99,7 @@ export class TcpAcceptor implements TcpListener {
     const index = this.#waiting.indexOf(conn);
     if (index >= 0) this.#waiting.splice(index, 1);
     conn.acceptor = undefined;
+    touchRow(this.tcp.host, "sockets", this);
   }
 
   /** A segment that matches no connection (tcp_rcv_state_process in LISTEN). False: it must be answered with RST. */
@@ -233,6 +240,7 @@ export class TcpAcceptor implements TcpListener {
     }
     if (this.#isAccepting) this.#hand(conn);
     else this.#waiting.push(conn);
+    touchRow(this.tcp.host, "sockets", this);
     return true;
   }
 

@@ -14,6 +14,7 @@ import { Timer } from "../../kernel/timer.ts";
 import { NO_TCP_OPTIONS, type TcpOptions } from "../../wire/packet.ts";
 import type { NetDevice } from "../device.ts";
 import type { Errno, SocketOwner, TcpEvents, TcpSocket, TcpStateName } from "../host.ts";
+import { touchRow } from "../host-tables.ts";
 import type { Route } from "../route.ts";
 import { timerWheelDelay } from "../timer-wheel.ts";
 import { Congestion } from "./congestion.ts";
@@ -187,6 +188,10 @@ export class TcpConnection implements TcpSocket, EventTarget {
     this.retransmitTimer = new Timer(tcp.host.loop, this, "retransmit");
   }
 
+  get isListed(): boolean {
+    return this.isHashed;
+  }
+
   get receiveQueueBytes(): number {
     return this.receiveQueue.unreadBytes;
   }
@@ -228,6 +233,7 @@ export class TcpConnection implements TcpSocket, EventTarget {
     this.writeSeq = seqAdd(this.writeSeq, bytes.length);
     if (this.state !== "SYN_SENT" && this.state !== "SYN_RECV") writeQueue(this, false);
     this.isWriteBlocked = this.sendQueue.unsentBytes > 0;
+    touchRow(this.tcp.host, "sockets", this);
     return true;
   }
 
@@ -361,6 +367,7 @@ export class TcpConnection implements TcpSocket, EventTarget {
    * Hands what has arrived to the owner, after all protocol work on a segment is done: a process reads later than the kernel acknowledges.
    */
   deliver(): void {
+    touchRow(this.tcp.host, "sockets", this);
     if (this.#isDelivering || this.isOrphan || this.events === undefined) return;
     this.#isDelivering = true;
     try {

@@ -23,6 +23,7 @@ import {
   type TcpProtocol,
   type TcpSocket,
 } from "../host.ts";
+import { formatEnd, touchRow } from "../host-tables.ts";
 import type { Route } from "../route.ts";
 import { routeConnect } from "../route-connect.ts";
 import type { SkBuff } from "../skb.ts";
@@ -129,6 +130,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
       onAccept,
     );
     this.#listeners.set(port, [...others, listener]);
+    touchRow(this.host, "sockets", listener);
     this.#ports.take(port, { isBound: true, isReusable });
     return listener;
   }
@@ -138,6 +140,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     if (left.length === 0) this.#listeners.delete(listener.localPort);
     else this.#listeners.set(listener.localPort, left);
     this.#ports.release(listener.localPort, { isBound: true, isReusable: listener.isReusable });
+    touchRow(this.host, "sockets", listener);
   }
 
   /** net/ipv4/tcp_ipv4.c:tcp_v4_connect. */
@@ -227,12 +230,14 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     conn.isHashed = true;
     this.#connections.set(hash, conn);
     this.#connectionCount++;
+    touchRow(this.host, "sockets", conn);
     this.#ports.take(conn.localPort, { isBound: conn.isPortBound, isReusable: conn.isReusable });
   }
 
   remove(conn: TcpConnection): void {
     if (!conn.isHashed) return;
     conn.isHashed = false;
+    touchRow(this.host, "sockets", conn);
     this.#connectionCount--;
     unlink(this.#connections, conn);
     this.#ports.release(conn.localPort, { isBound: conn.isPortBound, isReusable: conn.isReusable });
@@ -240,6 +245,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
 
   removeTimeWait(entry: TimeWaitEntry): void {
     unlink(this.#timeWaits, entry);
+    touchRow(this.host, "sockets", entry);
     this.#ports.release(entry.localPort, { isBound: entry.isPortBound, isReusable: entry.isReusable });
     if (this.host.trace.isFull) this.#traceState(entry, entry.state, "CLOSE");
   }
@@ -325,6 +331,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   }
 
   #receiveForTimeWait(entry: TimeWaitEntry, skb: SkBuff, segment: TcpSegment): void {
+    touchRow(this.host, "sockets", entry);
     const verdict = receiveInTimeWait(this.#timeWaitQueue, entry, segment, this.host.loop.nowNs, this.settings.rfc1337.value !== 0);
     switch (verdict) {
       case "nothing":
@@ -503,6 +510,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     this.#timeWaits.set(entry.hash, entry);
     this.#ports.take(entry.localPort, { isBound: entry.isPortBound, isReusable: entry.isReusable });
     this.#timeWaitQueue.add(entry, lifetimeNs);
+    touchRow(this.host, "sockets", entry);
     this.count("TW");
   }
 
@@ -553,6 +561,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
       if (before === "SYN_SENT" || before === "SYN_RECV") this.count("AttemptFails");
       else if (before === "ESTABLISHED" || before === "CLOSE_WAIT") this.count("EstabResets");
     }
+    touchRow(this.host, "sockets", conn);
     if (this.host.trace.isFull) this.#traceState(conn, before, after);
   }
 
@@ -593,8 +602,4 @@ function unlink<T extends Slotted<T>>(table: Map<number, T>, item: T): void {
 function hashOf(localAddress: number, localPort: number, remoteAddress: number, remotePort: number): number {
   const ports = (localPort << 16) | remotePort;
   return (Math.imul(remoteAddress, 0x9e3779b1) ^ Math.imul(localAddress, 0x85ebca6b) ^ Math.imul(ports, 0xc2b2ae35)) | 0;
-}
-
-function formatEnd(address: Ipv4Address, port: number): string {
-  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}:${port}`;
 }

@@ -68,6 +68,10 @@ export class TimeWaitEntry implements TcpSocket {
     this.windowBytes = from.windowBytes;
   }
 
+  get isListed(): boolean {
+    return !this.isDead;
+  }
+
   get timer(): TcpSocket["timer"] {
     return { name: "timewait", expiresAtNs: this.expiresAtNs, retries: 0 };
   }

@@ -6,6 +6,7 @@
 
 import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import type { NetDevice, TunnelParameters } from "../../../host/device.ts";
+import { touchRow } from "../../../host/host-tables.ts";
 import { errorText } from "../../errno-text.ts";
 import { TUNNEL_HELP } from "./ip-help.ts";
 import {
@@ -157,6 +158,7 @@ function change(session: IpSession, words: readonly string[]): number {
   if (device?.tunnel === undefined) throw new IpExit(1, `change tunnel "${name}" failed: ${errorText("ENODEV")}\n`);
   const { mode, local, remote, ttl, tos, pmtuDiscovery, key } = wanted;
   device.tunnel = { mode, local, remote, ttl, tos, pmtuDiscovery, key };
+  touchRow(session.host, "links", device);
   session.host.fib.touch();
   return 0;
 }

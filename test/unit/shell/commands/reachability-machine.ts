@@ -30,7 +30,7 @@ export class Bench {
     this.#commands = commands;
     const files = new MemoryFileSystem({ clock: host.loop, charactersMax: 1_000_000, writable: ["/"] });
     for (const path of ["/etc", "/root", "/tmp"]) files.makeDirectory(path, { parents: true });
-    const processes = new MachineProcessTable({ loop: host.loop, limits: DEFAULT_SHELL_LIMITS, hostName: host.name });
+    const processes = new MachineProcessTable({ loop: host.loop, limits: DEFAULT_SHELL_LIMITS, hostName: host.name, trace: host.trace });
     this.machine = {
       host,
       files,

@@ -51,7 +51,7 @@ export class Lan {
     });
     const files = new MemoryFileSystem({ clock: this.loop, charactersMax: 10_000_000, writable: ["/"] });
     for (const path of ["/var/www/html", "/run", "/tmp", "/root"]) files.makeDirectory(path, { parents: true });
-    const processes = new MachineProcessTable({ loop: this.loop, limits: DEFAULT_SHELL_LIMITS, hostName: name });
+    const processes = new MachineProcessTable({ loop: this.loop, limits: DEFAULT_SHELL_LIMITS, hostName: name, trace: host.trace });
     const commands = new Map(networkCommands.map((command) => [command.path, command]));
     const fake = {
       host,
