@@ -18,7 +18,7 @@ export interface EventLoop {
    * knows nothing of its meaning; a tracer keeps the ids of records in it.
    */
   context: number;
-  /** Called after every event, when set. */
+  /** Called after every event and before the clock moves, when set. */
   afterEvent: (() => void) | undefined;
   /** Events that have fired so far. */
   readonly firedCount: number;

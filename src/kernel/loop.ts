@@ -94,6 +94,7 @@ export class SimulationLoop implements EventLoop {
 
   runUntil(timeNs: number): void {
     while (this.#settle() && this.#heap.peekTimeNs() <= timeNs) this.#fire();
+    if (this.afterEvent !== undefined) this.afterEvent();
     if (timeNs > this.nowNs) this.nowNs = timeNs;
   }
 
@@ -101,6 +102,8 @@ export class SimulationLoop implements EventLoop {
     const slot = this.#heap.pop();
     const target = this.#targets[slot] as EventTarget;
     const argument = this.#arguments[slot];
+    // What was done between two events belongs to the time before this one.
+    if (this.afterEvent !== undefined) this.afterEvent();
     this.nowNs = this.#timesNs[slot] as number;
     this.context = this.#contexts[slot] as number;
     this.#release(slot);

@@ -37,7 +37,7 @@ export interface ConntrackSettings {
 export function registerConntrackSysctls(sysctl: Sysctl, count: () => number): ConntrackSettings {
   const seconds = (name: string, initial: number): SysctlCell => sysctl.registerInteger(PREFIX + name, initial, { min: 0, max: MAX_SECONDS });
   const flag = (name: string, initial: number): SysctlCell => sysctl.registerInteger(PREFIX + name, initial, { min: 0, max: 1 });
-  sysctl.register(`${PREFIX}count`, { read: () => String(count()), write: () => "EACCES" });
+  sysctl.register(`${PREFIX}count`, { mode: 0o444, read: () => String(count()), write: () => "EACCES" });
   const states = TCP_STATE_TIMEOUTS.map(([name, initial]) => seconds(`tcp_timeout_${name}`, initial));
   const synSent = states[0] ?? { value: 120 };
   return {
