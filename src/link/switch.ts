@@ -160,8 +160,14 @@ export class SwitchPort implements LinkPort {
     const { trace } = this.#switch;
     const receiver = this.#receiver;
     if (receiver === undefined) return;
-    if (trace.isOn) trace.emit({ kind: "link", host: receiver.hostName, device: receiver.deviceName, state: isUp ? "up" : "down", cause: 0 });
+    if (!trace.isOn) {
+      receiver.carrierChanged(isUp);
+      return;
+    }
+    const id = trace.emit({ kind: "link", host: receiver.hostName, device: receiver.deviceName, state: isUp ? "up" : "down", cause: 0 });
+    const followed = trace.follow(id);
     receiver.carrierChanged(isUp);
+    trace.follow(followed);
   }
 
   setProperties(change: Partial<LinkProperties>): void {

@@ -130,6 +130,7 @@ export class ScenarioRun {
 
   finish(): RunResult {
     const { world } = this;
+    if (world.trace.hasTables) world.trace.flush();
     for (const [index, { script, startNs }] of this.#open) {
       this.results[index] = { exit: null, stdout: script.stdout, stderr: script.stderr, seconds: secondsBetween(startNs, world.loop.nowNs) };
     }
@@ -150,7 +151,9 @@ export class ScenarioRun {
   /** Each host's `run`, one after the other. */
   runSetup(): void {
     for (const [index, host] of this.#scenario.hosts.entries()) if (host.run !== undefined) this.#runSetupOf(host, host.run, -1 - index);
-    this.world.originNs = this.world.loop.nowNs;
+    const { loop, trace } = this.world;
+    this.world.originNs = loop.nowNs;
+    if (trace.isOn) trace.emit({ kind: "origin", host: "", cause: 0 });
   }
 
   #runSetupOf(host: HostSpec, script: string, id: number): void {

@@ -73,6 +73,8 @@ export interface LinkSpec {
 
 export interface Scenario {
   readonly file: string;
+  /** The whole file. */
+  readonly text: string;
   readonly title: string;
   readonly source: string;
   readonly description: string;
@@ -176,6 +178,7 @@ function buildScenario(source: YamlSource, raw: RawScenario): Scenario {
   return {
     file: source.file,
     title: raw.title.trim(),
+    text: source.text,
     source: raw.source ?? "",
     description: raw.description ?? "",
     seed: String(raw.seed ?? 1),

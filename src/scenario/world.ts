@@ -96,7 +96,7 @@ export class World {
 
   /** Every interface goes dark at once. What runs on the host goes on, unheard, until `up`: so the lab does it. */
   crash(hostName: string): void {
-    if (this.trace.isOn) this.trace.emit({ kind: "link", host: hostName, device: "", state: "crashed", cause: 0 });
+    if (this.trace.isOn) this.trace.follow(this.trace.emit({ kind: "link", host: hostName, device: "", state: "crashed", cause: 0 }));
     this.setPorts(hostName, undefined, false);
   }
 

@@ -24,6 +24,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 
 export class YamlSource {
   readonly file: string;
+  readonly text: string;
   readonly value: unknown;
   readonly #document: Document;
   readonly #lines: LineCounter;
@@ -31,6 +32,7 @@ export class YamlSource {
   /** Throws a ScenarioError when the text is no YAML. */
   constructor(file: string, text: string) {
     this.file = file;
+    this.text = text;
     this.#lines = new LineCounter();
     if (text.length > FILE_BYTES_MAX) throw new ScenarioError([tooLarge(file, text.length)]);
     this.#document = parseDocument(text, { merge: true, lineCounter: this.#lines, prettyErrors: false, version: "1.2", strict: true });

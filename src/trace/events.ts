@@ -239,6 +239,11 @@ export interface LogLine extends RecordBase {
   readonly text: string;
 }
 
+/** The setup scripts are over: times of the timeline, of captures and of `--until` count from here. */
+export interface Origin extends RecordBase {
+  readonly kind: "origin";
+}
+
 /** Rows of tables that came, changed or went, at the end of the event that changed them. */
 export interface RowsChanged extends RecordBase {
   readonly kind: "rows";
@@ -275,6 +280,7 @@ export type TraceEvent =
   | CommandEnded
   | LinkChanged
   | LogLine
+  | Origin
   | RowsChanged
   | Keyframe;
 

@@ -1,0 +1,94 @@
+/**
+ * Traces as JSON Lines: a sink that writes as the run goes on, and a reader that takes text as it comes. Neither keeps the trace.
+ */
+
+import type { TraceEvent } from "./events.ts";
+import { TraceFormatError } from "./packet-json.ts";
+import { headerLine, readHeader, RecordReader, RecordWriter, type TraceHeader } from "./record-json.ts";
+import type { TraceSink } from "./tracer.ts";
+
+const CHUNK_CHARS = 65_536;
+
+/** Hands on the text of a trace, header first, in pieces of about 64 Ki characters that end with a line. */
+export class JsonLinesSink implements TraceSink {
+  readonly #writer = new RecordWriter();
+  readonly #write: (text: string) => void;
+  #text: string;
+
+  constructor(header: Omit<TraceHeader, "format" | "version">, write: (text: string) => void) {
+    this.#write = write;
+    this.#text = `${headerLine(header)}\n`;
+  }
+
+  write(event: TraceEvent): void {
+    this.#text += `${this.#writer.line(event)}\n`;
+    if (this.#text.length >= CHUNK_CHARS) this.flush();
+  }
+
+  /** Hands on what is left. Call it at the end. */
+  flush(): void {
+    if (this.#text === "") return;
+    this.#write(this.#text);
+    this.#text = "";
+  }
+}
+
+/** A trace that cannot be read: what is wrong, and on which line (from 1). */
+export class TraceReadError extends Error {
+  readonly line: number;
+
+  constructor(line: number, message: string) {
+    super(message);
+    this.line = line;
+  }
+}
+
+/** Reads a trace from pieces of text, cut anywhere. */
+export class JsonLinesReader {
+  header: TraceHeader | undefined;
+  readonly #reader = new RecordReader();
+  readonly #onEvent: (event: TraceEvent) => void;
+  #rest = "";
+  #line = 0;
+
+  /** Throws a TraceReadError out of `push` or `end` at the first line that is wrong. */
+  constructor(onEvent: (event: TraceEvent) => void) {
+    this.#onEvent = onEvent;
+  }
+
+  push(text: string): void {
+    let from = 0;
+    for (let to = text.indexOf("\n"); to >= 0; to = text.indexOf("\n", from)) {
+      this.#take(this.#rest + text.slice(from, to));
+      this.#rest = "";
+      from = to + 1;
+    }
+    this.#rest += text.slice(from);
+  }
+
+  /** The text is over; the last line may lack its newline. Returns the header. */
+  end(): TraceHeader {
+    if (this.#rest !== "") this.#take(this.#rest);
+    this.#rest = "";
+    if (this.header === undefined) throw new TraceReadError(1, "the trace is empty");
+    return this.header;
+  }
+
+  #take(line: string): void {
+    this.#line++;
+    try {
+      if (this.header === undefined) this.header = readHeader(line);
+      else if (line !== "") this.#onEvent(this.#reader.read(line));
+    } catch (error) {
+      throw error instanceof TraceFormatError ? new TraceReadError(this.#line, error.message) : error;
+    }
+  }
+}
+
+/** A whole trace in memory. */
+export function readTrace(text: string): { readonly header: TraceHeader; readonly events: readonly TraceEvent[] } {
+  const events: TraceEvent[] = [];
+  const reader = new JsonLinesReader((event) => events.push(event));
+  reader.push(text);
+  return { header: reader.end(), events };
+}

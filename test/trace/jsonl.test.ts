@@ -1,0 +1,92 @@
+/**
+ * The public form of a trace: written and read back it is the same, byte for byte, frames included; what cannot be read is refused by line.
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { LINUX_PARTS } from "../../src/scenario/linux-parts.ts";
+import { ScenarioRun } from "../../src/scenario/run-scenario.ts";
+import { parseScenario } from "../../src/scenario/scenario-file.ts";
+import { traceHeader } from "../../src/scenario/trace-header.ts";
+import type { TraceEvent } from "../../src/trace/events.ts";
+import { JsonLinesReader, JsonLinesSink, readTrace, TraceReadError } from "../../src/trace/jsonl.ts";
+import { headerLine, RecordWriter } from "../../src/trace/record-json.ts";
+import { MemorySink } from "../../src/trace/tracer.ts";
+import { encodeEthernet } from "../../src/wire/ethernet.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const files = ["scenarios", "test/conformance"].flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".yaml"))
+    .map((path) => join(folder, path)),
+);
+
+function traceOf(file: string): { readonly text: string; readonly events: readonly TraceEvent[] } {
+  const scenario = parseScenario(readFileSync(join(ROOT, file), "utf8"), file);
+  let text = "";
+  const lines = new JsonLinesSink(traceHeader(scenario, "full"), (piece) => {
+    text += piece;
+  });
+  const memory = new MemorySink();
+  new ScenarioRun(scenario, { parts: LINUX_PARTS, traceLevel: "full", sinks: [memory, lines] }).run();
+  lines.flush();
+  return { text, events: memory.events };
+}
+
+describe("written, read and written again", () => {
+  test.each(files)("%s", (file) => {
+    const { text, events } = traceOf(file);
+    const read = readTrace(text);
+    expect(read.events.length).toBe(events.length);
+    const writer = new RecordWriter();
+    const again = `${[headerLine(read.header), ...read.events.map((event) => writer.line(event))].join("\n")}\n`;
+    expect(again === text).toBe(true);
+    for (const [i, event] of events.entries()) {
+      const other = read.events[i] as TraceEvent;
+      if (event.kind === "frame-sent" && other.kind === "frame-sent") expect(encodeEthernet(other.frame)).toEqual(encodeEthernet(event.frame));
+    }
+  });
+
+  test.each(files)("everything that happens to a packet has a cause: %s", (file) => {
+    const { events } = traceOf(file);
+    expect(events.filter(({ id, cause }) => cause >= id)).toEqual([]);
+    const ofPackets = events.filter(({ kind }) => /^(packet-|frame-|scheduled|netfilter|route|arp-|neighbour|tcp-|ipvs-)/.test(kind));
+    expect(ofPackets.filter(({ cause }) => cause === 0).map(({ id, kind, host, timeNs }) => ({ id, kind, host, timeNs }))).toEqual([]);
+  });
+});
+
+describe("what cannot be read", () => {
+  const header = headerLine({ level: "full", title: "", seed: "1", hosts: [], links: [], scenario: null });
+  const refusal = (text: string): string => {
+    try {
+      readTrace(text);
+    } catch (error) {
+      if (error instanceof TraceReadError) return `${error.line}: ${error.message}`;
+      throw error;
+    }
+    return "";
+  };
+
+  test.each([
+    ["", "1: the trace is empty"],
+    ["hosts:\n", "1: this is no trace: its first line"],
+    ['{"a":1}\n', "1: this is no trace: the first line does not say"],
+    [header.replace('"version":1', '"version":9'), "1: the trace has version 9, this program reads version 1"],
+    [`${header}\n{"id":1,`, "2: the line is no JSON"],
+    [`${header}\n{"id":1,"timeNs":0,"kind":"nonsense","host":"a","cause":0}`, '2: records of kind "nonsense" are not known'],
+    [`${header}\n{"id":1,"timeNs":0,"kind":"frame-received","host":"a","cause":0,"device":"eth0","frame":7}`, "2: `frame` names record 7, which is not there"],
+    [`${header}\n{"id":1,"timeNs":0,"kind":"frame-sent","host":"a","cause":0,"device":"eth0","frame":{"src":"x"}}`, "2: `raw` is missing"],
+  ])("%#", (text, expected) => {
+    expect(refusal(text)).toContain(expected);
+  });
+
+  test("pieces may be cut anywhere", () => {
+    const { text, events } = traceOf("scenarios/selftest/ipvs-dr.yaml");
+    const read: TraceEvent[] = [];
+    const reader = new JsonLinesReader((event) => read.push(event));
+    for (let at = 0; at < text.length; at += 997) reader.push(text.slice(at, at + 997));
+    reader.end();
+    expect(read.length).toBe(events.length);
+  });
+});
