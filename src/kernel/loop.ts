@@ -8,7 +8,7 @@
  * Order is untouched by that: a bucket enters the heap before any event of its second can fire.
  */
 
-import { assert } from "../base/assert.ts";
+import { assert, broken } from "../base/assert.ts";
 import type { EventId, EventLoop, EventTarget } from "./event-loop.ts";
 import { EventQueue } from "./event-queue.ts";
 
@@ -44,7 +44,7 @@ export class SimulationLoop implements EventLoop {
   }
 
   at(timeNs: number, target: EventTarget, argument?: unknown): EventId {
-    assert(timeNs >= this.nowNs && Number.isSafeInteger(timeNs), `an event needs an integer time from ${this.nowNs} on, got ${timeNs}`);
+    if (!(timeNs >= this.nowNs && Number.isSafeInteger(timeNs))) broken(`an event needs an integer time from ${this.nowNs} on, got ${timeNs}`);
     const slot = this.#freeSlots.pop() ?? this.#newSlot();
     const sequence = this.#sequence++;
     this.#targets[slot] = target;

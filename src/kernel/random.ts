@@ -3,7 +3,7 @@
  */
 
 import seedrandom from "seedrandom";
-import { assert } from "../base/assert.ts";
+import { broken } from "../base/assert.ts";
 
 export class RandomStream {
   readonly #draw: () => number;
@@ -20,7 +20,7 @@ export class RandomStream {
 
   /** A uniform integer in 0..bound-1. */
   below(bound: number): number {
-    assert(Number.isInteger(bound) && bound > 0 && bound <= 0x100000000, `below needs 1..2^32, got ${bound}`);
+    if (!(Number.isInteger(bound) && bound > 0 && bound <= 0x100000000)) broken(`below needs 1..2^32, got ${bound}`);
     const limit = 0x100000000 - (0x100000000 % bound);
     let draw = this.#draw();
     while (draw >= limit) draw = this.#draw();
