@@ -14,7 +14,7 @@ import type { RandomStream } from "../kernel/random.ts";
 import type { DropReason } from "../trace/events.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import type { EthernetFrame } from "../wire/packet.ts";
-import { CableDirection, type CableProperties } from "./cable.ts";
+import { CableDirection, type CableEnd, type CableProperties } from "./cable.ts";
 import { AGEING_TIME_NS, ForwardingDatabase } from "./forwarding-database.ts";
 import type { FrameReceiver, LinkPort, LinkProperties } from "./port.ts";
 
@@ -114,8 +114,8 @@ export class SwitchPort implements LinkPort {
     this.index = index;
     const dropped = (frame: EthernetFrame, reason: DropReason) => owner.drop(frame, reason);
     const common = { loop: owner.loop, random, dropped };
-    this.#toSwitch = new CableDirection({ ...common, properties: halfOf(properties, Math.floor), end: { arrive: (frame) => this.#arriveAtSwitch(frame) } });
-    this.#toInterface = new CableDirection({ ...common, properties: halfOf(properties, Math.ceil), end: { arrive: (frame) => this.#arriveAtInterface(frame) } });
+    this.#toSwitch = new CableDirection({ ...common, properties: halfOf(properties, Math.floor), end: new SwitchEnd(this) });
+    this.#toInterface = new CableDirection({ ...common, properties: halfOf(properties, Math.ceil), end: new InterfaceEnd(this) });
   }
 
   get receiver(): FrameReceiver | undefined {
@@ -161,12 +161,12 @@ export class SwitchPort implements LinkPort {
     }
   }
 
-  #arriveAtSwitch(frame: EthernetFrame): void {
+  arriveAtSwitch(frame: EthernetFrame): void {
     if (this.isUp) this.#switch.forward(frame, this);
     else this.#switch.drop(frame, "LINK_DOWN");
   }
 
-  #arriveAtInterface(frame: EthernetFrame): void {
+  arriveAtInterface(frame: EthernetFrame): void {
     const receiver = this.#receiver;
     if (!this.isUp || receiver === undefined) {
       this.#switch.drop(frame, "LINK_DOWN");
@@ -174,6 +174,31 @@ export class SwitchPort implements LinkPort {
     }
     this.#switch.counters.delivered++;
     receiver.receiveFrame(frame);
+  }
+}
+
+/** Where the cable of a port ends, on either side: objects, not closures, so that the call for each frame is one that the compiler knows. */
+class SwitchEnd implements CableEnd {
+  readonly #port: SwitchPort;
+
+  constructor(port: SwitchPort) {
+    this.#port = port;
+  }
+
+  arrive(frame: EthernetFrame): void {
+    this.#port.arriveAtSwitch(frame);
+  }
+}
+
+class InterfaceEnd implements CableEnd {
+  readonly #port: SwitchPort;
+
+  constructor(port: SwitchPort) {
+    this.#port = port;
+  }
+
+  arrive(frame: EthernetFrame): void {
+    this.#port.arriveAtInterface(frame);
   }
 }
 

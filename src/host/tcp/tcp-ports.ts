@@ -64,16 +64,17 @@ export class PortTable {
     key: { readonly src: number; readonly dst: number; readonly dstPort: number },
     isFree: (port: number) => boolean,
   ): number | undefined {
-    let remaining = range.high + 1 - range.low;
+    const { low } = range;
+    let remaining = range.high + 1 - low;
     if (remaining <= 0) return undefined;
     if (remaining > 1) remaining &= ~1;
     const hash = keyedHash(this.#secret, key.src, key.dst, key.dstPort);
     const slot = hash % PERTURBATION_SLOTS;
     const start = ((this.#perturbation.get(slot) ?? this.#random.next32() >>> 1) + (hash >>> 16)) % remaining;
-    for (const parity of [0, 1]) {
+    for (let parity = 0; parity < 2; parity++) {
       let offset = ((start & ~1) + parity) % remaining;
       for (let tried = 0; tried < remaining; tried += 2) {
-        const port = range.low + offset;
+        const port = low + offset;
         offset += 2;
         if (offset >= remaining) offset -= remaining;
         const use = this.#uses.get(port);

@@ -56,7 +56,8 @@ export interface ConnectOptions {
 export class Tcp implements TcpProtocol, ProtocolHandler {
   readonly host: Host;
   readonly settings: TcpSettings;
-  readonly counters: Record<string, number> = {};
+  /** The two that every segment counts have their place from the start. */
+  readonly counters: Record<string, number> & { InSegs: number; OutSegs: number } = { InSegs: 0, OutSegs: 0 };
   readonly secret: number;
   readonly tickNs: number;
   readonly #random: RandomStream;
@@ -285,7 +286,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
       return;
     }
     const segment = skb.tcp;
-    this.count("InSegs");
+    this.counters.InSegs++;
     const causeBefore = this.#cause;
     this.#cause = skb.cause;
     this.#dispatch(skb, segment);
@@ -374,7 +375,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   #sendReply(src: Ipv4Address, dst: Ipv4Address, segment: TcpSegment): void {
     const packet = new Ipv4Packet(src, dst, PROTOCOL_TCP, this.defaultTtl(), segment);
     packet.dontFragment = true;
-    this.count("OutSegs");
+    this.counters.OutSegs++;
     this.host.ip.send(packet, { keepId: true, cause: this.#cause });
   }
 
@@ -410,7 +411,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
       packet.id = conn.ipId;
       conn.ipId = (conn.ipId + 1) & 0xffff;
     }
-    this.count("OutSegs");
+    this.counters.OutSegs++;
     if (conn.isConfirmPending && route !== undefined) {
       conn.isConfirmPending = false;
       if (route.device.driver.needsNeighbour) this.host.neighbours.confirm(route.device, route.gateway === 0 ? conn.remoteAddress : route.gateway);
