@@ -8,6 +8,7 @@ import { EventQueue } from "./event-queue.ts";
 
 /** An id is generation * 2^24 + slot: at most 2^24 events wait at once. */
 const SLOT_LIMIT = 16_777_216;
+const INITIAL_SLOTS = 256;
 const NONE = -1;
 
 export class SimulationLoop implements EventLoop {
@@ -17,7 +18,8 @@ export class SimulationLoop implements EventLoop {
   readonly #targets: (EventTarget | undefined)[] = [];
   readonly #arguments: unknown[] = [];
   readonly #generations: number[] = [];
-  readonly #freeSlots: number[] = [];
+  #freeSlots = new Int32Array(INITIAL_SLOTS);
+  #freeCount = 0;
 
   get pendingCount(): number {
     return this.#queue.size;
@@ -59,7 +61,7 @@ export class SimulationLoop implements EventLoop {
 
   #put(timeNs: number, target: EventTarget, argument: unknown): number {
     if (!(timeNs >= this.nowNs && Number.isSafeInteger(timeNs))) broken(`an event needs an integer time from ${this.nowNs} on, got ${timeNs}`);
-    const slot = this.#freeSlots.pop() ?? this.#newSlot();
+    const slot = this.#freeCount > 0 ? (this.#freeSlots[--this.#freeCount] as number) : this.#newSlot();
     this.#targets[slot] = target;
     this.#arguments[slot] = argument;
     this.#queue.push(timeNs, slot);
@@ -81,6 +83,11 @@ export class SimulationLoop implements EventLoop {
     this.#targets.push(undefined);
     this.#arguments.push(undefined);
     this.#generations.push(1);
+    if (slot >= this.#freeSlots.length) {
+      const freeSlots = new Int32Array(this.#freeSlots.length * 2);
+      freeSlots.set(this.#freeSlots);
+      this.#freeSlots = freeSlots;
+    }
     return slot;
   }
 
@@ -88,6 +95,6 @@ export class SimulationLoop implements EventLoop {
     this.#targets[slot] = undefined;
     this.#arguments[slot] = undefined;
     this.#generations[slot] = (this.#generations[slot] as number) + 1;
-    this.#freeSlots.push(slot);
+    this.#freeSlots[this.#freeCount++] = slot;
   }
 }

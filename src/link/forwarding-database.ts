@@ -21,32 +21,38 @@ export interface ForwardingEntry<Port> {
 export class ForwardingDatabase<Port> {
   readonly #byLowBits = new Map<number, ForwardingEntry<Port>>();
   #count = 0;
+  /** Counts whenever entries go: who keeps one compares. */
+  generation = 0;
 
-  learn(mac: MacAddress, port: Port, nowNs: number): void {
+  /** Returns the entry, to be kept as that of `find`; undefined when the table is full. */
+  learn(mac: MacAddress, port: Port, nowNs: number): ForwardingEntry<Port> | undefined {
     const key = mac | 0;
     const first = this.#byLowBits.get(key);
     for (let entry = first; entry !== undefined; entry = entry.next) {
       if (entry.mac !== mac) continue;
       entry.port = port;
       entry.updatedNs = nowNs;
-      return;
+      return entry;
     }
-    if (this.#count >= ENTRIES_MAX) return;
-    this.#byLowBits.set(key, { mac, port, updatedNs: nowNs, next: first });
+    if (this.#count >= ENTRIES_MAX) return undefined;
+    const entry = { mac, port, updatedNs: nowNs, next: first };
+    this.#byLowBits.set(key, entry);
     this.#count++;
+    return entry;
   }
 
-  lookup(mac: MacAddress, nowNs: number): Port | undefined {
-    for (let entry = this.#byLowBits.get(mac | 0); entry !== undefined; entry = entry.next) {
-      if (entry.mac === mac) return nowNs - entry.updatedNs < AGEING_TIME_NS ? entry.port : undefined;
-    }
-    return undefined;
+  /** Aged or not. Whoever asks again and again may keep the entry while `generation` stands still. */
+  find(mac: MacAddress): ForwardingEntry<Port> | undefined {
+    let entry = this.#byLowBits.get(mac | 0);
+    while (entry !== undefined && entry.mac !== mac) entry = entry.next;
+    return entry;
   }
 
   forgetPort(port: Port): void {
     const kept = this.entries().filter((entry) => entry.port !== port);
     this.#byLowBits.clear();
     this.#count = 0;
+    this.generation++;
     for (const entry of kept) this.learn(entry.mac, entry.port, entry.updatedNs);
   }
 

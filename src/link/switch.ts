@@ -15,7 +15,7 @@ import type { DropReason } from "../trace/events.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import type { EthernetFrame } from "../wire/packet.ts";
 import { CableDirection, type CableEnd, type CableProperties } from "./cable.ts";
-import { AGEING_TIME_NS, ForwardingDatabase } from "./forwarding-database.ts";
+import { AGEING_TIME_NS, ForwardingDatabase, type ForwardingEntry } from "./forwarding-database.ts";
 import type { FrameReceiver, LinkPort, LinkProperties } from "./port.ts";
 
 export const DEFAULT_LINK_PROPERTIES: LinkProperties = { latencyNs: 10 * NS_PER_US, bandwidthBitsPerSecond: 1_000_000_000, lossPpm: 0, queueFrames: 1000 };
@@ -72,8 +72,8 @@ export class Switch {
 
   forward(frame: EthernetFrame, from: SwitchPort): void {
     const nowNs = this.loop.nowNs;
-    if (!isGroupMac(frame.src)) this.#database.learn(frame.src, from, nowNs);
-    const known = isGroupMac(frame.dst) ? undefined : this.#database.lookup(frame.dst, nowNs);
+    this.#learn(frame.src, from, nowNs);
+    const known = this.#lookup(frame.dst, from, nowNs);
     if (known !== undefined) {
       if (known === from || !known.isUp) this.counters.filtered++;
       else known.deliver(frame);
@@ -90,6 +90,32 @@ export class Switch {
     else this.counters.copied += copies - 1;
   }
 
+  /** Nearly every frame of a port has the source of the one before. */
+  #learn(mac: MacAddress, from: SwitchPort, nowNs: number): void {
+    const latest = from.latestSource;
+    if (latest !== undefined && latest.mac === mac && from.sourceGeneration === this.#database.generation) {
+      latest.port = from;
+      latest.updatedNs = nowNs;
+      return;
+    }
+    if (isGroupMac(mac)) return;
+    from.latestSource = this.#database.learn(mac, from, nowNs);
+    from.sourceGeneration = this.#database.generation;
+  }
+
+  /** Where to: a host's frames mostly go where the one before went. */
+  #lookup(mac: MacAddress, from: SwitchPort, nowNs: number): SwitchPort | undefined {
+    const { generation } = this.#database;
+    let entry = from.latestDestination;
+    if (entry === undefined || entry.mac !== mac || from.destinationGeneration !== generation) {
+      if (isGroupMac(mac)) return undefined;
+      entry = this.#database.find(mac);
+      from.latestDestination = entry;
+      from.destinationGeneration = generation;
+    }
+    return entry !== undefined && nowNs - entry.updatedNs < AGEING_TIME_NS ? entry.port : undefined;
+  }
+
   forgetPort(port: SwitchPort): void {
     this.#database.forgetPort(port);
   }
@@ -104,6 +130,11 @@ export class SwitchPort implements LinkPort {
   readonly index: number;
   /** Administrative state of the switch's side; the interface sees it as carrier. */
   isUp = true;
+  /** The switch's entries for the source and the destination of the latest frame, each valid in one generation of its database. */
+  latestSource: ForwardingEntry<SwitchPort> | undefined = undefined;
+  sourceGeneration = -1;
+  latestDestination: ForwardingEntry<SwitchPort> | undefined = undefined;
+  destinationGeneration = -1;
   readonly #switch: Switch;
   #receiver: FrameReceiver | undefined;
   readonly #toSwitch: CableDirection;

@@ -159,8 +159,12 @@ export class SendQueue {
       }
       return undefined;
     }
-    this.#sentHead++;
     this.#forget(head);
+    if (this.#sentHead === 0 && this.#sent.length === 1) {
+      this.#sent.pop();
+      return head;
+    }
+    this.#sentHead++;
     if (this.#sentHead === this.#sent.length) {
       this.#sent.length = 0;
       this.#sentHead = 0;
@@ -223,6 +227,10 @@ export class SendQueue {
     const chunk = this.#chunks[this.#chunkHead] as Uint8Array;
     if (this.#offset < chunk.length) return;
     this.#offset = 0;
+    if (this.#chunkHead === 0 && this.#chunks.length === 1) {
+      this.#chunks.pop();
+      return;
+    }
     this.#chunkHead++;
     if (this.#chunkHead === this.#chunks.length) {
       this.#chunks.length = 0;

@@ -50,8 +50,9 @@ export class TcpConnection implements TcpSocket, EventTarget {
   owner: SocketOwner | undefined;
   device: NetDevice | undefined;
   mark: number;
-  /** Slot and chain of the connection table. */
+  /** What the connection table keeps here. */
   hash = 0;
+  tableOrder = 0;
   nextInSlot: TcpConnection | undefined = undefined;
   isHashed = false;
   /** SO_REUSEADDR, and whether bind chose the port: what later users of the port may do depends on it. */
@@ -59,6 +60,8 @@ export class TcpConnection implements TcpSocket, EventTarget {
   isPortBound = false;
   /** Set while the connection belongs to a listener: in SYN_RECV or waiting for accept. */
   acceptor: TcpAcceptor | undefined = undefined;
+  /** Place among the acceptor's connections in SYN_RECV; -1: none. */
+  requestIndex = -1;
 
   route: Route | undefined = undefined;
   routeGeneration = -1;
