@@ -52,11 +52,14 @@ export class CableDirection implements EventTarget {
     let sentNs = nowNs;
     const bandwidth = properties.bandwidthBitsPerSecond;
     if (bandwidth > 0) {
-      const startNs = this.#busyUntilNs > nowNs ? this.#busyUntilNs : nowNs;
-      const waitingBits = ((startNs - nowNs) * bandwidth) / 1e9;
-      if (waitingBits > properties.queueFrames * FULL_FRAME_BYTES * 8) {
-        this.#dropped(frame, "LINK_QUEUE_FULL");
-        return;
+      let startNs = nowNs;
+      if (this.#busyUntilNs > nowNs) {
+        startNs = this.#busyUntilNs;
+        const waitingBits = ((startNs - nowNs) * bandwidth) / 1e9;
+        if (waitingBits > properties.queueFrames * FULL_FRAME_BYTES * 8) {
+          this.#dropped(frame, "LINK_QUEUE_FULL");
+          return;
+        }
       }
       const length = frame.lengthBytes;
       const bytes = (length < MIN_FRAME_BYTES ? MIN_FRAME_BYTES : length) + WIRE_OVERHEAD_BYTES;

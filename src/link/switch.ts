@@ -16,7 +16,7 @@ import type { MacRow } from "../trace/rows.ts";
 import type { TableSet } from "../trace/table-set.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import type { EthernetFrame } from "../wire/packet.ts";
-import { CableDirection, type CableProperties } from "./cable.ts";
+import { CableDirection, type CableEnd, type CableProperties } from "./cable.ts";
 import { AGEING_TIME_NS, ForwardingDatabase, type ForwardingEntry } from "./forwarding-database.ts";
 import type { FrameReceiver, LinkPort, LinkProperties } from "./port.ts";
 
@@ -81,11 +81,8 @@ export class Switch {
 
   forward(frame: EthernetFrame, from: SwitchPort): void {
     const nowNs = this.loop.nowNs;
-    if (!isGroupMac(frame.src)) {
-      const learnt = this.#database.learn(frame.src, from, nowNs);
-      if (learnt !== undefined && this.trace.hasTables) this.tables.touch("macs", learnt);
-    }
-    const known = isGroupMac(frame.dst) ? undefined : this.#database.lookup(frame.dst, nowNs);
+    this.#learn(frame.src, from, nowNs);
+    const known = this.#lookup(frame.dst, from, nowNs);
     if (known !== undefined) {
       if (known === from || !known.isUp) this.counters.filtered++;
       else known.deliver(frame);
@@ -100,6 +97,33 @@ export class Switch {
     }
     if (copies === 0) this.counters.filtered++;
     else this.counters.copied += copies - 1;
+  }
+
+  /** Nearly every frame of a port has the source of the one before. */
+  #learn(mac: MacAddress, from: SwitchPort, nowNs: number): void {
+    const latest = from.latestSource;
+    if (latest !== undefined && latest.mac === mac && from.sourceGeneration === this.#database.generation) {
+      latest.port = from;
+      latest.updatedNs = nowNs;
+    } else {
+      if (isGroupMac(mac)) return;
+      from.latestSource = this.#database.learn(mac, from, nowNs);
+      from.sourceGeneration = this.#database.generation;
+    }
+    if (this.trace.hasTables && from.latestSource !== undefined) this.tables.touch("macs", from.latestSource);
+  }
+
+  /** Where to: a host's frames mostly go where the one before went. */
+  #lookup(mac: MacAddress, from: SwitchPort, nowNs: number): SwitchPort | undefined {
+    const { generation } = this.#database;
+    let entry = from.latestDestination;
+    if (entry === undefined || entry.mac !== mac || from.destinationGeneration !== generation) {
+      if (isGroupMac(mac)) return undefined;
+      entry = this.#database.find(mac);
+      from.latestDestination = entry;
+      from.destinationGeneration = generation;
+    }
+    return entry !== undefined && nowNs - entry.updatedNs < AGEING_TIME_NS ? entry.port : undefined;
   }
 
   forgetPort(port: SwitchPort): void {
@@ -117,6 +141,11 @@ export class SwitchPort implements LinkPort {
   readonly index: number;
   /** Administrative state of the switch's side; the interface sees it as carrier. */
   isUp = true;
+  /** The switch's entries for the source and the destination of the latest frame, each valid in one generation of its database. */
+  latestSource: ForwardingEntry<SwitchPort> | undefined = undefined;
+  sourceGeneration = -1;
+  latestDestination: ForwardingEntry<SwitchPort> | undefined = undefined;
+  destinationGeneration = -1;
   readonly #switch: Switch;
   #receiver: FrameReceiver | undefined;
   readonly #toSwitch: CableDirection;
@@ -127,8 +156,8 @@ export class SwitchPort implements LinkPort {
     this.index = index;
     const dropped = (frame: EthernetFrame, reason: DropReason) => owner.drop(frame, reason);
     const common = { loop: owner.loop, random, dropped };
-    this.#toSwitch = new CableDirection({ ...common, properties: halfOf(properties, Math.floor), end: { arrive: (frame) => this.#arriveAtSwitch(frame) } });
-    this.#toInterface = new CableDirection({ ...common, properties: halfOf(properties, Math.ceil), end: { arrive: (frame) => this.#arriveAtInterface(frame) } });
+    this.#toSwitch = new CableDirection({ ...common, properties: halfOf(properties, Math.floor), end: new SwitchEnd(this) });
+    this.#toInterface = new CableDirection({ ...common, properties: halfOf(properties, Math.ceil), end: new InterfaceEnd(this) });
   }
 
   get receiver(): FrameReceiver | undefined {
@@ -180,12 +209,12 @@ export class SwitchPort implements LinkPort {
     }
   }
 
-  #arriveAtSwitch(frame: EthernetFrame): void {
+  arriveAtSwitch(frame: EthernetFrame): void {
     if (this.isUp) this.#switch.forward(frame, this);
     else this.#switch.drop(frame, "LINK_DOWN");
   }
 
-  #arriveAtInterface(frame: EthernetFrame): void {
+  arriveAtInterface(frame: EthernetFrame): void {
     const receiver = this.#receiver;
     if (!this.isUp || receiver === undefined) {
       this.#switch.drop(frame, "LINK_DOWN");
@@ -204,6 +233,31 @@ function macRow(entry: ForwardingEntry<SwitchPort>): MacRow {
     port: receiver === undefined ? "" : `${receiver.hostName}.${receiver.deviceName}`,
     untilNs: entry.updatedNs - (entry.updatedNs % NS_PER_SECOND) + AGEING_TIME_NS,
   };
+}
+
+/** Where the cable of a port ends, on either side: objects, not closures, so that the call for each frame is one that the compiler knows. */
+class SwitchEnd implements CableEnd {
+  readonly #port: SwitchPort;
+
+  constructor(port: SwitchPort) {
+    this.#port = port;
+  }
+
+  arrive(frame: EthernetFrame): void {
+    this.#port.arriveAtSwitch(frame);
+  }
+}
+
+class InterfaceEnd implements CableEnd {
+  readonly #port: SwitchPort;
+
+  constructor(port: SwitchPort) {
+    this.#port = port;
+  }
+
+  arrive(frame: EthernetFrame): void {
+    this.#port.arriveAtInterface(frame);
+  }
 }
 
 /** Each cable has half of the latency; loss is applied once, on the way to the switch. */

@@ -34,7 +34,8 @@ export class TcpAcceptor implements TcpListener {
   /** How many SYN+ACK timeouts a connection may stay without data before it is accepted anyway (TCP_DEFER_ACCEPT). */
   readonly #deferRetries: number;
   readonly #onAccept: (socket: TcpSocket) => TcpEvents;
-  readonly #requests = new Set<TcpConnection>();
+  /** In no order: each knows its place. */
+  readonly #requests: TcpConnection[] = [];
   readonly #waiting: TcpConnection[] = [];
   #isAccepting = true;
   #isClosed = false;
@@ -88,18 +89,28 @@ export class TcpAcceptor implements TcpListener {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.tcp.removeListener(this);
-    for (const request of [...this.#requests]) request.die();
+    for (const request of [...this.#requests].sort((a, b) => a.tableOrder - b.tableOrder)) request.die();
     for (const conn of [...this.#waiting]) conn.abort();
     this.#waiting.length = 0;
   }
 
   /** A connection died before it was accepted. */
   forget(conn: TcpConnection): void {
-    this.#requests.delete(conn);
+    this.#forgetRequest(conn);
     const index = this.#waiting.indexOf(conn);
     if (index >= 0) this.#waiting.splice(index, 1);
     conn.acceptor = undefined;
     touchRow(this.tcp.host, "sockets", this);
+  }
+
+  #forgetRequest(conn: TcpConnection): void {
+    const index = conn.requestIndex;
+    if (index < 0) return;
+    conn.requestIndex = -1;
+    const last = this.#requests.pop() as TcpConnection;
+    if (last === conn) return;
+    this.#requests[index] = last;
+    last.requestIndex = index;
   }
 
   /** A segment that matches no connection (tcp_rcv_state_process in LISTEN). False: it must be answered with RST. */
@@ -121,10 +132,10 @@ export class TcpAcceptor implements TcpListener {
       this.tcp.drop(skb, "SOCKET_BACKLOG", `accept queue of port ${this.localPort} is full: ${this.#waiting.length} > ${this.backlog}`);
       return;
     }
-    const isFull = this.#requests.size >= this.backlog;
+    const isFull = this.#requests.length >= this.backlog;
     if (isFull && settings.synCookies.value === 0) {
       this.tcp.count("TCPReqQFullDrop");
-      this.tcp.drop(skb, "SOCKET_BACKLOG", `SYN queue of port ${this.localPort} is full: ${this.#requests.size}`);
+      this.tcp.drop(skb, "SOCKET_BACKLOG", `SYN queue of port ${this.localPort} is full: ${this.#requests.length}`);
       return;
     }
     const conn = this.#newConnection(skb, segment);
@@ -141,7 +152,7 @@ export class TcpAcceptor implements TcpListener {
     }
     startSequence(conn, isn ?? this.tcp.initialSequence(conn));
     conn.acceptor = this;
-    this.#requests.add(conn);
+    conn.requestIndex = this.#requests.push(conn) - 1;
     this.tcp.insert(conn);
     conn.setState("SYN_RECV");
     conn.synAckSentNs = this.tcp.host.loop.nowNs;
@@ -226,7 +237,7 @@ export class TcpAcceptor implements TcpListener {
       conn.die();
       return false;
     }
-    this.#requests.delete(conn);
+    this.#forgetRequest(conn);
     conn.slowTimer?.disarm();
     conn.sndUna = segment.ack;
     if (conn.synAckTimeouts === 0) conn.rtt.sample(this.tcp.host.loop.nowNs - conn.synAckSentNs, conn.sndUna, conn.sndNxt);
