@@ -20,8 +20,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ipvs: ["base", "wire", "kernel", "trace", "link", "host"],
   shell: ["base", "wire", "kernel", "trace", "link", "host", "ipvs"],
   scenario: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell"],
-  "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
-  cli: ["index.ts", "base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
+  sched: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
+  "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario", "sched"],
+  cli: ["index.ts", "base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario", "sched"],
 };
 
 /** Names that would make a run depend on the machine or on time. */

@@ -2,7 +2,7 @@
  * `lvsim sched`: a scheduler script and its picks.
  */
 
-import { runSchedScript } from "../ipvs/sched-script.ts";
+import { runSchedScript } from "../sched/sched-script.ts";
 import { EXIT_BAD_INPUT } from "./failure.ts";
 import { readText } from "./files.ts";
 

@@ -17,6 +17,8 @@ export {
   type SchedulerService,
   type SchedulerState,
 } from "./scheduler.ts";
+export { defineScheduler, type SchedulerClass, type SchedulerDefinition, SchedulerDefinitionError, type SchedulerHooks } from "./scheduler-class.ts";
+export { guardScheduler, SchedulerFault } from "./guarded-scheduler.ts";
 // To find one by name.
 export { schedulerByName, schedulerNames, SCHEDULERS } from "./registry.ts";
 // The schedulers of Linux 6.1.
