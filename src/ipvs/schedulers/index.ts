@@ -11,6 +11,7 @@ export {
   schedulerContext,
   type SchedulerDest,
   schedulerDest,
+  seededRandom,
   type SchedulerFigures,
   type SchedulerOptions,
   type SchedulerPacket,
@@ -19,6 +20,9 @@ export {
 } from "./scheduler.ts";
 export { defineScheduler, type SchedulerClass, type SchedulerDefinition, SchedulerDefinitionError, type SchedulerHooks } from "./scheduler-class.ts";
 export { guardScheduler, SchedulerFault } from "./guarded-scheduler.ts";
+// To test one.
+export { type ConformanceCheck, type ConformanceExceptions, type ConformanceOptions, schedulerConformance } from "./conformance.ts";
+export { type DriverOptions, nameOf, type ServerSettings, ServiceDriver } from "./service-driver.ts";
 // To find one by name.
 export { schedulerByName, schedulerNames, SCHEDULERS } from "./registry.ts";
 // The schedulers of Linux 6.1.

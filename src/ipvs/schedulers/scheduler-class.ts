@@ -4,7 +4,16 @@
  *
  * Linux 6.1 include/net/ip_vs.h: struct ip_vs_scheduler (init_service, done_service, add_dest, del_dest, upd_dest, schedule).
  */
-import type { Scheduler, SchedulerContext, SchedulerDest, SchedulerFigures, SchedulerPacket, SchedulerService, SchedulerState } from "./scheduler.ts";
+import {
+  NO_DESTINATION,
+  type Scheduler,
+  type SchedulerContext,
+  type SchedulerDest,
+  type SchedulerFigures,
+  type SchedulerPacket,
+  type SchedulerService,
+  type SchedulerState,
+} from "./scheduler.ts";
 
 /**
  * The methods of a scheduler class: the kernel's hooks, with the kernel's arguments. Only `schedule` must be there.
@@ -59,7 +68,6 @@ export class SchedulerDefinitionError extends Error {
 
 /** IP_VS_SCHEDNAME_MAXLEN is 16 with the closing zero. */
 const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,14}$/;
-const NOTHING_CHOSEN = "no destination available";
 
 /**
  * A `Scheduler` from an object or a class that a user wrote. Throws a SchedulerDefinitionError that says what is missing.
@@ -104,24 +112,48 @@ function fromClass(definition: SchedulerClass): Scheduler {
     name,
     flags,
     ...(destCountMax === undefined ? {} : { destCountMax }),
-    init: (service, context) => stateOf(new definition(context) as unknown as SchedulerHooks<(typeof service.dests)[number]>, service, context),
+    init: (service, context) => new HookedState(new definition(context) as unknown as SchedulerHooks<(typeof service.dests)[number]>, service, context),
   };
 }
 
-function stateOf<D extends SchedulerDest>(hooks: SchedulerHooks<D>, service: SchedulerService<D>, context: SchedulerContext): SchedulerState<D> {
-  hooks.init_service?.(service);
-  return {
-    schedule(packet) {
-      const dest = hooks.schedule(service, packet) ?? undefined;
-      if (dest === undefined) context.nothingChosen(NOTHING_CHOSEN);
-      return dest;
-    },
-    destAdded: (dest) => hooks.add_dest?.(service, dest),
-    destDeleted: (dest) => hooks.del_dest?.(service, dest),
-    destUpdated: (dest) => hooks.upd_dest?.(service, dest),
-    done: () => hooks.done_service?.(service),
-    explain: (packet) => hooks.explain?.(service, packet) ?? {},
-  };
+/** An instance of a scheduler class as the state of a service. */
+class HookedState<D extends SchedulerDest> implements SchedulerState<D> {
+  private readonly hooks: SchedulerHooks<D>;
+  private readonly service: SchedulerService<D>;
+  private readonly context: SchedulerContext;
+
+  constructor(hooks: SchedulerHooks<D>, service: SchedulerService<D>, context: SchedulerContext) {
+    this.hooks = hooks;
+    this.service = service;
+    this.context = context;
+    hooks.init_service?.(service);
+  }
+
+  schedule(packet: SchedulerPacket): D | undefined {
+    const dest = this.hooks.schedule(this.service, packet) ?? undefined;
+    if (dest === undefined) this.context.nothingChosen(NO_DESTINATION);
+    return dest;
+  }
+
+  destAdded(dest: D): void {
+    this.hooks.add_dest?.(this.service, dest);
+  }
+
+  destDeleted(dest: D): void {
+    this.hooks.del_dest?.(this.service, dest);
+  }
+
+  destUpdated(dest: D): void {
+    this.hooks.upd_dest?.(this.service, dest);
+  }
+
+  done(): void {
+    this.hooks.done_service?.(this.service);
+  }
+
+  explain(packet: SchedulerPacket): SchedulerFigures {
+    return this.hooks.explain?.(this.service, packet) ?? {};
+  }
 }
 
 function checkName(name: unknown, what: string): asserts name is string {
