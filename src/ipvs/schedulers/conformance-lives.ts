@@ -64,16 +64,18 @@ export function playStep(driver: ServiceDriver, step: Exclude<Step, { kind: "ope
   }
 }
 
-/** Leaves out steps, halves first and single ones last, as long as the life still fails. */
+/** Leaves out steps, many at once first and single ones last, until none can be spared: the life still fails. */
 export function shortenLife(life: Life, fails: (life: Life) => boolean): Life {
   let short = life;
-  for (let size = Math.max(1, short.length >> 1); ; size >>= 1) {
+  for (let size = Math.max(1, short.length >> 1); ; ) {
+    const before = short.length;
     for (let at = 0; at < short.length; ) {
       const shorter = [...short.slice(0, at), ...short.slice(at + size)];
       if (shorter.length > 0 && fails(shorter)) short = shorter;
       else at += size;
     }
-    if (size === 1) return short;
+    if (size === 1 && short.length === before) return short;
+    size = Math.max(1, size >> 1);
   }
 }
 

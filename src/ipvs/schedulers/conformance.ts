@@ -235,7 +235,7 @@ function checkUntouched(subject: Subject): void {
 function checkDeterminism(subject: Subject): void {
   eachLife(subject, (life) => {
     const [plain, again, explained] = [false, false, true].map((explains) => picksOf(subject.begin(), life, explains)) as [string, string, string];
-    demand(plain === again, `chose ${plain} the first time and ${again} the second: use context.randomBelow and context.nowNs, not Math.random and Date`);
+    demand(plain === again, `chose ${plain} the first time and ${again} the second: use context.randomBelow and context.nowNs, not chance and clocks of its own`);
     demand(plain === explained, `chose ${plain}, and ${explained} when explain() was called before each choice`);
   });
 }
