@@ -3,7 +3,7 @@
  */
 
 // Scheduler scripts.
-export { runSchedScript } from "./ipvs/sched-script.ts";
+export { runSchedScript } from "./sched/sched-script.ts";
 export { DEFAULT_LIMITS, LimitError, type RunLimits } from "./scenario/limits.ts";
 
 // Running them.

@@ -32,6 +32,7 @@ program
   .option("--pcap <dir>", "write a capture of every interface to DIR/HOST.INTERFACE.pcap")
   .option("--json <file>", "write exit statuses and outputs as JSON; - is standard output")
   .option("--seed <seed>", "use another seed than the file's")
+  .option("--scheduler <file.js>", "make the schedulers of this module known to `ipvsadm -s` on every host; can be repeated", collect)
   .addOption(new Option("--until <time>", "stop at this time of the timeline (5s, 200ms, ...)").argParser(duration))
   .addOption(new Option("--max-events <n>", "stop with an error after so many events").argParser(count))
   .option("--no-ladder", "leave out the ladder of packets")
@@ -51,15 +52,39 @@ program
   .addHelpText("after", "\nExample:\n  lvsim check scenarios/*.yaml")
   .action(async (files: string[]) => (await import("./check-command.ts")).checkCommand(files));
 
-program
+const sched = program
   .command("sched")
   .description("run a scheduler script: print the real server that each connection gets")
   .argument("<file>", "scheduler script")
+  .option("--scheduler <name|file.js>", "give every service this scheduler, whatever the script names: one of the kernel's, or a module of your own")
   .addHelpText(
     "after",
-    "\nExample:\n  lvsim sched test/sched/wrr-all.sched\n\nA script:\n  service tcp 10.9.0.1:80 wrr\n  add 10.2.0.1:80 weight 3\n  open c1 from 10.1.0.1:4001\n  close c1",
+    "\nExamples:\n  lvsim sched test/sched/wrr-all.sched\n  lvsim sched test/sched/wrr-all.sched --scheduler mine.js\n\nA script:\n  service tcp 10.9.0.1:80 wrr\n  add 10.2.0.1:80 weight 3\n  open c1 from 10.1.0.1:4001\n  close c1\n\nTo write a scheduler: docs/SCHEDULERS.md",
   )
-  .action(async (file: string) => (await import("./sched-command.ts")).schedCommand(file));
+  .action(async (file: string, options) => (await import("./sched-command.ts")).schedCommand(file, options));
+
+sched
+  .command("compare")
+  .description("run a workload with several schedulers and compare what comes of it")
+  .argument("<schedulers>", "names and modules, separated by commas; flags behind +: wrr,mh+mh-port,mine.js")
+  .requiredOption("--workload <file>", "workload file (YAML)")
+  .option("--csv <file>", "write every figure as CSV, one a row; - is standard output")
+  .option("--json <file>", "write every figure as JSON; - is standard output")
+  .option("--seed <seed>", "use another seed than the file's")
+  .option("--cost", "measure the time of a choice, in files too (which then differ from run to run)")
+  .option("--no-cost", "do not measure it")
+  .addHelpText("after", "\nExamples:\n  lvsim sched compare wrr,wlc,mine.js --workload workloads/web.yaml\n  lvsim sched compare sh,mh,mh+mh-port --workload workloads/web.yaml --csv out.csv --json out.json")
+  .action(async (list: string, options) => (await import("./sched-command.ts")).compareCommand(list, options));
+
+sched
+  .command("check")
+  .description("put a scheduler through the conformance suite")
+  .argument("<scheduler>", "module of your own, or one of the kernel's schedulers")
+  .option("--flags <flags>", "the service has these flags (ipvsadm -b), separated by commas")
+  .option("--allow <exceptions>", "what the scheduler may do: refuse, overloaded, deleted, separated by commas")
+  .option("--json", "print the result as JSON")
+  .addHelpText("after", "\nExamples:\n  lvsim sched check mine.js\n  lvsim sched check mine.js --allow refuse\n  lvsim sched check wlc")
+  .action(async (scheduler: string, options) => (await import("./sched-command.ts")).conformanceCommand(scheduler, options));
 
 program
   .command("shell")
@@ -75,6 +100,10 @@ function duration(text: string): number {
   const ns = parseDuration(text);
   if (ns === undefined) throw new InvalidArgumentError("write 500us, 20ms, 1.5s or 2m.");
   return ns;
+}
+
+function collect(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text];
 }
 
 function count(text: string): number {

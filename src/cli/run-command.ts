@@ -4,6 +4,7 @@
 
 import { join } from "node:path";
 import { formatSeconds } from "../base/time.ts";
+import type { Scheduler } from "../ipvs/schedulers/scheduler.ts";
 import { type RunResult, resultToJson, ScenarioRun, type ScriptResult, type StepResult, type Unmet } from "../scenario/run-scenario.ts";
 import { formatPlace } from "../scenario/scenario-error.ts";
 import type { Scenario, Step } from "../scenario/scenario-file.ts";
@@ -18,6 +19,8 @@ export interface RunCommandOptions {
   readonly seed?: string;
   readonly until?: number;
   readonly maxEvents?: number;
+  /** Files of modules that export schedulers. */
+  readonly scheduler?: readonly string[];
   readonly ladder: boolean;
   readonly quiet?: boolean;
   readonly ascii?: boolean;
@@ -31,6 +34,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   const scenario = readScenario(file);
   // The machines are most of the program: a file with a mistake need not wait for them.
   const { LINUX_PARTS } = await import("../scenario/linux-parts.ts");
+  const schedulers = await loadAll(options.scheduler ?? []);
   const isQuiet = options.quiet === true || options.json === "-";
   const ladder = options.ladder && !isQuiet ? new LadderSink(LADDER_FRAMES_MAX, () => run.world.trace.setLevel("frames")) : undefined;
   const progress = new ProgressLine();
@@ -43,6 +47,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   const run = new ScenarioRun(scenario, {
     parts: LINUX_PARTS,
     seed: options.seed,
+    schedulers,
     untilNs: options.until,
     capturesFrames: options.pcap !== undefined,
     traceLevel: ladder === undefined ? "off" : "packets",
@@ -61,6 +66,12 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   writeFiles(result, options);
   if (ladder !== undefined) say(formatPackets(ladder, scenario, result, options));
   process.exitCode = reportExpectations(scenario, result, isQuiet);
+}
+
+async function loadAll(files: readonly string[]): Promise<readonly Scheduler[]> {
+  if (files.length === 0) return [];
+  const { loadSchedulers } = await import("./scheduler-module.ts");
+  return (await Promise.all(files.map(loadSchedulers))).flat();
 }
 
 function writeFiles(result: RunResult, options: RunCommandOptions): void {

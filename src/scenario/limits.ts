@@ -5,7 +5,7 @@
 
 import { NS_PER_SECOND } from "../base/time.ts";
 import { type FilePlace, formatPlace } from "./scenario-error.ts";
-import { DURATION_SECONDS_MAX } from "./scenario-schema.ts";
+import { DURATION_SECONDS_MAX } from "./schema-values.ts";
 
 export interface RunLimits {
   /** Events that the loop fires. */

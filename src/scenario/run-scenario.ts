@@ -12,6 +12,7 @@
 
 import { assert } from "../base/assert.ts";
 import { NS_PER_MS, NS_PER_SECOND } from "../base/time.ts";
+import type { SchedulerDefinition } from "../ipvs/schedulers/scheduler-class.ts";
 import { LimitError as ShellLimitError } from "../shell/limits.ts";
 import { PcapSink } from "../trace/pcap-sink.ts";
 import type { TraceLevel, TraceSink } from "../trace/tracer.ts";
@@ -70,6 +71,8 @@ export interface RunOptions {
   readonly traceLevel?: TraceLevel;
   readonly sinks?: readonly TraceSink[];
   readonly limits?: Partial<RunLimits>;
+  /** Schedulers of one's own, which `ipvsadm -s NAME` finds on every host of this run. A file can never name code. */
+  readonly schedulers?: readonly SchedulerDefinition[] | undefined;
   onSetupEnd?(host: string, result: ScriptResult): void;
   onStepStart?(index: number, step: Step): void;
   onStepEnd?(index: number, step: Step, result: StepResult): void;
@@ -104,7 +107,7 @@ export class ScenarioRun {
     this.#scenario = scenario;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.world = new World(scenario, { parts: options.parts, seed: options.seed });
+    this.world = new World(scenario, { parts: options.parts, seed: options.seed, schedulers: options.schedulers });
     this.results = scenario.timeline.map(() => ({}));
     this.#stepsLeft = scenario.timeline.length;
     for (const sink of options.sinks ?? []) this.world.trace.addSink(sink);

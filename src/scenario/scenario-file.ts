@@ -9,9 +9,9 @@ import { formatMacAddress, type MacAddress } from "../base/mac-address.ts";
 import { NS_PER_SECOND } from "../base/time.ts";
 import type { LinkProperties } from "../link/port.ts";
 import { checkScenario } from "./scenario-checks.ts";
-import { type FilePlace, ScenarioError, type ScenarioProblem } from "./scenario-error.ts";
+import { type FilePlace, ScenarioError } from "./scenario-error.ts";
 import { type RawScenario, scenarioSchema } from "./scenario-schema.ts";
-import { nearestWord } from "./suggest.ts";
+import { schemaProblem } from "./schema-problem.ts";
 import { type YamlPath, YamlSource } from "./yaml-source.ts";
 
 export interface InterfaceSpec {
@@ -95,36 +95,11 @@ const FIRST_MAC: MacAddress = 0x020000000000;
 export function parseScenario(text: string, file: string): Scenario {
   const source = new YamlSource(file, text.startsWith("\ufeff") ? text.slice(1) : text);
   const parsed = v.safeParse(scenarioSchema, source.value);
-  if (!parsed.success) throw new ScenarioError(parsed.issues.map((issue) => problemOf(source, issue)));
+  if (!parsed.success) throw new ScenarioError(parsed.issues.map((issue) => schemaProblem(source, issue, { knownKeys, missingKey })));
   const scenario = buildScenario(source, parsed.output);
   const problems = checkScenario(scenario, parsed.output, source);
   if (problems.length > 0) throw new ScenarioError(problems);
   return scenario;
-}
-
-function problemOf(source: YamlSource, issue: v.BaseIssue<unknown>): ScenarioProblem {
-  const deepest = deepestIssue(issue);
-  const items = [...(issue.path ?? []), ...(deepest === issue ? [] : (deepest.path ?? []))];
-  const path: YamlPath = items.map((item) => item.key as string | number);
-  if (deepest.kind === "schema" && deepest.type === "strict_object" && deepest.expected === "never") {
-    const key = String(path[path.length - 1]);
-    const known = knownKeys(path.slice(0, -1));
-    const meant = nearestWord(key, known);
-    return source.problem(path, `unknown key \`${key}\``, meant === undefined ? `known: ${known.join(", ")}` : `did you mean \`${meant}\`?`, true);
-  }
-  const isAbsent = deepest.type === "strict_object" && deepest.received === "undefined" && deepest.expected?.startsWith('"') === true && items.length > 0;
-  const isKey = items[items.length - 1]?.origin === "key";
-  const [message = "", remedy = ""] = isAbsent ? missingKey(path) : deepest.message.split("|");
-  const name = path[path.length - 1];
-  const shown = name === undefined || deepest.kind !== "validation" ? "" : `${JSON.stringify(isKey ? name : deepest.input)}: `;
-  return source.problem(path, `${shown}${message}`, remedy, isKey);
-}
-
-/** A union hides the message of the member that was meant: the one that got furthest. */
-function deepestIssue(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
-  const inner = issue.issues ?? [];
-  const meant = inner.find((candidate) => candidate.kind === "validation" || (candidate.path?.length ?? 0) > 0);
-  return meant ?? issue;
 }
 
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {

@@ -7,28 +7,14 @@
 import * as v from "valibot";
 import { parseIpv4Address, parseIpv4Cidr } from "../base/ipv4-address.ts";
 import { isGroupMac, parseMacAddress } from "../base/mac-address.ts";
-import { NS_PER_SECOND, parseDuration } from "../base/time.ts";
+import { durationNs, object, text } from "./schema-values.ts";
 import { parseBandwidth, parseExpectation, parseLoss } from "./scenario-values.ts";
 
-/** No run lasts longer: keeps every time exact in a number, with room. */
-export const DURATION_SECONDS_MAX = 30 * 24 * 3600;
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** net/core/dev.c:dev_valid_name. */
 const INTERFACE_PATTERN = /^[^\s/:]{1,15}$/;
 const MTU_MIN = 68;
 const MTU_MAX = 65_535;
-
-/** The schema gives each message as `what is wrong|what to do`. */
-const text = (what: string, remedy: string) => v.string(`${what} must be a text|${remedy}`);
-const object = (what: string, remedy: string) => `${what} must be a mapping|${remedy}`;
-
-const durationNs = (what: string) =>
-  v.pipe(
-    v.union([v.string(), v.number()], `${what} must be a time|write 500us, 20ms, 1.5s, 2m or a number of seconds`),
-    v.check((value) => parseDuration(value) !== undefined, `${what} is not a time|write 500us, 20ms, 1.5s, 2m or a number of seconds`),
-    v.check((value) => (parseDuration(value) ?? 0) <= DURATION_SECONDS_MAX * NS_PER_SECOND, `${what} is longer than 30 days|choose less`),
-    v.transform((value) => parseDuration(value) ?? 0),
-  );
 
 const cidr = v.pipe(
   text("an address", "write 10.0.0.1/24"),

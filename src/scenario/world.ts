@@ -7,6 +7,7 @@ import { prefixMask } from "../base/ipv4-address.ts";
 import { type NetDevice, SCOPE_GLOBAL } from "../host/device.ts";
 import type { Host } from "../host/host.ts";
 import { TABLE_MAIN } from "../host/route.ts";
+import type { SchedulerDefinition } from "../ipvs/schedulers/scheduler-class.ts";
 import { SimulationLoop } from "../kernel/loop.ts";
 import { RandomStreams } from "../kernel/random.ts";
 import { Switch, type SwitchPort } from "../link/switch.ts";
@@ -26,6 +27,8 @@ export interface MachineOptions {
   readonly trace: Tracer;
   readonly random: RandomStreams;
   readonly epochSeconds: number;
+  /** Schedulers that `ipvsadm -s` knows beside the kernel's. */
+  readonly schedulers?: readonly SchedulerDefinition[] | undefined;
 }
 
 /** A script that was started on a machine. */
@@ -74,13 +77,13 @@ export class World {
   /** Simulated time at which the timeline starts: 0 until the setup scripts have taken some. */
   originNs = 0;
 
-  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined }) {
+  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined; readonly schedulers?: readonly SchedulerDefinition[] | undefined }) {
     this.trace = new Tracer(this.loop);
     this.random = new RandomStreams(options.seed ?? scenario.seed);
     for (const { name, properties } of scenario.links) {
       this.links.set(name, new Switch({ name, loop: this.loop, trace: this.trace, random: this.random.stream(`link/${name}`), properties }));
     }
-    for (const host of scenario.hosts) this.#addHost(host, options.parts);
+    for (const host of scenario.hosts) this.#addHost(host, options.parts, options.schedulers);
   }
 
   machine(name: string): Machine {
@@ -100,8 +103,8 @@ export class World {
     this.setPorts(hostName, undefined, false);
   }
 
-  #addHost(spec: HostSpec, parts: WorldParts): void {
-    const machine = parts.createMachine({ name: spec.name, loop: this.loop, trace: this.trace, random: this.random, epochSeconds: EPOCH_SECONDS });
+  #addHost(spec: HostSpec, parts: WorldParts, schedulers: readonly SchedulerDefinition[] | undefined): void {
+    const machine = parts.createMachine({ name: spec.name, loop: this.loop, trace: this.trace, random: this.random, epochSeconds: EPOCH_SECONDS, schedulers });
     this.machines.set(spec.name, machine);
     const { host } = machine;
     // The lab plugs in every interface of a host first and configures them then: the order of ports on a link is file order either way.

@@ -4,11 +4,13 @@
 
 import { NS_PER_MS } from "../base/time.ts";
 import type { Host } from "../host/host.ts";
+import type { KernelOptions } from "../host/kernel-options.ts";
 import { LinuxHost } from "../host/linux-host.ts";
 import type { Iptables } from "../host/netfilter/iptables.ts";
 import { Iptables as IptablesTables } from "../host/netfilter/iptables.ts";
 import { IpVirtualServer } from "../ipvs/ip-virtual-server.ts";
 import type { Ipvs } from "../ipvs/ipvs.ts";
+import type { SchedulerDefinition } from "../ipvs/schedulers/scheduler-class.ts";
 import type { EventLoop } from "../kernel/event-loop.ts";
 import type { RandomStreams } from "../kernel/random.ts";
 import type { Tracer } from "../trace/tracer.ts";
@@ -126,12 +128,16 @@ export interface LinuxMachineOptions {
   readonly limits?: Partial<ShellLimits>;
   /** How long every program takes to start; 10 ms unless given. */
   readonly programStartNs?: number;
+  /** Schedulers that `ipvsadm -s` knows beside the kernel's. */
+  readonly schedulers?: readonly SchedulerDefinition[] | undefined;
+  /** Behaviour of another kernel than the reference's. */
+  readonly options?: KernelOptions;
 }
 
 /** A whole machine: kernel with IPVS loaded, as the lab's are, and everything that is installed there. */
 export function createLinuxMachine(options: LinuxMachineOptions): LvsMachine {
   const host = new LinuxHost(options);
-  const ipvs = new IpVirtualServer(host);
+  const ipvs = new IpVirtualServer(host, options.schedulers === undefined ? {} : { schedulers: options.schedulers });
   const iptables = new IptablesTables(host, host.conntrack);
   ipvs.load();
   iptables.setIpvsMatcher(ipvs.matcher);

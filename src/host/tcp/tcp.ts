@@ -188,20 +188,19 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
 
   /** The port asked for, or a free one; undefined when the connection would not be unique. */
   #portFor(wanted: number, src: Ipv4Address, dst: Ipv4Address, dstPort: number): number | undefined {
-    const isFree = (port: number): boolean => this.#isUnique(src, port, dst, dstPort);
-    if (wanted !== 0) return isFree(wanted) ? wanted : undefined;
-    return this.#ports.choose(this.#localRange(), { src, dst, dstPort }, isFree);
+    if (wanted !== 0) return this.#isUnique(src, wanted, dst, dstPort, true) ? wanted : undefined;
+    return this.#ports.choose(this.#localRange(), { src, dst, dstPort }, (port) => this.#isUnique(src, port, dst, dstPort, false));
   }
 
-  /** net/ipv4/inet_hashtables.c:__inet_check_established, with tcp_twsk_unique for what is left of an older connection. */
-  #isUnique(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): boolean {
+  /** net/ipv4/inet_hashtables.c:__inet_check_established; tcp_twsk_unique: a port that was asked for may follow its own TIME_WAIT at once. */
+  #isUnique(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number, isAskedFor: boolean): boolean {
     if (this.#connections.find(localAddress, localPort, remoteAddress, remotePort) !== undefined) return false;
     const old = this.#timeWaits.find(localAddress, localPort, remoteAddress, remotePort);
     if (old === undefined) return true;
+    if (!old.hasTimestamps || old.tsRecentStampNs < 0) return false;
     const reuse = this.settings.twReuse.value;
-    const isLoopback = remoteAddress >>> 24 === 127 || localAddress >>> 24 === 127;
-    if (reuse === 0 || (reuse === 2 && !isLoopback)) return false;
-    if (!old.hasTimestamps || old.tsRecentStampNs < 0 || this.host.loop.nowNs - old.tsRecentStampNs < NS_PER_SECOND) return false;
+    const mayReuse = reuse === 1 || (reuse === 2 && (remoteAddress >>> 24 === 127 || localAddress >>> 24 === 127));
+    if (!isAskedFor && (!mayReuse || this.host.loop.nowNs - old.tsRecentStampNs < NS_PER_SECOND)) return false;
     this.#reusedSequence = seqAdd(old.sndNxt, 65535 + 2);
     this.#timeWaitQueue.kill(old);
     return true;

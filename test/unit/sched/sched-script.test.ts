@@ -2,7 +2,7 @@
  * Scheduler scripts: what is read, what is refused, what time does.
  */
 import { describe, expect, test } from "vitest";
-import { runSchedScript } from "../../../src/ipvs/sched-script.ts";
+import { runSchedScript } from "../../../src/sched/sched-script.ts";
 import { LINUX_6_1_176, type Scheduler, SCHEDULERS } from "../../../src/ipvs/schedulers/index.ts";
 
 const SERVICE = "service tcp 10.9.0.1:80 rr";

@@ -1,11 +1,12 @@
 /**
- * Drives a scheduler without a simulator: a service whose servers are called A, B, C ..., and whose connections stay active
- * until they are told otherwise.
+ * Drives a scheduler without a simulator, for tests: a service whose servers are called A, B, C ..., and whose connections stay active
+ * until they are told otherwise. Hooks are called at the moments at which Linux calls them.
+ *
+ * Linux 6.1 net/netfilter/ipvs/ip_vs_ctl.c (__ip_vs_update_dest, ip_vs_add_dest, __ip_vs_unlink_dest).
  */
+import { type OverloadRules, overloadByEvent } from "./overload.ts";
 import {
   LINUX_6_1_176,
-  type OverloadRules,
-  overloadByEvent,
   type Scheduler,
   type SchedulerContext,
   type SchedulerDest,
@@ -13,7 +14,7 @@ import {
   type SchedulerState,
   schedulerContext,
   schedulerDest,
-} from "../../../../src/ipvs/schedulers/index.ts";
+} from "./scheduler.ts";
 
 export interface ServerSettings {
   readonly weight?: number;
@@ -90,10 +91,20 @@ export class ServiceDriver {
   open(packet: Partial<SchedulerPacket> = {}): string {
     const dest = this.schedule(packet);
     if (dest === undefined) return "-";
+    this.bind(dest);
+    return nameOf(dest);
+  }
+
+  /** Gives a server one more active connection. */
+  bind(dest: SchedulerDest): void {
     dest.activeConns += 1;
     dest.totalConns += 1;
     this.rules.connBound(dest, false);
-    return nameOf(dest);
+  }
+
+  /** The servers that were deleted and have not come back. */
+  get removed(): readonly SchedulerDest[] {
+    return [...this.trash.values()];
   }
 
   /** Opens `count` connections; their servers as one word. */
@@ -160,9 +171,4 @@ export function addressOf(name: string): number {
 
 export function nameOf(dest: SchedulerDest): string {
   return String.fromCharCode(64 + (dest.address & 255));
-}
-
-/** 10.0.0.1 as a number. */
-export function ipv4(text: string): number {
-  return text.split(".").reduce((value, octet) => value * 256 + Number(octet), 0);
 }
