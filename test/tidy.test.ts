@@ -20,7 +20,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ipvs: ["base", "wire", "kernel", "trace", "link", "host"],
   shell: ["base", "wire", "kernel", "trace", "link", "host", "ipvs"],
   scenario: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell"],
-  "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
+  lab: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
+  "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario", "lab"],
+  vitest: ["index.ts", "trace", "ipvs"],
   cli: ["index.ts", "base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
 };
 

@@ -11,6 +11,7 @@ import type { LinkProperties } from "../link/port.ts";
 import { checkScenario } from "./scenario-checks.ts";
 import { type FilePlace, ScenarioError, type ScenarioProblem } from "./scenario-error.ts";
 import { type RawScenario, scenarioSchema } from "./scenario-schema.ts";
+import { ObjectSource, type ScenarioSource } from "./scenario-source.ts";
 import { nearestWord } from "./suggest.ts";
 import { type YamlPath, YamlSource } from "./yaml-source.ts";
 
@@ -91,7 +92,18 @@ const FIRST_MAC: MacAddress = 0x020000000000;
 
 /** Throws a ScenarioError. */
 export function parseScenario(text: string, file: string): Scenario {
-  const source = new YamlSource(file, text.startsWith("\ufeff") ? text.slice(1) : text);
+  return readScenario(new YamlSource(file, text.startsWith("\ufeff") ? text.slice(1) : text));
+}
+
+/**
+ * A scenario that a program wrote as an object, with the keys and notations of a scenario file; `name` stands where a file's name would.
+ * Throws a ScenarioError whose places are ways into the object.
+ */
+export function scenarioFromObject(value: unknown, name: string): Scenario {
+  return readScenario(new ObjectSource(value, name));
+}
+
+function readScenario(source: ScenarioSource): Scenario {
   const parsed = v.safeParse(scenarioSchema, source.value);
   if (!parsed.success) throw new ScenarioError(parsed.issues.map((issue) => problemOf(source, issue)));
   const scenario = buildScenario(source, parsed.output);
@@ -100,7 +112,7 @@ export function parseScenario(text: string, file: string): Scenario {
   return scenario;
 }
 
-function problemOf(source: YamlSource, issue: v.BaseIssue<unknown>): ScenarioProblem {
+function problemOf(source: ScenarioSource, issue: v.BaseIssue<unknown>): ScenarioProblem {
   const deepest = deepestIssue(issue);
   const items = [...(issue.path ?? []), ...(deepest === issue ? [] : (deepest.path ?? []))];
   const path: YamlPath = items.map((item) => item.key as string | number);
@@ -148,7 +160,7 @@ function knownKeys(path: YamlPath): readonly string[] {
   return third === "interfaces" ? ["link", "address", "mac", "mtu"] : ["interfaces", "gateway", "forward", "files", "run"];
 }
 
-function buildScenario(source: YamlSource, raw: RawScenario): Scenario {
+function buildScenario(source: ScenarioSource, raw: RawScenario): Scenario {
   let interfaceCount = 0;
   const hosts = Object.entries(raw.hosts).map(
     ([name, host]): HostSpec => ({

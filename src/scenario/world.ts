@@ -10,6 +10,7 @@ import { TABLE_MAIN } from "../host/route.ts";
 import { SimulationLoop } from "../kernel/loop.ts";
 import { RandomStreams } from "../kernel/random.ts";
 import { Switch, type SwitchPort } from "../link/switch.ts";
+import type { Scheduler } from "../ipvs/schedulers/scheduler.ts";
 import type { FileSystem } from "../shell/file-system.ts";
 import type { LimitError as ShellLimitError } from "../shell/limits.ts";
 import type { Machine } from "../shell/machine.ts";
@@ -63,6 +64,14 @@ export interface Attachment {
   readonly device: NetDevice;
 }
 
+export interface WorldOptions {
+  readonly parts: WorldParts;
+  /** The scenario's own when absent. */
+  readonly seed?: string | undefined;
+  /** Schedulers that every director knows beside the kernel's, by their names. */
+  readonly schedulers?: readonly Scheduler[] | undefined;
+}
+
 export class World {
   readonly loop = new SimulationLoop();
   readonly trace: Tracer;
@@ -74,13 +83,14 @@ export class World {
   /** Simulated time at which the timeline starts: 0 until the setup scripts have taken some. */
   originNs = 0;
 
-  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined }) {
+  constructor(scenario: Scenario, options: WorldOptions) {
     this.trace = new Tracer(this.loop);
     this.random = new RandomStreams(options.seed ?? scenario.seed);
     for (const { name, properties } of scenario.links) {
       this.links.set(name, new Switch({ name, loop: this.loop, trace: this.trace, random: this.random.stream(`link/${name}`), properties }));
     }
     for (const host of scenario.hosts) this.#addHost(host, options.parts);
+    for (const { ipvs } of this.machines.values()) for (const scheduler of options.schedulers ?? []) ipvs.registerScheduler(scheduler);
   }
 
   machine(name: string): Machine {
