@@ -5,13 +5,13 @@
  *                                                            │ the same packet: forwarded, rewritten, or inside a tunnel's
  *
  * Each frame sent is followed back along its causes to the frame that its host received. When both hold the same packet the way goes on;
- * an answer, or an error about it, is a packet of its own.
+ * an answer, or an error about it, is a packet of its own. What a host puts together from fragments follows from the last that came.
  */
 
 import { parseIpv4Address } from "../base/ipv4-address.ts";
 import type { DropReason, TraceEvent } from "../trace/events.ts";
 import { describePacket } from "../trace/ladder.ts";
-import type { FramePayload, Ipv4Packet } from "../wire/packet.ts";
+import { type FramePayload, type Ipv4Packet, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/packet.ts";
 import { LabError } from "./lab-error.ts";
 
 /** The way of one packet; of each copy, when a switch or a router made several. */
@@ -45,6 +45,7 @@ export interface PacketFilter {
 
 /** Records looked at between a frame sent and the one received that it follows from. */
 const CAUSES_MAX = 256;
+const PROTOCOLS = { tcp: PROTOCOL_TCP, udp: PROTOCOL_UDP, icmp: PROTOCOL_ICMP } as const;
 
 interface Hop {
   readonly sent: Extract<TraceEvent, { readonly kind: "frame-sent" }>;
@@ -218,7 +219,7 @@ function predicateOf(filter: PacketFilter): (root: Hop) => boolean {
     if (from !== undefined && sent.host !== from) return false;
     if (address !== undefined && packet.dst !== address) return false;
     if (port !== undefined && !((payload.kind === "tcp" || payload.kind === "udp") && payload.dstPort === port)) return false;
-    if (protocol !== undefined && payload.kind !== protocol) return false;
+    if (protocol !== undefined && packet.protocol !== PROTOCOLS[protocol]) return false;
     return sent.timeNs >= sinceNs;
   };
 }

@@ -4,12 +4,14 @@
  * The shell is src/shell/interactive-session.ts; here is what a program or a page needs around it.
  */
 
+import { NS_PER_SECOND } from "../base/time.ts";
 import { InteractiveSession } from "../shell/interactive-session.ts";
 import type { Machine } from "../shell/machine.ts";
 import { LabError } from "./lab-error.ts";
 
 /** Characters of a transcript that are kept; older ones go. */
 const TRANSCRIPT_CHARS_MAX = 1_000_000;
+const RUN_TIMEOUT_NS = 120 * NS_PER_SECOND;
 
 /** What a terminal asks of its lab. */
 export interface TerminalOwner {
@@ -20,7 +22,7 @@ export interface TerminalOwner {
   passUntil(isDone: () => boolean, timeoutNs: number): void;
 }
 
-/** A root shell on a host, as on a console. Opened by `lab.terminal(host)`. */
+/** A root shell on a host, as at its keyboard. Opened by `lab.terminal(host)`. */
 export class Terminal {
   readonly host: string;
   /** 0 is the host's first. */
@@ -123,5 +125,3 @@ export class Terminal {
     if (this.#transcript.length > TRANSCRIPT_CHARS_MAX * 2) this.#transcript = this.#transcript.slice(-TRANSCRIPT_CHARS_MAX);
   }
 }
-
-const RUN_TIMEOUT_NS = 120_000_000_000;

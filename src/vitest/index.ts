@@ -50,8 +50,9 @@ export interface LvsimMatchers {
   /** A Lab, which is run to the end of its timeline, or a RunResult: everything holds that the steps `expect`. */
   toMeetExpectations(): void;
   /**
-   * A scheduler (or the name of one of Linux's): in this script (docs/DECISIONS.md, `lvsim sched --help`) it picks the servers that are
-   * expected: `picks`; or what each `open` line says behind `# ->`; or what Linux's scheduler picks that the script names.
+   * A scheduler (or the name of one of Linux's): in this script (docs/LIBRARY.md) it picks the servers that are expected: `picks`; or what each
+   * `open` line says behind `# ->`; or what Linux's scheduler picks that the script names. The scheduler serves under its name where the script
+   * names it, or else in the place of whatever the script names.
    *
    * @example expect(mine).toPickLike("service tcp 10.9.0.1:80 rr\nadd 10.2.0.1:80\nopen c1 from 10.1.0.1:4001  # -> 10.2.0.1:80");
    */

@@ -84,7 +84,9 @@ export function toPickLike(received: unknown, script: string, options: PickOptio
   const { picks, kernel = LINUX_6_1_176 } = options;
   const names = [...new Set([...script.matchAll(/^[ \t]*service[ \t]+\S+[ \t]+\S+[ \t]+([^\s#]+)/gm)].map((match) => match[1] as string))];
   const marked = markedPicks(script);
-  const lines = linesOf(script, [...names.map((name) => named(scheduler, name)), ...SCHEDULERS], kernel);
+  // Where a script names several schedulers, only the one of that name is meant; a scheduler of another name takes the place of all.
+  const replaced = names.includes(scheduler.name) ? [scheduler.name] : names;
+  const lines = linesOf(script, [...replaced.map((name) => named(scheduler, name)), ...SCHEDULERS], kernel);
   const { expected, source } = ((): { readonly expected: readonly string[]; readonly source: string } => {
     if (picks !== undefined) return { expected: typeof picks === "string" ? picks.split("\n").filter((line) => line !== "") : picks, source: "expected" };
     if (marked.length > 0) {

@@ -20,7 +20,7 @@ hosts:
   b: { interfaces: { eth0: { link: lan, address: 10.0.0.2/24, mtu: 1400 } }, files: { /etc/motd: hello } }
   a: { interfaces: { eth0: { link: lan, address: [10.0.0.1/24, 10.0.0.3/24] } }, gateway: 10.0.0.2, run: "sleep 1" }
 timeline:
-  - { at: 1s, host: a, run: "ping -c 5 10.0.0.2" }
+  - { at: 1s, host: a, run: "ping -c 30 -i 0.02 10.0.0.2" }
   - { at: 2s, down: b.eth0 }
   - { at: 3s, host: b, run: "cat /etc/motd", expect: { stdout: "hello" } }
 `;
@@ -28,7 +28,7 @@ timeline:
   lab.link("lan", { latency: "50us", loss: "10%" });
   lab.host("b", { interfaces: { eth0: { link: "lan", address: "10.0.0.2/24", mtu: 1400 } }, files: { "/etc/motd": "hello" } });
   lab.host("a", { interfaces: { eth0: { link: "lan", address: ["10.0.0.1/24", "10.0.0.3/24"] } }, gateway: "10.0.0.2", run: "sleep 1" });
-  lab.at("1s", { host: "a", run: "ping -c 5 10.0.0.2" });
+  lab.at("1s", { host: "a", run: "ping -c 30 -i 0.02 10.0.0.2" });
   lab.at("2s", { down: "b.eth0" });
   lab.at("3s", { host: "b", run: "cat /etc/motd", expect: { stdout: "hello" } });
   const coded = lab.runToEnd();
@@ -127,6 +127,8 @@ test("what is typed goes on beside others until it is interrupted", () => {
   lab.runFor("100ms");
   lab.run("a", "ping -c 2 10.0.0.2");
   expect(dump.isRunning).toBe(true);
+  // The ring of a capture is read every now and then.
+  lab.runFor("1s");
   dump.interrupt();
   lab.runFor("1s");
   expect(dump.result?.exit).toBe(0);
