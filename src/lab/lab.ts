@@ -186,10 +186,11 @@ export class Lab {
   }
 
   /**
-   * Lets time pass to a time of the timeline (nothing happens when it has been), or until `condition` holds after an event. True when it is
-   * there; false when nothing is left to happen, or when `eventsMax` events have fired before (for a page that must stay fluent).
+   * Lets time pass to a time of the timeline or to a `position` (nothing happens when it has been), or until a condition holds after an event.
+   * True when it is there; false when nothing is left to happen, or when `eventsMax` events have fired before (for a page that must stay
+   * fluent).
    */
-  runUntil(until: LabTime | (() => boolean), options: { readonly eventsMax?: number } = {}): boolean {
+  runUntil(until: LabTime | LabPosition | (() => boolean), options: { readonly eventsMax?: number } = {}): boolean {
     if (typeof until === "function") {
       return this.#drive((run) => {
         if (until()) return true;
@@ -202,6 +203,15 @@ export class Lab {
           },
         });
         return isThere;
+      });
+    }
+    if (typeof until === "object") {
+      const { timeNs, eventCount } = until;
+      return this.#drive((run) => {
+        const { loop } = run.world;
+        const eventsMax = Math.max(0, Math.min(eventCount - loop.firedCount, options.eventsMax ?? Number.POSITIVE_INFINITY));
+        if (timeNs > loop.nowNs || eventsMax > 0) this.#advance(run, Math.max(timeNs, loop.nowNs), { eventsMax });
+        return loop.firedCount >= eventCount && loop.nowNs >= timeNs;
       });
     }
     const ns = durationNs(until, "runUntil");

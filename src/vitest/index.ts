@@ -28,7 +28,7 @@ export interface LvsimMatchers {
    */
   toBalance(shares: Readonly<Record<string, number>>, options?: BalanceOptions): void;
   /**
-   * A Lab: a frame or packet was dropped, for this reason (the kernel's name, see docs/LIBRARY.md) and on this host or link, where given.
+   * A Lab: a frame or packet was dropped, for this reason (DropReason of lvsim/trace, the kernel's names) and on this host or link, where given.
    *
    * @example expect(lab).toDrop("IP_RPFILTER", { host: "rs1" });
    */
@@ -50,7 +50,7 @@ export interface LvsimMatchers {
   /** A Lab, which is run to the end of its timeline, or a RunResult: everything holds that the steps `expect`. */
   toMeetExpectations(): void;
   /**
-   * A scheduler (or the name of one of Linux's): in this script (docs/LIBRARY.md) it picks the servers that are expected: `picks`; or what each
+   * A scheduler (or the name of one of Linux's): in this script (that of `runSchedScript`) it picks the servers that are expected: `picks`; or what each
    * `open` line says behind `# ->`; or what Linux's scheduler picks that the script names. The scheduler serves under its name where the script
    * names it, or else in the place of whatever the script names.
    *

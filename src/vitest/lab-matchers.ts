@@ -82,13 +82,13 @@ export function toFollow(received: unknown, ...hosts: string[]): Verdict {
   for (const name of lab === undefined ? [] : hosts) lab?.host(name);
   const way = hosts.join(" > ");
   const found = paths.find((path) => path.end === "received" && path.hosts.join(" > ") === way);
-  const ladder = lab === undefined ? "" : ladderOf(lab);
   return {
     pass: found !== undefined,
-    message: () =>
-      found === undefined
-        ? `expected a packet to go ${way}, but ${paths.length === 0 ? "there is no packet" : `the packets went:${listWays(paths)}`}${ladder}`
-        : `expected no packet to go ${way}, but one did: ${found.text}${ladder}`,
+    message: () => {
+      const ladder = lab === undefined ? "" : ladderOf(lab);
+      if (found !== undefined) return `expected no packet to go ${way}, but one did: ${found.text}${ladder}`;
+      return `expected a packet to go ${way}, but ${paths.length === 0 ? "there is no packet" : `the packets went:${listWays(paths)}`}${ladder}`;
+    },
   };
 }
 

@@ -88,10 +88,10 @@ export function toPickLike(received: unknown, script: string, options: PickOptio
   const replaced = names.includes(scheduler.name) ? [scheduler.name] : names;
   const lines = linesOf(script, [...replaced.map((name) => named(scheduler, name)), ...SCHEDULERS], kernel);
   const { expected, source } = ((): { readonly expected: readonly string[]; readonly source: string } => {
-    if (picks !== undefined) return { expected: typeof picks === "string" ? picks.split("\n").filter((line) => line !== "") : picks, source: "expected" };
+    if (picks !== undefined) return { expected: typeof picks === "string" ? picks.split("\n").filter((line) => line !== "") : picks, source: "the given picks" };
     if (marked.length > 0) {
       if (marked.length !== openCount(script)) throw new TypeError("some `open` lines of the script say `# -> SERVER` and some do not; mark all or none");
-      return { expected: marked, source: "expected" };
+      return { expected: marked, source: "the script's marks" };
     }
     const unknown = names.find((name) => schedulerByName(name) === undefined);
     if (unknown !== undefined) throw new TypeError(`Linux has no scheduler ${unknown} to compare with; give { picks } or mark each \`open\` with \`# -> SERVER\``);

@@ -2,7 +2,7 @@
  * The library's lab: the same world as a scenario file's, driven step by step, typed on, watched, forked.
  */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { decodePcap, Lab, LabError, LimitError, LINUX_PARTS, MemorySink, parseScenario, runScenario, ScenarioError } from "../../../src/index.ts";
 import { roundRobin, type Scheduler } from "../../../src/ipvs/schedulers/index.ts";
@@ -48,6 +48,26 @@ test("a scenario's text gives its lab, timeline and expectations included", () =
   expect(result.timeline[0]).toMatchObject({ exit: 0, stdout: "from 192.168.247.135\n" });
   expect(lab.isOver).toBe(true);
   expect(lab.nowNs).toBe(6_000_000_000);
+});
+
+test("a lab driven in slices lives what a scenario run at once lives, in every document", () => {
+  const folder = new URL("../../../scenarios/documents/", import.meta.url);
+  const names = readdirSync(folder);
+  expect(names.length).toBeGreaterThan(10);
+  for (const name of names) {
+    const text = readFileSync(new URL(name, folder), "utf8");
+    const atOnce = runScenario(parseScenario(text, name), { parts: LINUX_PARTS });
+    const lab = Lab.fromScenario(text, { file: name, trace: "off" });
+    while (!lab.isOver) if (lab.runUntil(() => lab.isOver, { eventsMax: 97 })) break;
+    const { timeline, setup, unmet, endNs, eventCount } = lab.result;
+    expect({ timeline, setup, unmet, endNs, eventCount }, name).toEqual({
+      timeline: atOnce.timeline,
+      setup: atOnce.setup,
+      unmet: atOnce.unmet,
+      endNs: atOnce.endNs,
+      eventCount: atOnce.eventCount,
+    });
+  }
 });
 
 test.each([
@@ -294,5 +314,12 @@ test("a journal is JSON: a lab elsewhere does the same again", () => {
   other.runToEnd();
   expect(JSON.stringify(other.events)).toBe(JSON.stringify(lab.events));
   expect(other.result.timeline).toEqual(lab.result.timeline);
+  const halfway = lab.fork("3s").position;
+  const third = Lab.fromScenario(DOCUMENT, { journal });
+  expect(third.runUntil(halfway, { eventsMax: 3 })).toBe(false);
+  expect(third.runUntil(halfway)).toBe(true);
+  expect(third.position).toEqual(halfway);
+  expect(third.runUntil({ eventCount: 5, timeNs: 5 })).toBe(true);
+  expect(third.position).toEqual(halfway);
   expect(() => Lab.fromScenario(DOCUMENT, { journal: [{ eventCount: 0, timeNs: 0, verb: "crash", host: "node01" }] }).boot()).toThrow("this moment is over already");
 });

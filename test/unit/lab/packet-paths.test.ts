@@ -47,6 +47,13 @@ test("address translation: both ways pass the director", () => {
   expect(ways(lab.packets({ protocol: "tcp" }))).toEqual(["client > director > rs1", "rs1 > director > client"]);
 });
 
+test("what was on wires is enough", () => {
+  const lab = directRoutingLab({ trace: "frames" });
+  lab.run("client", CURL);
+  lab.runFor("10ms");
+  expect(ways(lab.packets())).toEqual(["client > director > rs2", "rs2 > client"]);
+});
+
 test("tunnels of every kind carry the same packet", () => {
   const file = new URL("../../conformance/tun-gue-gre.yaml", import.meta.url);
   const lab = Lab.fromScenario(readFileSync(file, "utf8"));
