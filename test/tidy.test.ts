@@ -22,7 +22,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   workload: ["base", "kernel"],
   scenario: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload"],
   sched: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario"],
-  "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario", "sched"],
+  lab: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
+  "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario", "sched", "lab"],
+  vitest: ["index.ts", "trace", "ipvs"],
   cli: ["index.ts", "base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario", "sched"],
 };
 

@@ -99,6 +99,7 @@ export class ScenarioRun {
   readonly #running = new Map<number, { readonly host: string; readonly place: FilePlace; readonly scriptLine: number; readonly doing: string }>();
   readonly #open = new Map<number, { readonly script: RunningScript; readonly startNs: number }>();
   #stepsLeft: number;
+  #typedCount = 0;
   #isOver = false;
   #limitReached: LimitName | undefined;
   #shellLimit: unknown;
@@ -126,9 +127,19 @@ export class ScenarioRun {
   run(): RunResult {
     this.runSetup();
     this.scheduleTimeline();
+    this.runTimeline();
+    return this.finish();
+  }
+
+  /** True when the timeline and the half second after it are over. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Fires events until the timeline is over. */
+  runTimeline(): void {
     const { loop } = this.world;
     while (!this.#isOver && this.#fireSome()) this.#options.onProgress?.(loop.nowNs - this.world.originNs, loop.firedCount);
-    return this.finish();
   }
 
   finish(): RunResult {
@@ -204,6 +215,46 @@ export class ScenarioRun {
     const isWaiting = this.#step();
     this.#checkLimits();
     return isWaiting;
+  }
+
+  /**
+   * Fires events up to and including `timeNs` (since the start of the run) and sets the clock to it. Stops before when `isDone` holds after an
+   * event, or when `eventsMax` have fired: then it returns false. Infinity: until nothing waits.
+   */
+  runUntil(timeNs: number, options: { readonly isDone?: (() => boolean) | undefined; readonly eventsMax?: number | undefined } = {}): boolean {
+    const { loop } = this.world;
+    const { isDone, eventsMax = Number.POSITIVE_INFINITY } = options;
+    for (let fired = 0; (loop.nextTimeNs() ?? Number.POSITIVE_INFINITY) <= timeNs && loop.pendingCount > 0; ) {
+      if (fired === eventsMax) return false;
+      this.#step();
+      if (++fired % EVENTS_PER_CHECK === 0 || this.#limitReached !== undefined || this.#shellLimit !== undefined) this.#checkLimits();
+      if (isDone?.() === true) {
+        this.#checkLimits();
+        return false;
+      }
+    }
+    if (timeNs < Number.POSITIVE_INFINITY) loop.runUntil(timeNs);
+    this.#checkLimits();
+    return true;
+  }
+
+  /**
+   * Starts a script now, beside the timeline: what somebody types. `onEnd` may be called before this returns. Without `timeoutNs` it may go
+   * on for ever.
+   */
+  type(host: string, script: string, options: { readonly timeoutNs?: number | undefined; readonly onEnd: (result: ScriptResult) => void }): RunningScript {
+    return this.#start(
+      {
+        id: this.results.length + this.#typedCount++,
+        host,
+        script,
+        place: { file: `typed on ${host}`, line: 1, column: 1 },
+        scriptLine: 1,
+        timeoutNs: options.timeoutNs,
+        doing: `while what was typed on ${host} ran`,
+      },
+      options.onEnd,
+    );
   }
 
   /** Fires events until the next check of the limits is due, the run is over, or `isDone`; false when nothing waits. */
@@ -286,11 +337,11 @@ export class ScenarioRun {
       readonly script: string;
       readonly place: FilePlace;
       readonly scriptLine: number;
-      readonly timeoutNs: number;
+      readonly timeoutNs: number | undefined;
       readonly doing: string;
     },
     onEnd: (result: ScriptResult) => void,
-  ): void {
+  ): RunningScript {
     const { loop } = this.world;
     const { id } = options;
     const startNs = loop.nowNs;
@@ -305,13 +356,14 @@ export class ScenarioRun {
       this.#open.delete(id);
       onEnd({ exit, stdout: script.stdout, stderr: stderr ?? script.stderr, seconds: secondsBetween(startNs, loop.nowNs) });
     };
-    timeout = loop.after(options.timeoutNs, {
-      onEvent: () => {
-        if (isOver) return;
-        script.abandon();
-        end(EXIT_TIMED_OUT, "timed out");
-      },
-    });
+    if (options.timeoutNs !== undefined)
+      timeout = loop.after(options.timeoutNs, {
+        onEvent: () => {
+          if (isOver) return;
+          script.abandon();
+          end(EXIT_TIMED_OUT, "timed out");
+        },
+      });
     let endedAtOnce = false;
     let isStarted = false;
     const script = this.#startScript(options.host, options.script, () => {
@@ -319,8 +371,9 @@ export class ScenarioRun {
       else endedAtOnce = true;
     });
     isStarted = true;
-    if (id >= 0) this.#open.set(id, { script, startNs });
+    if (id >= 0 && id < this.results.length) this.#open.set(id, { script, startNs });
     if (endedAtOnce) end(script.exit ?? 0, undefined);
+    return script;
   }
 
   #startScript(host: string, script: string, onEnd: () => void): RunningScript {

@@ -7,8 +7,9 @@ import { formatMacAddress } from "../base/mac-address.ts";
 import type { ScenarioProblem } from "./scenario-error.ts";
 import type { HostSpec, Scenario, Step } from "./scenario-file.ts";
 import type { RawScenario } from "./scenario-schema.ts";
+import type { ScenarioSource } from "./scenario-source.ts";
 import { nearestWord } from "./suggest.ts";
-import type { YamlPath, YamlSource } from "./yaml-source.ts";
+import type { YamlPath } from "./yaml-source.ts";
 
 export const HOSTS_MAX = 1000;
 export const LINKS_MAX = 1000;
@@ -16,7 +17,7 @@ export const INTERFACES_MAX = 4000;
 export const STEPS_MAX = 10_000;
 const VERBS = ["run", "down", "up", "crash"] as const;
 
-export function checkScenario(scenario: Scenario, raw: RawScenario, source: YamlSource): ScenarioProblem[] {
+export function checkScenario(scenario: Scenario, raw: RawScenario, source: ScenarioSource): ScenarioProblem[] {
   const problems = checkSizes(scenario, source);
   if (problems.length > 0) return problems;
   return [
@@ -27,7 +28,7 @@ export function checkScenario(scenario: Scenario, raw: RawScenario, source: Yaml
   ];
 }
 
-function checkSizes(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
+function checkSizes(scenario: Scenario, source: ScenarioSource): ScenarioProblem[] {
   const problems: ScenarioProblem[] = [];
   const limit = (what: string, path: YamlPath, count: number, max: number) => {
     if (count > max) problems.push(source.problem(path, `${count} ${what}, the most is ${max}`, "make it smaller", true));
@@ -45,7 +46,7 @@ function checkSizes(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
   return problems;
 }
 
-function checkMacs(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
+function checkMacs(scenario: Scenario, source: ScenarioSource): ScenarioProblem[] {
   const problems: ScenarioProblem[] = [];
   const owners = new Map<number, string>();
   for (const host of scenario.hosts) {
@@ -70,7 +71,7 @@ function checkMacs(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
 /**
  * One address, one interface of a link. A /32 may be anywhere else, too: that is a virtual address, put there on purpose.
  */
-function checkAddresses(scenario: Scenario, source: YamlSource): ScenarioProblem[] {
+function checkAddresses(scenario: Scenario, source: ScenarioSource): ScenarioProblem[] {
   const problems: ScenarioProblem[] = [];
   const owners = new Map<string, { readonly name: string; readonly prefixLength: number }>();
   for (const host of scenario.hosts) {
@@ -95,7 +96,7 @@ function checkAddresses(scenario: Scenario, source: YamlSource): ScenarioProblem
   return problems;
 }
 
-function checkHost(host: HostSpec, source: YamlSource): ScenarioProblem[] {
+function checkHost(host: HostSpec, source: ScenarioSource): ScenarioProblem[] {
   const problems: ScenarioProblem[] = [];
   for (const spec of host.interfaces) {
     if (spec.name === "lo")
@@ -119,7 +120,7 @@ function checkHost(host: HostSpec, source: YamlSource): ScenarioProblem[] {
   return problems;
 }
 
-function checkTimeline(scenario: Scenario, raw: RawScenario, source: YamlSource): ScenarioProblem[] {
+function checkTimeline(scenario: Scenario, raw: RawScenario, source: ScenarioSource): ScenarioProblem[] {
   const names = scenario.hosts.map((host) => host.name);
   return scenario.timeline.flatMap((step, index) => {
     const path: YamlPath = ["timeline", index];
@@ -136,7 +137,7 @@ function checkTimeline(scenario: Scenario, raw: RawScenario, source: YamlSource)
 function checkLinkStep(
   step: Extract<Step, { verb: "down" | "up" | "crash" }>,
   scenario: Scenario,
-  source: YamlSource,
+  source: ScenarioSource,
   path: YamlPath,
   written: Readonly<Record<string, unknown>>,
 ): ScenarioProblem[] {
@@ -158,7 +159,7 @@ function checkLinkStep(
   return [source.problem([...path, step.verb], `host ${host.name} has no interface ${step.interface}`, `it has ${interfaces.join(", ")}`)];
 }
 
-function unknownHost(name: string, known: readonly string[], source: YamlSource, path: YamlPath): ScenarioProblem {
+function unknownHost(name: string, known: readonly string[], source: ScenarioSource, path: YamlPath): ScenarioProblem {
   const meant = nearestWord(name, known);
   const list = known.length > 8 ? `${known.slice(0, 8).join(", ")}, ...` : known.join(", ");
   return source.problem(path, `unknown host \`${name}\``, meant === undefined ? `the hosts are ${list}` : `did you mean \`${meant}\`?`);

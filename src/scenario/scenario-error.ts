@@ -2,7 +2,7 @@
  * What is wrong with a scenario file: where, what, and what to do about it. Several mistakes are reported at once, first line first.
  */
 
-/** A place in a scenario file, counted from 1. */
+/** A place in a scenario file, counted from 1; line 0 where there are no lines, and `file` is the way into an object. */
 export interface FilePlace {
   readonly file: string;
   readonly line: number;
@@ -16,7 +16,7 @@ export interface ScenarioProblem extends FilePlace {
 }
 
 export function formatPlace(place: FilePlace): string {
-  return `${place.file}:${place.line}:${place.column}`;
+  return place.line === 0 ? place.file : `${place.file}:${place.line}:${place.column}`;
 }
 
 export function formatProblem(problem: ScenarioProblem): string {

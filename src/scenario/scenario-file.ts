@@ -12,6 +12,7 @@ import { checkScenario } from "./scenario-checks.ts";
 import { type FilePlace, ScenarioError } from "./scenario-error.ts";
 import { type RawScenario, scenarioSchema } from "./scenario-schema.ts";
 import { schemaProblem } from "./schema-problem.ts";
+import { ObjectSource, type ScenarioSource } from "./scenario-source.ts";
 import { type YamlPath, YamlSource } from "./yaml-source.ts";
 
 export interface InterfaceSpec {
@@ -93,7 +94,18 @@ const FIRST_MAC: MacAddress = 0x020000000000;
 
 /** Throws a ScenarioError. */
 export function parseScenario(text: string, file: string): Scenario {
-  const source = new YamlSource(file, text.startsWith("\ufeff") ? text.slice(1) : text);
+  return readScenario(new YamlSource(file, text.startsWith("\ufeff") ? text.slice(1) : text));
+}
+
+/**
+ * A scenario that a program wrote as an object, with the keys and notations of a scenario file; `name` stands where a file's name would.
+ * Throws a ScenarioError whose places are ways into the object.
+ */
+export function scenarioFromObject(value: unknown, name: string): Scenario {
+  return readScenario(new ObjectSource(value, name));
+}
+
+function readScenario(source: ScenarioSource): Scenario {
   const parsed = v.safeParse(scenarioSchema, source.value);
   if (!parsed.success) throw new ScenarioError(parsed.issues.map((issue) => schemaProblem(source, issue, { knownKeys, missingKey })));
   const scenario = buildScenario(source, parsed.output);
@@ -125,7 +137,7 @@ function knownKeys(path: YamlPath): readonly string[] {
   return third === "interfaces" ? ["link", "address", "mac", "mtu"] : ["interfaces", "gateway", "forward", "files", "run"];
 }
 
-function buildScenario(source: YamlSource, raw: RawScenario): Scenario {
+function buildScenario(source: ScenarioSource, raw: RawScenario): Scenario {
   let interfaceCount = 0;
   const hosts = Object.entries(raw.hosts).map(
     ([name, host]): HostSpec => ({

@@ -5,7 +5,8 @@
 import type * as v from "valibot";
 import type { ScenarioProblem } from "./scenario-error.ts";
 import { nearestWord } from "./suggest.ts";
-import type { YamlPath, YamlSource } from "./yaml-source.ts";
+import type { ScenarioSource } from "./scenario-source.ts";
+import type { YamlPath } from "./yaml-source.ts";
 
 /** What a kind of file can say about its own keys. */
 export interface SchemaWords {
@@ -16,7 +17,7 @@ export interface SchemaWords {
 }
 
 /** The words for one issue of a schema, at its place in the file. Messages of a schema are `what is wrong|what to do`. */
-export function schemaProblem(source: YamlSource, issue: v.BaseIssue<unknown>, { knownKeys, missingKey }: SchemaWords): ScenarioProblem {
+export function schemaProblem(source: ScenarioSource, issue: v.BaseIssue<unknown>, { knownKeys, missingKey }: SchemaWords): ScenarioProblem {
   const deepest = deepestIssue(issue);
   const items = [...(issue.path ?? []), ...(deepest === issue ? [] : (deepest.path ?? []))];
   const path: YamlPath = items.map((item) => item.key as string | number);

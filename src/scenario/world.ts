@@ -66,6 +66,14 @@ export interface Attachment {
   readonly device: NetDevice;
 }
 
+export interface WorldOptions {
+  readonly parts: WorldParts;
+  /** The scenario's own when absent. */
+  readonly seed?: string | undefined;
+  /** Schedulers that every director knows beside the kernel's, by their names. */
+  readonly schedulers?: readonly SchedulerDefinition[] | undefined;
+}
+
 export class World {
   readonly loop = new SimulationLoop();
   readonly trace: Tracer;
@@ -77,7 +85,7 @@ export class World {
   /** Simulated time at which the timeline starts: 0 until the setup scripts have taken some. */
   originNs = 0;
 
-  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined; readonly schedulers?: readonly SchedulerDefinition[] | undefined }) {
+  constructor(scenario: Scenario, options: WorldOptions) {
     this.trace = new Tracer(this.loop);
     this.random = new RandomStreams(options.seed ?? scenario.seed);
     for (const { name, properties } of scenario.links) {
