@@ -40,7 +40,14 @@ function licences(inputs) {
     .map((folder) => {
       const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
       const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
-      return `${name} ${version} (${license})\n\n${file === undefined ? "" : readFileSync(join(folder, file), "utf8").trim()}\n`;
+      // One has it in the first comment of its code.
+      const text = file === undefined ? firstComment(readFileSync(join(folder, `${name}.js`), "utf8")) : readFileSync(join(folder, file), "utf8");
+      if (!/copyright/i.test(text)) throw new Error(`no licence found in ${folder}`);
+      return `${name} ${version} (${license})\n\n${text.trim()}\n`;
     })
     .join(`\n${"-".repeat(100)}\n\n`);
+}
+
+function firstComment(code) {
+  return /\/\*([\s\S]*?)\*\//.exec(code)?.[1] ?? "";
 }

@@ -126,8 +126,6 @@ export function addStandardFiles(
     const folder = path.slice(0, path.lastIndexOf("/"));
     if (!folders.has(folder)) files.makeDirectory(folder, { parents: true });
     folders.add(folder);
-    if (files.linkStatus(path) !== undefined) continue;
-    files.write(path, "\x7fELF\x02\x01\x01");
-    files.setMode(path, 0o755);
+    files.addFile(path, "\x7fELF\x02\x01\x01", 0o755);
   }
 }
