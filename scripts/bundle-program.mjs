@@ -2,14 +2,14 @@
  * Bundles the `lvsim` command into few files, for the cold start: hundreds of modules, most of them tiny, cost more to find and to link than
  * to compile. Each subcommand stays a file of its own that is loaded when it is used. The library in dist/ is as tsc left it.
  *
- * Packages are bundled too; their licences go beside them.
+ * Packages are bundled too; their licences go beside them. `node scripts/bundle-program.mjs [FOLDER]`
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
-const FOLDER = "dist/bin";
+const FOLDER = process.argv[2] ?? "dist/bin";
 
 rmSync(FOLDER, { recursive: true, force: true });
 const { metafile } = await build({
