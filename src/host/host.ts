@@ -84,6 +84,8 @@ export interface Sysctl {
   keys(includesDeprecated?: boolean): readonly string[];
   /** In force for a device: conf.all and conf.DEVICE combined by the kernel's rule for that key (max, or, and, own). */
   inForce(device: NetDevice, key: Ipv4ConfKey): number;
+  /** True when a key (but those with outdated units) begins with `prefix`, which ends with a dot. */
+  isFolder(prefix: string): boolean;
   /** Counts every write: caches of routing decisions compare it. */
   readonly generation: number;
   /** Makes conf/DEVICE and neigh/DEVICE appear and vanish with their device. */

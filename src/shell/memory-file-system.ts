@@ -140,6 +140,16 @@ export class MemoryFileSystem implements FileSystem {
     this.#store(path, text, false);
   }
 
+  /** Makes a file with its mode in one step, unless something has the name already. Its directory must exist. */
+  addFile(path: string, text: string, mode: number): void {
+    const place = this.#find(path, false);
+    if (place.provided !== undefined || place.node !== undefined) return;
+    const { entries } = this.#mayCreate(place, path);
+    const file = this.#newFile(text, path);
+    file.mode = mode;
+    entries.set(place.name, file);
+  }
+
   append(path: string, text: string): void {
     this.#store(path, text, true);
   }

@@ -121,10 +121,11 @@ export function addStandardFiles(
   files.setMode("/var", 0o1777);
   files.setMode("/root", 0o700);
   files.setMode("/etc/keepalived", 0o1777);
+  const folders = new Set<string>();
   for (const { path } of options.commands) {
-    files.makeDirectory(path.slice(0, path.lastIndexOf("/")), { parents: true });
-    if (files.linkStatus(path) !== undefined) continue;
-    files.write(path, "\x7fELF\x02\x01\x01");
-    files.setMode(path, 0o755);
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    if (!folders.has(folder)) files.makeDirectory(folder, { parents: true });
+    folders.add(folder);
+    files.addFile(path, "\x7fELF\x02\x01\x01", 0o755);
   }
 }
