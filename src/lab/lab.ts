@@ -33,6 +33,7 @@ export interface LabLimits extends RunLimits {
   readonly keptRecords: number;
 }
 
+/** How a lab is made; everything may be left out. */
 export interface LabOptions {
   /** One line; `lab` when absent. */
   readonly title?: string;

@@ -47,6 +47,7 @@ export interface Unmet {
   readonly actual: string | number | null;
 }
 
+/** What came out of a run. `originNs` and `endNs` are simulated nanoseconds since the start of the run. */
 export interface RunResult {
   readonly title: string;
   readonly seed: string;
@@ -62,6 +63,7 @@ export interface RunResult {
   readonly world: World;
 }
 
+/** How a scenario is run. Times are simulated nanoseconds, those of the callbacks since time 0 of the timeline. */
 export interface RunOptions {
   readonly parts: WorldParts;
   readonly seed?: string | undefined;

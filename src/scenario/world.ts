@@ -72,6 +72,7 @@ export interface WorldOptions {
   readonly schedulers?: readonly Scheduler[] | undefined;
 }
 
+/** The simulator's objects of one run: loop, links, machines. Not a stable interface; `Lab` is. */
 export class World {
   readonly loop = new SimulationLoop();
   readonly trace: Tracer;

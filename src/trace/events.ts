@@ -54,12 +54,14 @@ interface RecordBase {
   readonly host: string;
 }
 
+/** An interface put a frame on its cable. */
 export interface FrameSent extends RecordBase {
   readonly kind: "frame-sent";
   readonly device: string;
   readonly frame: EthernetFrame;
 }
 
+/** An interface took a frame from its cable that was for it (or for a group). */
 export interface FrameReceived extends RecordBase {
   readonly kind: "frame-received";
   readonly device: string;
@@ -98,6 +100,7 @@ export interface PacketRewritten extends RecordBase {
   readonly after: Ipv4Packet;
 }
 
+/** A packet was put into a tunnel packet. */
 export interface PacketEncapsulated extends RecordBase {
   readonly kind: "packet-encapsulated";
   readonly by: "ipip" | "gre" | "gue";
@@ -105,6 +108,7 @@ export interface PacketEncapsulated extends RecordBase {
   readonly outer: Ipv4Packet;
 }
 
+/** A tunnel packet was unpacked. */
 export interface PacketDecapsulated extends RecordBase {
   readonly kind: "packet-decapsulated";
   readonly by: "ipip" | "gre" | "gue";
@@ -133,6 +137,7 @@ export interface ArpDecision extends RecordBase {
   readonly detail: string;
 }
 
+/** The routing decision for a packet. `gateway` 0: the destination is on the link. */
 export interface RouteChosen extends RecordBase {
   readonly kind: "route";
   readonly direction: "in" | "out";
@@ -167,6 +172,7 @@ export interface ScheduleCandidate {
   readonly isEligible: boolean;
 }
 
+/** A director chose a real server for a new connection, or found none: with all candidates and what was compared. */
 export interface Scheduled extends RecordBase {
   readonly kind: "scheduled";
   readonly service: string;
@@ -189,6 +195,7 @@ export interface IpvsConnectionChanged extends RecordBase {
   readonly after: string;
 }
 
+/** A TCP socket's state changed. */
 export interface TcpStateChanged extends RecordBase {
   readonly kind: "tcp-state";
   readonly socket: string;
@@ -196,6 +203,7 @@ export interface TcpStateChanged extends RecordBase {
   readonly after: string;
 }
 
+/** A kernel parameter was set. */
 export interface SysctlChanged extends RecordBase {
   readonly kind: "sysctl";
   readonly key: string;
@@ -211,12 +219,14 @@ export interface TableChanged extends RecordBase {
   readonly entry: string;
 }
 
+/** A process started. */
 export interface CommandStarted extends RecordBase {
   readonly kind: "command-start";
   readonly pid: number;
   readonly command: string;
 }
 
+/** A process ended with an exit status. */
 export interface CommandEnded extends RecordBase {
   readonly kind: "command-end";
   readonly pid: number;
@@ -237,6 +247,7 @@ export interface LogLine extends RecordBase {
   readonly text: string;
 }
 
+/** One record of a run, told apart by `kind`. */
 export type TraceEvent =
   | FrameSent
   | FrameReceived
@@ -260,6 +271,7 @@ export type TraceEvent =
   | LinkChanged
   | LogLine;
 
+/** The words of `kind`. */
 export type TraceKind = TraceEvent["kind"];
 
 type WithoutStamp<E> = E extends TraceEvent ? Omit<E, "id" | "timeNs"> : never;
