@@ -27,6 +27,7 @@ export function parseIpv4Address(text: string): Ipv4Address | undefined {
   return value;
 }
 
+/** 0x0a000001 -> `10.0.0.1` */
 export function formatIpv4Address(address: Ipv4Address): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }

@@ -8,6 +8,7 @@ export type MacAddress = number;
 export const BROADCAST_MAC: MacAddress = 0xffffffffffff;
 export const ZERO_MAC: MacAddress = 0;
 
+/** Parses six hexadecimal octets with colons; undefined when `text` is anything else. */
 export function parseMacAddress(text: string): MacAddress | undefined {
   if (!/^[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}$/.test(text)) return undefined;
   let value = 0;
@@ -15,6 +16,7 @@ export function parseMacAddress(text: string): MacAddress | undefined {
   return value;
 }
 
+/** 0x020000000001 -> `02:00:00:00:00:01` */
 export function formatMacAddress(mac: MacAddress): string {
   const hex = mac.toString(16).padStart(12, "0");
   return `${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6, 8)}:${hex.slice(8, 10)}:${hex.slice(10, 12)}`;

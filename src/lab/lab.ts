@@ -16,7 +16,7 @@ import { parseScenario, type Scenario } from "../scenario/scenario-file.ts";
 import type { World } from "../scenario/world.ts";
 import type { TraceEvent, TraceKind } from "../trace/events.ts";
 import type { TraceLevel } from "../trace/tracer.ts";
-import { journalUntil, type LabAction, type LabActionInit, type LabPosition } from "./journal.ts";
+import { checkJournal, journalUntil, TERMINALS_MAX, type LabAction, type LabActionInit, type LabPosition } from "./journal.ts";
 import { durationNs, LabError, type LabTime, unknownName } from "./lab-error.ts";
 import { findPackets, type PacketFilter, type PacketPath } from "./packet-paths.ts";
 import { Terminal } from "./terminal.ts";
@@ -33,6 +33,7 @@ export interface LabLimits extends RunLimits {
   readonly keptRecords: number;
 }
 
+/** How a lab is made; everything may be left out. */
 export interface LabOptions {
   /** One line; `lab` when absent. */
   readonly title?: string;
@@ -80,12 +81,17 @@ export class Lab {
   readonly #journal: LabAction[] = [];
   readonly #typed: TypedCommand[] = [];
   readonly #terminals = new Map<string, Terminal>();
+  /** What the options hand over, checked. */
+  readonly #handed: readonly LabAction[];
+  #bootError: unknown;
   #scenario: Scenario | undefined;
   #run: ScenarioRun | undefined;
   #isDriving = false;
 
+  /** Throws a LabError for a journal that is none. */
   constructor(options: LabOptions = {}) {
     this.#options = options;
+    this.#handed = options.journal === undefined ? [] : checkJournal(options.journal);
     this.#trace = new TraceKeeper({ kept: options.trace ?? "full", eventsMax: options.limits?.keptRecords ?? KEPT_RECORDS_MAX });
   }
 
@@ -259,6 +265,7 @@ export class Lab {
   /** A terminal of a host, whose shell keeps its variables, directory and jobs. The same `index` is the same terminal. */
   terminal(host: string, index = 0): Terminal {
     this.#mustKnow(host);
+    if (!Number.isInteger(index) || index < 0 || index >= TERMINALS_MAX) throw new LabError(`terminals are numbered 0 to ${TERMINALS_MAX - 1}, not ${index}`);
     const key = `${index} ${host}`;
     let terminal = this.#terminals.get(key);
     if (terminal === undefined) {
@@ -379,9 +386,9 @@ export class Lab {
   /* --------------------------------------------------------------------------------------------------------------- innards */
 
   #booted(): ScenarioRun {
+    if (this.#bootError !== undefined) throw this.#bootError;
     if (this.#run !== undefined) return this.#run;
-    this.#mustBeIdle();
-    const { limits, captures, schedulers, seed, journal = [] } = this.#options;
+    const { limits, captures, schedulers, seed } = this.#options;
     this.#scenario = this.scenario;
     const run = new ScenarioRun(this.#scenario, {
       parts: LINUX_PARTS,
@@ -393,15 +400,16 @@ export class Lab {
       ...(limits === undefined ? {} : { limits }),
     });
     this.#run = run;
-    this.#isDriving = true;
     try {
-      run.runSetup();
-      run.scheduleTimeline();
-      this.#checkKept();
-    } finally {
-      this.#isDriving = false;
+      this.#drive(() => {
+        run.runSetup();
+        run.scheduleTimeline();
+      });
+      for (const action of this.#handed) this.#redo(run, action);
+    } catch (error) {
+      this.#bootError = error;
+      throw error;
     }
-    for (const action of journal) this.#redo(run, action);
     return run;
   }
 

@@ -47,6 +47,7 @@ export interface Unmet {
   readonly actual: string | number | null;
 }
 
+/** What came out of a run. `originNs` and `endNs` are simulated nanoseconds since the start of the run. */
 export interface RunResult {
   readonly title: string;
   readonly seed: string;
@@ -62,6 +63,7 @@ export interface RunResult {
   readonly world: World;
 }
 
+/** How a scenario is run. Times are simulated nanoseconds, those of the callbacks since time 0 of the timeline. */
 export interface RunOptions {
   readonly parts: WorldParts;
   readonly seed?: string | undefined;
@@ -224,16 +226,17 @@ export class ScenarioRun {
   runUntil(timeNs: number, options: { readonly isDone?: (() => boolean) | undefined; readonly eventsMax?: number | undefined } = {}): boolean {
     const { loop } = this.world;
     const { isDone, eventsMax = Number.POSITIVE_INFINITY } = options;
-    for (let fired = 0; (loop.nextTimeNs() ?? Number.POSITIVE_INFINITY) <= timeNs && loop.pendingCount > 0; ) {
+    const isEndless = timeNs === Number.POSITIVE_INFINITY;
+    for (let fired = 0; isEndless || (loop.nextTimeNs() ?? Number.POSITIVE_INFINITY) <= timeNs; ) {
       if (fired === eventsMax) return false;
-      this.#step();
+      if (!this.#step()) break;
       if (++fired % EVENTS_PER_CHECK === 0 || this.#limitReached !== undefined || this.#shellLimit !== undefined) this.#checkLimits();
       if (isDone?.() === true) {
         this.#checkLimits();
         return false;
       }
     }
-    if (timeNs < Number.POSITIVE_INFINITY) loop.runUntil(timeNs);
+    if (!isEndless) loop.runUntil(timeNs);
     this.#checkLimits();
     return true;
   }

@@ -9,6 +9,7 @@ export interface FilePlace {
   readonly column: number;
 }
 
+/** One mistake in a scenario, with its place and what to do. */
 export interface ScenarioProblem extends FilePlace {
   readonly message: string;
   /** What to do; empty when the message says it all. */
@@ -19,6 +20,7 @@ export function formatPlace(place: FilePlace): string {
   return place.line === 0 ? place.file : `${place.file}:${place.line}:${place.column}`;
 }
 
+/** `file:line:column: message; remedy` */
 export function formatProblem(problem: ScenarioProblem): string {
   return `${formatPlace(problem)}: ${problem.message}${problem.remedy === "" ? "" : `; ${problem.remedy}`}`;
 }

@@ -15,6 +15,7 @@ import { schemaProblem } from "./schema-problem.ts";
 import { ObjectSource, type ScenarioSource } from "./scenario-source.ts";
 import { type YamlPath, YamlSource } from "./yaml-source.ts";
 
+/** One interface of a host. `mtu` in bytes; `mac` is a 48-bit number. */
 export interface InterfaceSpec {
   readonly name: string;
   readonly link: string;
@@ -24,6 +25,7 @@ export interface InterfaceSpec {
   readonly place: FilePlace;
 }
 
+/** One host of a scenario, every default filled in. */
 export interface HostSpec {
   readonly name: string;
   readonly interfaces: readonly InterfaceSpec[];
@@ -49,6 +51,7 @@ interface StepBase {
   readonly place: FilePlace;
 }
 
+/** A script that is typed on a host. It is given `timeoutNs` simulated nanoseconds. */
 export interface RunStep extends StepBase {
   readonly verb: "run";
   readonly host: string;
@@ -65,13 +68,16 @@ export interface LinkStep extends StepBase {
   readonly interface: string | undefined;
 }
 
+/** One thing of the timeline. */
 export type Step = RunStep | LinkStep;
 
+/** One switch with its cables; properties that are not given have the defaults of src/link/port.ts. */
 export interface LinkSpec {
   readonly name: string;
   readonly properties: Partial<LinkProperties>;
 }
 
+/** A scenario after reading: checked, every default filled in. Times are integer nanoseconds. */
 export interface Scenario {
   readonly file: string;
   /** The whole file. */

@@ -74,6 +74,7 @@ export interface WorldOptions {
   readonly schedulers?: readonly SchedulerDefinition[] | undefined;
 }
 
+/** The simulator's objects of one run: loop, links, machines. Not a stable interface; `Lab` is. */
 export class World {
   readonly loop = new SimulationLoop();
   readonly trace: Tracer;

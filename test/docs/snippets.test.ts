@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { LINUX_PARTS, parseScenario, runScenario } from "../../src/index.ts";
 import { fileNameOf, lvsimCommands, promisedOutput, type Snippet, snippetsOf } from "./snippets.ts";
@@ -67,6 +67,10 @@ beforeAll(() => {
   const options = { strict: true, noEmit: true, target: "ES2023", lib: ["ES2023", "DOM"], module: "NodeNext", moduleResolution: "NodeNext", skipLibCheck: true, types: [] };
   writeFileSync(join(WORK, "package.json"), '{ "type": "module" }');
   writeFileSync(join(WORK, "tsconfig.json"), JSON.stringify({ compilerOptions: options, include: ["*/*.ts"] }));
+});
+
+afterAll(() => {
+  rmSync(WORK, { recursive: true, force: true });
 });
 
 test("the documents have snippets of every kind", () => {

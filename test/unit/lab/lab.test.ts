@@ -304,6 +304,31 @@ test("a fork has lived the same and goes its own way", () => {
   expect(() => lab.fork("1h")).toThrow("a fork begins in the past");
 });
 
+test.each([
+  { journal: "x", message: "journal: Invalid type" },
+  { journal: [{ eventCount: 0, timeNs: 0, verb: "erase", host: "a" }], message: "journal[0].verb: " },
+  { journal: [{ eventCount: -1, timeNs: 0, verb: "crash", host: "a" }], message: "journal[0].eventCount: " },
+  { journal: [{ eventCount: 0, timeNs: 0, verb: "type-line", host: "a", terminal: 1e9, text: "true" }], message: "journal[0].terminal: " },
+  { journal: [{ eventCount: 0, timeNs: 0, verb: "type", host: "a", text: 5 }], message: "journal[0].text: " },
+  { journal: [{ eventCount: 1e6, timeNs: 1e6, verb: "crash", host: "nobody" }], message: 'there is no host "nobody"' },
+])("a journal from a stranger is judged: $message", ({ journal, message }) => {
+  const build = () => {
+    const lab = twoHostLab({ journal: journal as never });
+    expect(() => lab.boot()).toThrow(message);
+    // It stays unusable rather than half done.
+    lab.runFor("1s");
+  };
+  expect(build).toThrow(LabError);
+  expect(build).toThrow(message);
+});
+
+test("a lab whose setup wants too much says so each time", () => {
+  const lab = new Lab({ limits: { events: 100 } });
+  lab.host("a", { interfaces: { eth0: { link: "lan" } }, run: "while :; do sleep 0.001; done" });
+  for (let i = 0; i < 2; i++) expect(() => lab.boot()).toThrow("limit `events` reached: 100 events while the setup of a ran");
+  expect(() => lab.terminal("a", 100)).toThrow("terminals are numbered 0 to 99, not 100");
+});
+
 test("a journal is JSON: a lab elsewhere does the same again", () => {
   const lab = Lab.fromScenario(DOCUMENT);
   lab.runUntil("1.5s");

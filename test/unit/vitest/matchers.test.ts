@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import "../../../src/vitest/index.ts";
 import { Lab, runScenario, LINUX_PARTS, parseScenario } from "../../../src/index.ts";
-import { leastConnection, roundRobin, type Scheduler, weightedRoundRobin } from "../../../src/ipvs/schedulers/index.ts";
+import { leastConnection, roundRobin, type Scheduler, type SchedulerDest, type SchedulerService, type SchedulerState, weightedRoundRobin } from "../../../src/ipvs/schedulers/index.ts";
 import { directRoutingLab, twoHostLab } from "../lab/labs.ts";
 
 /** What an assertion says when it fails. */
@@ -200,6 +200,20 @@ test("toPickLike: as Linux's scheduler, as listed, as marked", () => {
   expect(failure(() => expect(first).toPickLike(`${SCRIPT}open c4 from 10.1.0.1:4004 # -> 10.2.0.1:80`))).toContain("mark all or none");
   expect(failure(() => expect(first).toPickLike("service tcp 1.2.3.4 rr"))).toMatch(/^the script has a mistake in line 1: /);
   expect(failure(() => expect("wrrr").toPickLike(SCRIPT))).toContain("toPickLike needs a scheduler");
+});
+
+test("toPickLike: a scheduler that is an instance of a class", () => {
+  class Alternating implements Scheduler {
+    readonly name = "alternating";
+    readonly flags = [];
+    init<D extends SchedulerDest>(service: SchedulerService<D>): SchedulerState<D> {
+      let turn = 0;
+      return { schedule: () => service.dests[turn++ % service.dests.length] };
+    }
+  }
+  expect(new Alternating()).toPickLike(SCRIPT);
+  const lab = directRoutingLab({ scheduler: "alternating", schedulers: [new Alternating()] });
+  expect(fetched(lab, 4)).toBalance({ rs1: 1, rs2: 1 }, { tolerance: 0 });
 });
 
 test("toPickLike: every recorded script of the kernel", () => {
