@@ -21,7 +21,7 @@ import { stateName } from "./connection-state.ts";
 import type { Dest } from "./dest.ts";
 import { type Director, formatConnection, formatDestName } from "./director.ts";
 import type { ForwardingMethod } from "./ipvs.ts";
-import { touchConnection } from "./ipvs-tables.ts";
+import { touchConnection, touchConnectionAnew } from "./ipvs-tables.ts";
 import { nextSctpState, SCTP_S_CLOSED, SCTP_S_ESTABLISHED, SCTP_TIMEOUTS_NS } from "./sctp-states.ts";
 import {
   DIRECTION_INPUT,
@@ -178,7 +178,7 @@ export class Connections implements ConnectionOwner {
       template.virtualPort = INVALID_PORT;
       template.clientPort = 0;
       table.add(template);
-      touchConnection(this.#director, template);
+      touchConnectionAnew(this.#director, template);
     }
     return false;
   }
@@ -241,7 +241,7 @@ export class Connections implements ConnectionOwner {
 
   #bind(connection: Connection, dest: Dest): void {
     connection.dest = dest;
-    touchConnection(this.#director, connection);
+    touchConnectionAnew(this.#director, connection);
     dest.referenceCount++;
     dest.idleSinceNs = -1;
     const isTemplate = connection.isTemplate;

@@ -55,6 +55,7 @@ export class Switch {
       objects: () => this.#database.entries(),
       keyOf: (entry) => formatMacAddress(entry.mac),
       rowOf: (entry) => (this.#database.has(entry) ? macRow(entry) : undefined),
+      changing: (entry) => (this.#database.has(entry) ? { port: portText(entry), untilNs: macUntilNs(entry) } : undefined),
     });
   }
 
@@ -227,12 +228,15 @@ export class SwitchPort implements LinkPort {
 
 /** Its end is told by the second, so that not every frame changes the table. */
 function macRow(entry: ForwardingEntry<SwitchPort>): MacRow {
-  const receiver = entry.port.receiver;
-  return {
-    mac: formatMacAddress(entry.mac),
-    port: receiver === undefined ? "" : `${receiver.hostName}.${receiver.deviceName}`,
-    untilNs: entry.updatedNs - (entry.updatedNs % NS_PER_SECOND) + AGEING_TIME_NS,
-  };
+  return { mac: formatMacAddress(entry.mac), port: portText(entry), untilNs: macUntilNs(entry) };
+}
+
+function portText({ port: { receiver } }: ForwardingEntry<SwitchPort>): string {
+  return receiver === undefined ? "" : `${receiver.hostName}.${receiver.deviceName}`;
+}
+
+function macUntilNs({ updatedNs }: ForwardingEntry<SwitchPort>): number {
+  return updatedNs - (updatedNs % NS_PER_SECOND) + AGEING_TIME_NS;
 }
 
 /** Where the cable of a port ends, on either side: objects, not closures, so that the call for each frame is one that the compiler knows. */

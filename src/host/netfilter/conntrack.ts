@@ -68,6 +68,11 @@ export class Conntrack implements ConntrackTable {
       objects: () => this.#confirmed,
       keyOf: (connection) => `${connection.original.protocol} ${tupleText(connection.original)}`,
       rowOf: (connection) => (this.#confirmed.has(connection) ? conntrackRow(connection) : undefined),
+      changing: (connection) => {
+        if (connection.isDead) return undefined;
+        const { state, hasReply, isAssured, mark, expiresAtNs } = connection;
+        return { state, hasReply, isAssured, mark, untilNs: expiresAtNs };
+      },
     });
   }
 

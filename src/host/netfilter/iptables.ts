@@ -154,6 +154,8 @@ export class Iptables {
     this.#host.tables.register<Rule | Policy>("netfilter", {
       objects: () => [...this.#live.values()].flatMap(({ chains }) => chains.flatMap((chain) => [...(chain.policy === undefined ? [] : [chain.policy]), ...chain.rules])),
       keyOf: (counted) => placeOf(counted)?.key ?? "",
+      // A rule that has left its table is never counted again.
+      changing: ({ packets, bytes }) => ({ packets, bytes }),
       rowOf: (counted): NetfilterRow | undefined => {
         const place = placeOf(counted);
         return place === undefined ? undefined : { ...place.row, rule: place.rule(), packets: counted.packets, bytes: counted.bytes };
