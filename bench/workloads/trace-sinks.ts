@@ -31,8 +31,8 @@ class TraceFile implements CountingSink {
   records = 0;
   bytes = 0;
   readonly #file = openSync("/dev/null", "w");
-  readonly #lines = new JsonLinesSink({ level: "full", title: "bench", seed: "1", hosts: [], links: [], scenario: null }, (text) => {
-    this.bytes += writeSync(this.#file, text);
+  readonly #lines = new JsonLinesSink({ level: "full", title: "bench", seed: "1", hosts: [], links: [], scenario: null }, (bytes) => {
+    this.bytes += writeSync(this.#file, bytes);
   });
 
   write(event: TraceEvent): void {

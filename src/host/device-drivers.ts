@@ -145,7 +145,7 @@ function pass(host: Host, device: NetDevice, skb: SkBuff, direction: "in" | "out
 }
 
 function tracePacketDrop(host: Host, skb: SkBuff, reason: DropReason, detail: string): void {
-  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, cause: skb.cause, reason, packet: skb.ip, detail });
+  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, cause: skb.cause, reason, packet: skb.recorded, detail });
 }
 
 /**

@@ -455,7 +455,7 @@ export class NeighbourCache implements NeighbourTable {
 
   #drop(skb: SkBuff, reason: "NEIGH_FAILED" | "NEIGH_QUEUEFULL", detail: string): void {
     const { trace, name } = this.#host;
-    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: name, reason, packet: skb.ip, detail, cause: skb.cause });
+    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: name, reason, packet: skb.recorded, detail, cause: skb.cause });
   }
 }
 

@@ -71,6 +71,11 @@ export class SkBuff {
     return this.ip;
   }
 
+  /** The packet as it is now, for a record: a copy when it may still be changed in place. */
+  get recorded(): Ipv4Packet {
+    return this.isWritable ? this.ip.snapshot() : this.ip;
+  }
+
   /** The TCP segment, for code that has checked the protocol and that this is no fragment. */
   get tcp(): TcpSegment {
     const payload = this.ip.payload;

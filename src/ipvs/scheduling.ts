@@ -158,7 +158,7 @@ function isForeignUnicast(director: Director, address: number): boolean {
 
 function drop(director: Director, skb: SkBuff, reason: "IPVS_NO_DEST" | "IPVS_DROP_RATE", detail: string): "drop" {
   const { host } = director;
-  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, reason, packet: skb.ip, detail, cause: skb.cause });
+  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, reason, packet: skb.recorded, detail, cause: skb.cause });
   return "drop";
 }
 

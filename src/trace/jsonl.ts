@@ -2,34 +2,40 @@
  * Traces as JSON Lines: a sink that writes as the run goes on, and a reader that takes text as it comes. Neither keeps the trace.
  */
 
+import { EMPTY_BYTES, utf8Bytes } from "../base/bytes.ts";
 import type { TraceEvent } from "./events.ts";
-import { TraceFormatError } from "./packet-json.ts";
-import { headerLine, readHeader, RecordReader, RecordWriter, type TraceHeader } from "./record-json.ts";
+import { JsonWriter } from "./json-writer.ts";
+import { TraceFormatError } from "./packet-reader.ts";
+import { RecordReader } from "./record-reader.ts";
+import { RecordWriter } from "./record-writer.ts";
+import { headerLine, readHeader, type TraceHeader } from "./trace-header.ts";
 import type { TraceSink } from "./tracer.ts";
 
-const CHUNK_CHARS = 65_536;
+const CHUNK_BYTES = 65_536;
 
-/** Hands on the text of a trace, header first, in pieces of about 64 Ki characters that end with a line. */
+/** Hands on the bytes of a trace (UTF-8), header first, in pieces of about 64 KiB that end with a line. */
 export class JsonLinesSink implements TraceSink {
-  readonly #writer = new RecordWriter();
-  readonly #write: (text: string) => void;
-  #text: string;
+  readonly #out = new JsonWriter();
+  readonly #writer = new RecordWriter(this.#out);
+  readonly #write: (bytes: Uint8Array) => void;
+  #header: Uint8Array;
 
-  constructor(header: Omit<TraceHeader, "format" | "version">, write: (text: string) => void) {
+  /** The bytes that `write` gets are its own. */
+  constructor(header: Omit<TraceHeader, "format" | "version">, write: (bytes: Uint8Array) => void) {
     this.#write = write;
-    this.#text = `${headerLine(header)}\n`;
+    this.#header = utf8Bytes(`${headerLine(header)}\n`);
   }
 
   write(event: TraceEvent): void {
-    this.#text += `${this.#writer.line(event)}\n`;
-    if (this.#text.length >= CHUNK_CHARS) this.flush();
+    this.#writer.write(event);
+    if (this.#out.length >= CHUNK_BYTES) this.flush();
   }
 
   /** Hands on what is left. Call it at the end. */
   flush(): void {
-    if (this.#text === "") return;
-    this.#write(this.#text);
-    this.#text = "";
+    if (this.#header.length > 0) this.#write(this.#header);
+    this.#header = EMPTY_BYTES;
+    if (this.#out.length > 0) this.#write(this.#out.take());
   }
 }
 

@@ -29,7 +29,7 @@ export interface TraceClock {
 
 /** Records between keyframes, at least; a keyframe of many rows comes later, so that keyframes never are most of a trace. */
 const KEYFRAME_RECORDS_MIN = 4096;
-const KEYFRAME_RECORDS_PER_ROW = 4;
+const KEYFRAME_RECORDS_PER_ROW = 8;
 
 export class Tracer {
   /** True when frame records are wanted. Read before building one. */

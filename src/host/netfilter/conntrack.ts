@@ -337,7 +337,7 @@ export class Conntrack implements ConntrackTable {
   #traceDrop(skb: SkBuff, detail: string): void {
     const { trace } = this.#host;
     if (trace.isFull)
-      skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.ip, detail });
+      skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.recorded, detail });
   }
 }
 

@@ -365,7 +365,7 @@ export class Iptables {
       chain: base.name,
       rule,
       verdict: "DROP",
-      packet: skb.ip,
+      packet: skb.recorded,
     });
     this.#traceDrop(skb, reason, `${name}: ${rule}`);
     return "DROP";
@@ -375,11 +375,11 @@ export class Iptables {
     const { trace } = this.#host;
     if (!trace.isFull) return;
     const text = `-A ${chain.name} ${rule.spec.describe()}`.trimEnd();
-    skb.cause = trace.emit({ kind: "netfilter", host: this.#host.name, cause: skb.cause, table: name, chain: chain.name, rule: text, verdict, packet: skb.ip });
+    skb.cause = trace.emit({ kind: "netfilter", host: this.#host.name, cause: skb.cause, table: name, chain: chain.name, rule: text, verdict, packet: skb.recorded });
   }
 
   #traceDrop(skb: SkBuff, reason: "NETFILTER_DROP" | "NETFILTER_REJECT", detail: string): void {
-    skb.cause = this.#host.trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason, packet: skb.ip, detail });
+    skb.cause = this.#host.trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason, packet: skb.recorded, detail });
   }
 }
 

@@ -515,7 +515,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   }
 
   drop(skb: SkBuff, reason: DropReason, detail: string): void {
-    if (this.host.trace.isFull) this.host.trace.emit({ kind: "packet-dropped", host: this.host.name, cause: skb.cause, reason, packet: skb.ip, detail });
+    if (this.host.trace.isFull) this.host.trace.emit({ kind: "packet-dropped", host: this.host.name, cause: skb.cause, reason, packet: skb.recorded, detail });
   }
 
   stateChanged(conn: TcpConnection, before: string, after: string): void {
