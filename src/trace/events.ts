@@ -186,7 +186,13 @@ export interface Scheduled extends RecordBase {
 export interface IpvsConnectionChanged extends RecordBase {
   readonly kind: "ipvs-connection";
   readonly connection: string;
+  /** Names the entry on its director for as long as it lives: its key in the table `ipvsConnections`. */
+  readonly number: number;
+  /** The virtual service, `null` when the entry has no server here (a bypass, or learnt by sync). */
+  readonly service: string | null;
   readonly dest: string;
+  /** masq, route, tunnel or local; a bypass is a route. */
+  readonly method: string;
   readonly before: string;
   readonly after: string;
 }
