@@ -109,10 +109,12 @@ export class CsvSink implements TraceSink {
         this.#scheduled(event);
         break;
       case "packet-dropped":
-        this.#drop(event, event.detail, event.packet.lengthBytes, formatCaptured(event.packet));
+        // Counted by IPVS before it found no way to send it.
+        if (event.reason === "IPVS_XMIT_ERROR") this.#connections.into(event.host, event.packet);
+        // Frames that a switch sent everywhere are no losses.
+        if (event.reason !== "OTHERHOST") this.#drop(event, event.detail, event.packet.lengthBytes, formatCaptured(event.packet));
         break;
       case "frame-dropped":
-        // Frames that a switch sent everywhere are no losses.
         if (event.reason !== "OTHERHOST") this.#drop(event, "", event.frame.lengthBytes, formatCaptured(event.frame));
         break;
       default:
@@ -193,8 +195,8 @@ interface LivingConnection {
 const STATES_MAX = 64;
 
 /**
- * Connections that live, with what their director forwarded: requests are those that it rewrote, routed or encapsulated for the connection, in
- * bytes of IP as `ipvsadm --stats` counts them; answers only when they pass the director (NAT). What it delivers to itself is not counted.
+ * Connections that live, with what their director forwarded: requests are those that it rewrote, routed, encapsulated or kept for the
+ * connection, in bytes of IP as `ipvsadm --stats` counts them; answers only when it rewrote them (NAT), not those of its own servers.
  */
 class ConnectionCount {
   readonly #byNumber = new Map<string, LivingConnection>();
@@ -225,7 +227,7 @@ class ConnectionCount {
   }
 
   rewritten({ host, by, before, after }: Extract<TraceEvent, { kind: "packet-rewritten" }>): void {
-    if (by !== "ipvs-nat" && by !== "ipvs-route") return;
+    if (by !== "ipvs-nat" && by !== "ipvs-route" && by !== "ipvs-local") return;
     if (this.into(host, before)) return;
     const ports = portsOf(after);
     const of = ports && this.#byEnds.get(endsKey(host, PROTOCOLS[ports.kind], formatEnd(after.dst, ports.dstPort), formatEnd(after.src, ports.srcPort)));

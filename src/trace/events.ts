@@ -92,7 +92,7 @@ export interface PacketPassed extends RecordBase {
   readonly packet: Ipv4Packet;
 }
 
-/** Addresses, ports or TTL changed. `by`: ipvs-nat, snat, dnat, masquerade, redirect, forward, mark. */
+/** Addresses, ports or TTL changed, or the way alone. `by`: ipvs-nat, ipvs-route, ipvs-local, snat, dnat, masquerade, redirect, forward, mark. */
 export interface PacketRewritten extends RecordBase {
   readonly kind: "packet-rewritten";
   readonly by: string;
