@@ -22,6 +22,7 @@ import type { Dest } from "./dest.ts";
 import { type Director, formatConnection, formatDestName } from "./director.ts";
 import type { ForwardingMethod } from "./ipvs.ts";
 import { touchConnection, touchConnectionAnew } from "./ipvs-tables.ts";
+import { formatServiceKey } from "./service.ts";
 import { nextSctpState, SCTP_S_CLOSED, SCTP_S_ESTABLISHED, SCTP_TIMEOUTS_NS } from "./sctp-states.ts";
 import {
   DIRECTION_INPUT,
@@ -284,7 +285,9 @@ export class Connections implements ConnectionOwner {
     touchConnection(this.#director, connection);
     if (!host.trace.isFull) return;
     const dest = formatDestName({ address: connection.destAddress, port: connection.destPort });
-    host.trace.emit({ kind: "ipvs-connection", host: host.name, connection: formatConnection(connection), dest, before, after, cause: 0 });
+    const service = connection.dest === undefined ? null : formatServiceKey(connection.dest.service.key);
+    const { sequence: number, method } = connection;
+    host.trace.emit({ kind: "ipvs-connection", host: host.name, connection: formatConnection(connection), number, service, dest, method, before, after, cause: 0 });
   }
 
   /** The template of a connection that came to life is worth keeping. ip_vs.h:ip_vs_control_assure_ct */

@@ -85,18 +85,25 @@ function transmitDirect(director: Director, connection: Connection, skb: SkBuff,
   const before = host.trace.isFull ? skb.recorded : skb.ip;
   const out = outRoute(director, skb, destination, 0, false);
   if (out === undefined) return "DROP";
-  if (out.isLocal) return sendOrContinue(director, connection, skb, true);
+  if (out.isLocal) return deliverHere(director, connection, skb);
   if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-route", before, after: skb.recorded, cause: skb.cause });
   skb.route = out.route;
   if (nextHop !== 0) skb.nextHop = out.route.gateway !== 0 ? out.route.gateway : nextHop;
   return sendOrContinue(director, connection, skb, false);
 }
 
+/** The real server is the director itself. */
+function deliverHere(director: Director, connection: Connection, skb: SkBuff): Verdict {
+  const { host } = director;
+  if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-local", before: skb.ip, after: skb.ip, cause: skb.cause });
+  return sendOrContinue(director, connection, skb, true);
+}
+
 function transmitTunnel(director: Director, connection: Connection, skb: SkBuff): Verdict {
   const tunnel = connection.dest?.tunnel ?? { type: "ipip", port: 0, checksum: "none" };
   const out = outRoute(director, skb, connection.destAddress, tunnelOverhead(tunnel), false);
   if (out === undefined) return "DROP";
-  if (out.isLocal) return sendOrContinue(director, connection, skb, true);
+  if (out.isLocal) return deliverHere(director, connection, skb);
   const { host } = director;
   const inner = skb.ip;
   const outer = wrap(director, tunnel, inner, connection.destAddress, out.route.source);

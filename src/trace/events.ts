@@ -92,7 +92,7 @@ export interface PacketPassed extends RecordBase {
   readonly packet: Ipv4Packet;
 }
 
-/** Addresses, ports or TTL changed. `by`: ipvs-nat, snat, dnat, masquerade, redirect, forward, mark. */
+/** Addresses, ports or TTL changed, or the way alone. `by`: ipvs-nat, ipvs-route, ipvs-local, snat, dnat, masquerade, redirect, forward, mark. */
 export interface PacketRewritten extends RecordBase {
   readonly kind: "packet-rewritten";
   readonly by: string;
@@ -186,7 +186,13 @@ export interface Scheduled extends RecordBase {
 export interface IpvsConnectionChanged extends RecordBase {
   readonly kind: "ipvs-connection";
   readonly connection: string;
+  /** Names the entry on its director for as long as it lives: its key in the table `ipvsConnections`. */
+  readonly number: number;
+  /** The virtual service, `null` when the entry has no server here (a bypass, or learnt by sync). */
+  readonly service: string | null;
   readonly dest: string;
+  /** masq, route, tunnel or local; a bypass is a route. */
+  readonly method: string;
   readonly before: string;
   readonly after: string;
 }

@@ -2,8 +2,8 @@
  * Traces as JSON Lines: a sink that writes as the run goes on, and a reader that takes text as it comes. Neither keeps the trace.
  */
 
-import { EMPTY_BYTES, utf8Bytes } from "../base/bytes.ts";
-import type { TraceEvent } from "./events.ts";
+import { EMPTY_BYTES, utf8Bytes, utf8Text } from "../base/bytes.ts";
+import type { TraceEvent, TraceKind } from "./events.ts";
 import { JsonWriter } from "./json-writer.ts";
 import { TraceFormatError } from "./packet-reader.ts";
 import { RecordReader } from "./record-reader.ts";
@@ -39,6 +39,23 @@ export class JsonLinesSink implements TraceSink {
   }
 }
 
+/** Records as text, line by line. */
+export class RecordLines {
+  readonly #out = new JsonWriter();
+  readonly #writer: RecordWriter;
+
+  /** `isWhole`: none refers to others (RecordWriter). */
+  constructor(options: { readonly isWhole?: boolean } = {}) {
+    this.#writer = new RecordWriter(this.#out, options);
+  }
+
+  /** The next record with its newline. */
+  next(event: TraceEvent): string {
+    this.#writer.write(event);
+    return utf8Text(this.#out.take());
+  }
+}
+
 /** A trace that cannot be read: what is wrong, and on which line (from 1). */
 export class TraceReadError extends Error {
   readonly line: number;
@@ -49,17 +66,28 @@ export class TraceReadError extends Error {
   }
 }
 
+/** A line of more characters is none of ours: a keyframe of a million rows has fewer. */
+const LINE_CHARS_MAX = 2 ** 28;
+
+/** How our own lines begin. */
+const KIND_OF_LINE = /^\{"id":\d+,"timeNs":\d+,"kind":"([a-z-]+)"/;
+
 /** Reads a trace from pieces of text, cut anywhere. */
 export class JsonLinesReader {
   header: TraceHeader | undefined;
   readonly #reader = new RecordReader();
   readonly #onEvent: (event: TraceEvent) => void;
+  readonly #kinds: ReadonlySet<string> | undefined;
   #rest = "";
   #line = 0;
 
-  /** Throws a TraceReadError out of `push` or `end` at the first line that is wrong. */
-  constructor(onEvent: (event: TraceEvent) => void) {
+  /**
+   * Throws a TraceReadError out of `push` or `end` at the first line that is wrong. With `kinds` only these are read, and lines of others
+   * passed over quickly; they must be kinds without packets, whose frames and data may be in the lines passed over.
+   */
+  constructor(onEvent: (event: TraceEvent) => void, kinds?: ReadonlySet<TraceKind>) {
     this.#onEvent = onEvent;
+    this.#kinds = kinds;
   }
 
   push(text: string): void {
@@ -70,6 +98,7 @@ export class JsonLinesReader {
       from = to + 1;
     }
     this.#rest += text.slice(from);
+    if (this.#rest.length > LINE_CHARS_MAX) throw new TraceReadError(this.#line + 1, `this is no trace: the line has more than ${LINE_CHARS_MAX} characters`);
   }
 
   /** The text is over; the last line may lack its newline. Returns the header. */
@@ -84,14 +113,20 @@ export class JsonLinesReader {
     this.#line++;
     try {
       if (this.header === undefined) this.header = readHeader(line);
-      else if (line !== "") this.#onEvent(this.#reader.read(line));
+      else if (line !== "" && this.#isWanted(line)) this.#onEvent(this.#reader.read(line));
     } catch (error) {
       throw error instanceof TraceFormatError ? new TraceReadError(this.#line, error.message) : error;
     }
   }
+
+  #isWanted(line: string): boolean {
+    if (this.#kinds === undefined) return true;
+    const kind = KIND_OF_LINE.exec(line)?.[1];
+    return kind === undefined || this.#kinds.has(kind);
+  }
 }
 
-/** A whole trace in memory. */
+/** A whole trace in memory. Throws a TraceReadError at the first line that is wrong. */
 export function readTrace(text: string): { readonly header: TraceHeader; readonly events: readonly TraceEvent[] } {
   const events: TraceEvent[] = [];
   const reader = new JsonLinesReader((event) => events.push(event));

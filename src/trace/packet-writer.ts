@@ -33,8 +33,11 @@ export class PacketWriter {
   /** Payloads in the present record so far. */
   #count = 0;
 
-  constructor(out: JsonWriter) {
+  readonly #isWhole: boolean;
+
+  constructor(out: JsonWriter, isWhole: boolean) {
     this.#out = out;
+    this.#isWhole = isWhole;
   }
 
   /** What follows belongs to this record. */
@@ -257,7 +260,7 @@ export class PacketWriter {
     if (bytes.length === 0) return;
     const out = this.#out;
     out.put(comma);
-    const before = this.#written.get(bytes);
+    const before = this.#isWhole ? undefined : this.#written.get(bytes);
     if (before !== undefined) {
       this.#field('"dataOf":[', before.id);
       this.#field(",", before.index);

@@ -83,6 +83,9 @@ const FIELD_READERS: Readonly<Record<TraceKind, FieldReader>> = {
   keyframe: {},
 };
 
+/** Every kind of record. */
+export const TRACE_KINDS = Object.keys(FIELD_READERS) as readonly TraceKind[];
+
 function readScheduled(json: Record<string, unknown>): void {
   if (!Array.isArray(json.candidates)) throw new TraceFormatError("`candidates` is missing or no list");
   json.candidates = json.candidates.map((value): ScheduleCandidate => {

@@ -22,14 +22,18 @@ export class RecordWriter {
   readonly #packets: PacketWriter;
   readonly #places = new PacketPlaces();
 
-  constructor(out: JsonWriter) {
+  readonly #isWhole: boolean;
+
+  /** `isWhole`: every frame and packet is written whole wherever it is, for readers that look at one line at a time. */
+  constructor(out: JsonWriter, options: { readonly isWhole?: boolean } = {}) {
     this.#out = out;
-    this.#packets = new PacketWriter(out);
+    this.#isWhole = options.isWhole === true;
+    this.#packets = new PacketWriter(out, this.#isWhole);
   }
 
   write(event: TraceEvent): void {
     const out = this.#out;
-    const base = this.#places.get(event.cause);
+    const base = this.#isWhole ? undefined : this.#places.get(event.cause);
     this.#packets.begin(event.id);
     this.#number('{"id":', event.id);
     this.#number(',"timeNs":', event.timeNs);
@@ -40,7 +44,7 @@ export class RecordWriter {
     this.#number(',"cause":', event.cause);
     this.#fields(event, base);
     out.put("}\n");
-    this.#places.note(event);
+    if (!this.#isWhole) this.#places.note(event);
   }
 
   #fields(event: TraceEvent, base: PacketPlace | undefined): void {

@@ -103,6 +103,11 @@ export class Tracer {
     return before;
   }
 
+  /** The record that the present event follows from, 0: none. */
+  get followed(): number {
+    return this.#loop.context;
+  }
+
   /* ----------------------------------------------------------------------------------------------------------------- tables */
 
   /** The tables of a host or link, to be followed while the level is "full". */
