@@ -50,12 +50,11 @@ function atLeast(what: string, value: number, limit: number): Target {
 
 type LanOptions = Readonly<Record<string, string | number>>;
 
-/** Compilation is over after so many exchanges, here and in the sketch. */
-const WARM = 20_000;
 const EXCHANGES = 20_000;
 
-function lanSizes(run: BenchRun): { readonly exchanges: number; readonly warm: number } {
-  return run.isTiny ? { exchanges: 80, warm: 0 } : { exchanges: EXCHANGES, warm: WARM };
+/** Compilation is over after so many exchanges, and the median of so many runs in one process is free of what is left of it. */
+function lanSizes(run: BenchRun): { readonly exchanges: number; readonly warm: number; readonly repeat: number } {
+  return run.isTiny ? { exchanges: 80, warm: 0, repeat: 1 } : { exchanges: EXCHANGES, warm: EXCHANGES, repeat: 5 };
 }
 
 function peerRun(run: BenchRun, peer: Peer | undefined, options: LanOptions): (() => Report) | undefined {
@@ -63,13 +62,14 @@ function peerRun(run: BenchRun, peer: Peer | undefined, options: LanOptions): ((
 }
 
 function lanTcp(run: BenchRun): Omit<BenchResult, "bench"> {
-  const { exchanges, warm } = lanSizes(run);
+  const sizes = lanSizes(run);
+  const { exchanges } = sizes;
   const sketch = join(run.processes.places.here, "peers", "lan-sketch.mjs");
   const us = medianInTurn(
     run.rounds,
     {
-      ours: () => run.processes.workload("lan", { exchanges, warm }),
-      sketch: () => run.processes.script(sketch, { exchanges, warm }),
+      ours: () => run.processes.workload("lan", sizes),
+      sketch: () => run.processes.script(sketch, sizes),
       ns3: peerRun(run, run.peers.ns3Lan, { exchanges, protocol: "tcp" }),
     },
     "usPerExchange",
@@ -95,11 +95,12 @@ function versusPeer(peer: Peer | undefined, name: string, theirs: number | undef
 }
 
 function lanUdp(run: BenchRun): Omit<BenchResult, "bench"> {
-  const { exchanges, warm } = lanSizes(run);
+  const sizes = lanSizes(run);
+  const { exchanges } = sizes;
   const us = medianInTurn(
     run.rounds,
     {
-      ours: () => run.processes.workload("lan", { exchanges, warm, protocol: "udp" }),
+      ours: () => run.processes.workload("lan", { ...sizes, protocol: "udp" }),
       ns3: peerRun(run, run.peers.ns3Lan, { exchanges, protocol: "udp" }),
     },
     "usPerExchange",
@@ -110,16 +111,17 @@ function lanUdp(run: BenchRun): Omit<BenchResult, "bench"> {
 /** A virtual server in the middle; no peer has one, so the plain LAN is what it is compared with. */
 function lanDirector(topology: "nat" | "dr" | "tun"): (run: BenchRun) => Omit<BenchResult, "bench"> {
   return (run) => {
-    const { exchanges, warm } = lanSizes(run);
+    const sizes = lanSizes(run);
+    const { exchanges } = sizes;
     const report: Record<string, Report> = {};
     const ns = medianInTurn(
       run.rounds,
       {
         ours: () => {
-          report.ours = run.processes.workload("lan", { exchanges, warm, topology });
+          report.ours = run.processes.workload("lan", { ...sizes, topology });
           return report.ours;
         },
-        plain: () => run.processes.workload("lan", { exchanges, warm }),
+        plain: () => run.processes.workload("lan", sizes),
       },
       "nsPerFrame",
     );
@@ -140,15 +142,16 @@ function lanDirector(topology: "nat" | "dr" | "tun"): (run: BenchRun) => Omit<Be
 /** From a thousand connections to a million, on the plain LAN and with NAT in the middle. */
 function flat(run: BenchRun): Omit<BenchResult, "bench"> {
   const sizes = run.isTiny ? [40, 80] : [1_000, 10_000, 100_000, 1_000_000];
-  const warm = run.isTiny ? 0 : WARM;
+  const warm = run.isTiny ? 0 : EXCHANGES;
   const rows: Row[] = [];
   const spreads: Record<string, number> = {};
   for (const topology of ["plain", "nat"]) {
     const values: number[] = [];
     for (const exchanges of sizes) {
-      // A small size is over in a moment: more rounds for less noise.
-      const rounds = run.isTiny ? 1 : exchanges >= 1_000_000 ? 1 : exchanges >= 100_000 ? run.rounds : 2 * run.rounds + 1;
-      const ns = medianInTurn(rounds, { ours: () => run.processes.workload("lan", { exchanges, warm, topology }) }, "nsPerFrame").ours as number;
+      // Every size makes about as many connections, the small ones in many runs.
+      const repeat = run.isTiny || exchanges >= 1_000_000 ? 1 : Math.min(Math.ceil(200_000 / exchanges), 100);
+      const rounds = exchanges >= 1_000_000 ? 1 : run.rounds;
+      const ns = medianInTurn(rounds, { ours: () => run.processes.workload("lan", { exchanges, warm, repeat, topology }) }, "nsPerFrame").ours as number;
       values.push(ns);
       rows.push({ topology, connections: exchanges, nsPerFrame: rounded(ns) });
     }
@@ -208,7 +211,7 @@ function conns(run: BenchRun): Omit<BenchResult, "bench"> {
   const rows: Row[] = [];
   let worst = 0;
   for (const connections of sizes) {
-    const report = run.processes.workload("conns", { connections, packets: run.isTiny ? 200 : 500_000 }, ["--expose-gc", "--max-old-space-size=4096"]);
+    const report = run.processes.workload("conns", { connections, packets: run.isTiny ? 200 : 500_000 });
     const bytes = figure(report, "bytesPerConnection");
     // A few connections drown in what else the heap does.
     if (connections >= 10_000 || run.isTiny) worst = Math.max(worst, bytes);
@@ -223,7 +226,8 @@ function conns(run: BenchRun): Omit<BenchResult, "bench"> {
 function trace(run: BenchRun): Omit<BenchResult, "bench"> {
   const exchanges = run.isTiny ? 40 : 10_000;
   const warm = run.isTiny ? 0 : 5_000;
-  const workload = (level: string, sink: string) => () => run.processes.workload("lan", { exchanges, warm, topology: "nat", trace: level, sink });
+  const repeat = run.isTiny ? 1 : 3;
+  const workload = (level: string, sink: string) => () => run.processes.workload("lan", { exchanges, warm, repeat, topology: "nat", trace: level, sink });
   const us = medianInTurn(
     run.rounds,
     { off: workload("off", "count"), "frames, counted": workload("frames", "count"), "full, counted": workload("full", "count"), "frames, written": workload("frames", "file"), "full, written": workload("full", "file") },
