@@ -230,7 +230,8 @@ function trace(run: BenchRun): Omit<BenchResult, "bench"> {
   const workload = (level: string, sink: string) => () => run.processes.workload("lan", { exchanges, warm, repeat, topology: "nat", trace: level, sink });
   const us = medianInTurn(
     run.rounds,
-    { off: workload("off", "count"), "frames, counted": workload("frames", "count"), "full, counted": workload("full", "count"), "frames, written": workload("frames", "file"), "full, written": workload("full", "file") },
+    {
+      off: workload("off", "count"), "frames, counted": workload("frames", "count"), "full, counted": workload("full", "count"), "frames, written": workload("frames", "file"), "full, written": workload("full", "file") },
     "usPerExchange",
   );
   const off = us.off as number;
