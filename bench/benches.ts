@@ -262,22 +262,32 @@ function coldStart(run: BenchRun): Omit<BenchResult, "bench"> {
   const program = join(root, ".tmp", "program");
   const built = spawnSync(process.execPath, [join(root, "scripts", "bundle-program.mjs"), program], { cwd: root, encoding: "utf8" });
   if (built.status !== 0) throw new Error(`the program could not be bundled:\n${built.stderr}`);
-  const seconds = (args: readonly string[]) => {
+  const reporter = join(here, "workloads", "report-processor-time.cjs");
+  const measure = (args: readonly string[]) => {
     const start = performance.now();
-    const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+    const { status, stderr } = spawnSync(process.execPath, ["--require", reporter, ...args], { cwd: root, encoding: "utf8" });
     if (status !== 0) throw new Error(`node ${args.join(" ")}: exit ${status}\n${stderr}`);
-    return (performance.now() - start) / 1000;
+    return { seconds: (performance.now() - start) / 1000, processorSeconds: Number(/processor (\S+)\n$/.exec(stderr)?.[1]) };
   };
   const rounds = run.isTiny ? 1 : 4 * run.rounds + 1;
   const document = join("scenarios", "documents", "dr-192.168.247.yaml");
-  const ours: number[] = [];
-  const empty: number[] = [];
+  const ours: ReturnType<typeof measure>[] = [];
+  const empty: ReturnType<typeof measure>[] = [];
   for (let round = 0; round < rounds; round++) {
-    ours.push(seconds([join(program, "lvsim.js"), "run", document]));
-    empty.push(seconds(["-e", "0"]));
+    ours.push(measure([join(program, "lvsim.js"), "run", document]));
+    empty.push(measure(["-e", "0"]));
   }
-  const value = median(ours);
-  return { seconds: rounded(value), nodeAloneSeconds: rounded(median(empty)), document, rounds, targets: [atMost("seconds for a document", value, 0.4)] };
+  const value = median(ours.map(({ seconds }) => seconds));
+  return {
+    seconds: rounded(value),
+    // On a machine that is busy the first says little: what the process computed says more.
+    processorSeconds: rounded(median(ours.map(({ processorSeconds }) => processorSeconds))),
+    nodeAloneSeconds: rounded(median(empty.map(({ seconds }) => seconds))),
+    nodeAloneProcessorSeconds: rounded(median(empty.map(({ processorSeconds }) => processorSeconds))),
+    document,
+    rounds,
+    targets: [atMost("seconds for a document", value, 0.4)],
+  };
 }
 
 export const BENCHES: readonly Bench[] = [
