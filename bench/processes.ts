@@ -10,6 +10,8 @@ import type { Places } from "./main.ts";
 /** What a workload or a peer prints. */
 export type Report = Readonly<Record<string, number | string>>;
 
+/** So that a program can collect garbage between its runs, and a million connections have room. */
+const NODE_OPTIONS = ["--expose-gc", "--max-old-space-size=4096"];
 const TIMEOUT_MS = 900_000;
 
 export class Processes {
@@ -24,14 +26,13 @@ export class Processes {
   }
 
   /** One of bench/workloads in a fresh Node. */
-  workload(name: string, options: Readonly<Record<string, string | number>>, nodeOptions: readonly string[] = []): Report {
-    const path = join(this.#places.output, "workloads", `${name}.mjs`);
-    return this.run(process.execPath, [...nodeOptions, path, ...words(options)]);
+  workload(name: string, options: Readonly<Record<string, string | number>>): Report {
+    return this.script(join(this.#places.output, "workloads", `${name}.mjs`), options);
   }
 
-  /** A peer written in JavaScript. */
+  /** A program in JavaScript: ours or a peer's. */
   script(path: string, options: Readonly<Record<string, string | number>>): Report {
-    return this.run(process.execPath, [path, ...words(options)]);
+    return this.run(process.execPath, [...NODE_OPTIONS, path, ...words(options)]);
   }
 
   run(program: string, args: readonly string[]): Report {

@@ -11,7 +11,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const output = join(here, "..", ".tmp", "bench");
 
 await build({
-  entryPoints: [join(here, "main.ts"), ...readdirSync(join(here, "workloads")).map((name) => join(here, "workloads", name))],
+  entryPoints: [join(here, "main.ts"), ...readdirSync(join(here, "workloads")).filter((name) => name.endsWith(".ts")).map((name) => join(here, "workloads", name))],
   outdir: output,
   outbase: here,
   bundle: true,

@@ -22,9 +22,12 @@ export interface Tally {
   failed: number;
 }
 
-export function startTraffic(network: Network, protocol: "tcp" | "udp", exchangesPerClient: number): Tally {
-  const tally: Tally = { opened: 0, done: 0, failed: 0 };
+export function startServers(network: Network, protocol: "tcp" | "udp"): void {
   for (const server of network.servers) protocol === "tcp" ? serveTcp(server) : serveUdp(server);
+}
+
+export function startClients(network: Network, protocol: "tcp" | "udp", exchangesPerClient: number): Tally {
+  const tally: Tally = { opened: 0, done: 0, failed: 0 };
   network.clients.forEach((client, i) => {
     const opener = protocol === "tcp" ? new TcpOpener(network, client, i, exchangesPerClient, tally) : new UdpOpener(network, client, i, exchangesPerClient, tally);
     network.loop.at(network.loop.nowNs + START_NS + Math.floor((INTERVAL_NS * i) / network.clients.length), opener);

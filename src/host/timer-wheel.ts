@@ -19,6 +19,7 @@ export function timerWheelDelay(nowNs: number, delayNs: number, hz: number): num
   let level = 0;
   while (level < LEVELS - 1 && ticks >= (LEVEL_ENDS[level] as number)) level++;
   const granularity = 1 << (level * LEVEL_BITS);
-  const expiry = Math.floor((now + ticks + granularity) / granularity) * granularity;
-  return expiry * tickNs - nowNs;
+  const end = now + ticks + granularity;
+  // Rounded down to the granularity, a power of two.
+  return (end - (end & (granularity - 1))) * tickNs - nowNs;
 }

@@ -77,9 +77,14 @@ export class SocketTable<T extends TableSocket<T>> {
   }
 
   #grow(): void {
-    const sockets = this.list();
-    this.#buckets = new Array<T | undefined>(this.#buckets.length * 2).fill(undefined);
-    for (const socket of sockets) this.#link(socket);
+    const old = this.#buckets;
+    this.#buckets = new Array<T | undefined>(old.length * 2).fill(undefined);
+    for (const first of old)
+      for (let socket = first; socket !== undefined; ) {
+        const next: T | undefined = socket.nextInSlot;
+        this.#link(socket);
+        socket = next;
+      }
   }
 }
 

@@ -68,7 +68,8 @@ export class PortTable {
     if (remaining > 1) remaining &= ~1;
     const hash = keyedHash(this.#secret, key.src, key.dst, key.dstPort);
     const slot = hash % PERTURBATION_SLOTS;
-    const start = ((this.#perturbation.get(slot) ?? this.#random.next32() >>> 1) + (hash >>> 16)) % remaining;
+    const known = this.#perturbation.get(slot);
+    const start = ((known ?? this.#random.next32() >>> 1) + (hash >>> 16)) % remaining;
     for (let parity = 0; parity < 2; parity++) {
       let offset = ((start & ~1) + parity) % remaining;
       for (let tried = 0; tried < remaining; tried += 2) {
@@ -79,7 +80,7 @@ export class PortTable {
         if (use !== undefined && use.sockets > 0 && (use.bound > 0 || !isFree(port))) continue;
         // The next connection starts a few even steps further on, so that ports say little about how many were made.
         const step = Math.max(tried, this.#random.below(8) * 2) + 2;
-        this.#perturbation.set(slot, ((this.#perturbation.get(slot) ?? start - (hash >>> 16)) + step) >>> 0);
+        this.#perturbation.set(slot, ((known ?? start - (hash >>> 16)) + step) >>> 0);
         return port;
       }
     }
