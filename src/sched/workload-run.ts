@@ -232,7 +232,7 @@ class WorkloadRun implements EventTarget {
     } else if (changesTable(change)) {
       this.#director.edit(index, server);
     }
-    if (changesTable(change)) this.#memory.change(this.#loop.nowNs, describeChange(change, server.spec.name), couldTake && !this.#canTake(index));
+    if (changesTable(change)) this.#memory.change(this.#loop.nowNs, describeChange(change, server.spec.name), change.membership === "remove" || (couldTake && !this.#canTake(index)));
   }
 
   /* -------------------------------------------------------------------------------------------------------- figures */
