@@ -7,6 +7,7 @@ import { formatSeconds } from "../base/time.ts";
 import type { Scheduler } from "../ipvs/schedulers/scheduler.ts";
 import { type RunResult, resultToJson, ScenarioRun, type ScriptResult, type StepResult, type Unmet } from "../scenario/run-scenario.ts";
 import { formatPlace } from "../scenario/scenario-error.ts";
+import { formatWorkloadResult } from "../scenario/scenario-workload.ts";
 import type { Scenario, Step } from "../scenario/scenario-file.ts";
 import { formatLadder, LadderSink } from "../trace/ladder.ts";
 import { EXIT_UNMET } from "./failure.ts";
@@ -63,6 +64,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   });
   const result = run.run();
   progress.clear();
+  for (const workload of result.workloads) say(formatWorkloadResult(workload));
   writeFiles(result, options);
   if (ladder !== undefined) say(formatPackets(ladder, scenario, result, options));
   process.exitCode = reportExpectations(scenario, result, isQuiet);

@@ -3,8 +3,8 @@
  */
 
 import { NS_PER_SECOND } from "../base/time.ts";
+import type { Percentiles } from "../workload/samples.ts";
 import type { ComparedScheduler, Comparison } from "./compare.ts";
-import type { Percentiles } from "./workload-figures.ts";
 
 /** Digits that are kept in CSV and JSON: more than the figures are worth, fewer than a double has. */
 const DIGITS = 9;

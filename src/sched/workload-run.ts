@@ -15,11 +15,12 @@ import { ScenarioError } from "../scenario/scenario-error.ts";
 import { TCP_ACK, TCP_FIN, TCP_SYN } from "../wire/packet.ts";
 import { Arrivals } from "../workload/arrivals.ts";
 import { Population } from "../workload/population.ts";
+import { Samples } from "../workload/samples.ts";
 import { drawSize } from "../workload/sizes.ts";
 import { BareDirector } from "./bare-director.ts";
 import { type Job, ServerQueue } from "./server-queue.ts";
 import { CONNECTIONS_MAX, type Workload, type WorkloadChange, type WorkloadServer } from "./workload-file.ts";
-import { ClientMemory, Samples, type ServerFigures, type WorkloadFigures } from "./workload-figures.ts";
+import { ClientMemory, type ServerFigures, type WorkloadFigures } from "./workload-figures.ts";
 
 /** After the last arrival the servers have so long to finish. */
 const DRAIN_NS = 3600 * NS_PER_SECOND;
