@@ -2,8 +2,12 @@
  * The public interface of lvsim. Schedulers have an entry point of their own, `lvsim/ipvs`.
  */
 
-// Scheduler scripts.
-export { runSchedScript } from "./sched/sched-script.ts";
+// Scheduler scripts, and schedulers compared under a workload.
+export { compareSchedulers, type CompareOptions, type Comparison, type Contender } from "./sched/compare.ts";
+export { comparisonToCsv, comparisonToJson, formatComparison } from "./sched/compare-report.ts";
+export { runSchedScript, type SchedScriptOptions, type SchedScriptResult } from "./sched/sched-script.ts";
+export { parseWorkload, type Workload } from "./sched/workload-file.ts";
+export type { WorkloadFigures } from "./sched/workload-figures.ts";
 export { DEFAULT_LIMITS, LimitError, type RunLimits } from "./scenario/limits.ts";
 
 // Running them.

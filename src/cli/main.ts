@@ -92,6 +92,7 @@ program
   .argument("<file>", "scenario file (YAML)")
   .option("--host <name>", "start on this host instead of the first")
   .option("--seed <seed>", "use another seed than the file's")
+  .option("--scheduler <file.js>", "make the schedulers of this module known to `ipvsadm -s` on every host; can be repeated", collect)
   .option("--fast", "let simulated time run as fast as it can, not at the clock's pace")
   .addHelpText("after", "\nExamples:\n  lvsim shell dr.yaml\n  echo 'ip neigh' | lvsim shell dr.yaml --host client\n\nType .help there for its own commands.")
   .action(async (file: string, options) => (await import("./shell-command.ts")).shellCommand(file, options));

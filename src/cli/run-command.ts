@@ -4,7 +4,6 @@
 
 import { join } from "node:path";
 import { formatSeconds } from "../base/time.ts";
-import type { Scheduler } from "../ipvs/schedulers/scheduler.ts";
 import { type RunResult, resultToJson, ScenarioRun, type ScriptResult, type StepResult, type Unmet } from "../scenario/run-scenario.ts";
 import { formatPlace } from "../scenario/scenario-error.ts";
 import { formatWorkloadResult } from "../scenario/scenario-workload.ts";
@@ -12,6 +11,7 @@ import type { Scenario, Step } from "../scenario/scenario-file.ts";
 import { formatLadder, LadderSink } from "../trace/ladder.ts";
 import { EXIT_UNMET } from "./failure.ts";
 import { OutputFiles, readScenario } from "./files.ts";
+import { loadAllSchedulers } from "./scheduler-module.ts";
 import { colour, hasColours, ProgressLine, terminalWidth } from "./terminal.ts";
 
 export interface RunCommandOptions {
@@ -35,7 +35,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   const scenario = readScenario(file);
   // The machines are most of the program: a file with a mistake need not wait for them.
   const { LINUX_PARTS } = await import("../scenario/linux-parts.ts");
-  const schedulers = await loadAll(options.scheduler ?? []);
+  const schedulers = await loadAllSchedulers(options.scheduler ?? []);
   const isQuiet = options.quiet === true || options.json === "-";
   const ladder = options.ladder && !isQuiet ? new LadderSink(LADDER_FRAMES_MAX, () => run.world.trace.setLevel("frames")) : undefined;
   const progress = new ProgressLine();
@@ -68,12 +68,6 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   writeFiles(result, options);
   if (ladder !== undefined) say(formatPackets(ladder, scenario, result, options));
   process.exitCode = reportExpectations(scenario, result, isQuiet);
-}
-
-async function loadAll(files: readonly string[]): Promise<readonly Scheduler[]> {
-  if (files.length === 0) return [];
-  const { loadSchedulers } = await import("./scheduler-module.ts");
-  return (await Promise.all(files.map(loadSchedulers))).flat();
 }
 
 function writeFiles(result: RunResult, options: RunCommandOptions): void {
