@@ -5,6 +5,7 @@
 import { compareSchedulers } from "../sched/compare.ts";
 import { comparisonToCsv, comparisonToJson, formatComparison } from "../sched/compare-report.ts";
 import { parseWorkload } from "../sched/workload-file.ts";
+import { UsageError } from "./failure.ts";
 import { OutputFiles, readText } from "./files.ts";
 import { contenderOf } from "./scheduler-module.ts";
 
@@ -21,6 +22,7 @@ export async function compareCommand(list: string, options: CompareCommandOption
   const workload = parseWorkload(readText(options.workload), options.workload);
   const contenders = [];
   for (const argument of list.split(",").filter((word) => word !== "")) contenders.push(await contenderOf(argument));
+  if (contenders.length === 0) throw new UsageError("no scheduler to compare; name some, separated by commas: wrr,wlc");
   const isQuiet = options.json === "-" || options.csv === "-";
   const isMeasured = options.cost ?? !isQuiet;
   const clockNs = isMeasured ? () => Number(process.hrtime.bigint()) : undefined;

@@ -4,8 +4,10 @@
 
 import { schedulerConformance } from "../ipvs/schedulers/conformance.ts";
 import { SCHEDULERS } from "../ipvs/schedulers/registry.ts";
-import { EXIT_UNMET } from "./failure.ts";
+import { EXIT_UNMET, UsageError } from "./failure.ts";
 import { loadSchedulers, schedulerOf } from "./scheduler-module.ts";
+
+const EXCEPTIONS: readonly string[] = ["refuse", "overloaded", "deleted"];
 
 export interface ConformanceCommandOptions {
   readonly flags?: string;
@@ -16,7 +18,9 @@ export interface ConformanceCommandOptions {
 export async function conformanceCommand(argument: string, options: ConformanceCommandOptions): Promise<void> {
   const kernels = SCHEDULERS.find(({ name }) => name === argument);
   const schedulers = kernels === undefined && /[./\\]/.test(argument) ? await loadSchedulers(argument) : [await schedulerOf(argument)];
-  const allowed = (options.allow ?? "").split(",");
+  const allowed = (options.allow ?? "").split(",").filter((word) => word !== "");
+  const unknown = allowed.find((word) => !EXCEPTIONS.includes(word));
+  if (unknown !== undefined) throw new UsageError(`\`${unknown}\` cannot be allowed; ${EXCEPTIONS.join(", ")} can`);
   let failures = 0;
   const results = schedulers.map((scheduler) => {
     const checks = schedulerConformance(scheduler, {

@@ -84,9 +84,11 @@ test("compare: tables with the cost, files without it unless asked, the same in 
 test.each([
   [["compare", "wrr,wlx", "--workload", WORKLOAD], /unknown scheduler `wlx`; did you mean `wlc`\?/],
   [["compare", "wrr+sh-port", "--workload", WORKLOAD], /scheduler wrr has no flag `sh-port`; it has none/],
+  [["compare", ",", "--workload", WORKLOAD], /no scheduler to compare; name some/],
+  [["check", "wlc", "--allow", "everything"], /`everything` cannot be allowed; refuse, overloaded, deleted can/],
   [["compare", "wrr"], /required option '--workload <file>' not specified/],
   [["compare", "wrr", "--workload", file("bad.yaml", "title: t\n")], /bad\.yaml:1:1: a workload needs /],
-])("compare %#: mistakes are told", (args, message) => {
+])("mistake %# is told", (args, message) => {
   const { status, stderr } = lvsim("sched", ...args);
   expect(status).toBe(2);
   expect(stderr).toMatch(message);
