@@ -11,8 +11,12 @@ export type { PacketFilter, PacketPath } from "./lab/packet-paths.ts";
 export type { Terminal } from "./lab/terminal.ts";
 export type { HostOptions, InterfaceOptions, LinkOptions, StepOptions } from "./lab/topology.ts";
 export type { TypedCommand } from "./lab/typed-command.ts";
-// Scheduler scripts.
-export { runSchedScript } from "./sched/sched-script.ts";
+// Scheduler scripts, and schedulers compared under a workload.
+export { compareSchedulers, type CompareOptions, type Comparison, type Contender } from "./sched/compare.ts";
+export { comparisonToCsv, comparisonToJson, formatComparison } from "./sched/compare-report.ts";
+export { runSchedScript, type SchedScriptOptions, type SchedScriptResult } from "./sched/sched-script.ts";
+export { parseWorkload, type Workload } from "./sched/workload-file.ts";
+export type { WorkloadFigures } from "./sched/workload-figures.ts";
 export { DEFAULT_LIMITS, LimitError, type RunLimits } from "./scenario/limits.ts";
 
 // Running them.

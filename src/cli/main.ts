@@ -82,7 +82,7 @@ sched
   .option("--cost", "measure the time of a choice, in files too (which then differ from run to run)")
   .option("--no-cost", "do not measure it")
   .addHelpText("after", "\nExamples:\n  lvsim sched compare wrr,wlc,mine.js --workload workloads/web.yaml\n  lvsim sched compare sh,mh,mh+mh-port --workload workloads/web.yaml --csv out.csv --json out.json")
-  .action(async (list: string, options) => (await import("./sched-command.ts")).compareCommand(list, options));
+  .action(async (list: string, options) => (await import("./compare-command.ts")).compareCommand(list, options));
 
 sched
   .command("check")
@@ -92,7 +92,7 @@ sched
   .option("--allow <exceptions>", "what the scheduler may do: refuse, overloaded, deleted, separated by commas")
   .option("--json", "print the result as JSON")
   .addHelpText("after", "\nExamples:\n  lvsim sched check mine.js\n  lvsim sched check mine.js --allow refuse\n  lvsim sched check wlc")
-  .action(async (scheduler: string, options) => (await import("./sched-command.ts")).conformanceCommand(scheduler, options));
+  .action(async (scheduler: string, options) => (await import("./conformance-command.ts")).conformanceCommand(scheduler, options));
 
 program
   .command("shell")
@@ -100,6 +100,7 @@ program
   .argument("<file>", "scenario file (YAML)")
   .option("--host <name>", "start on this host instead of the first")
   .option("--seed <seed>", "use another seed than the file's")
+  .option("--scheduler <file.js>", "make the schedulers of this module known to `ipvsadm -s` on every host; can be repeated", collect)
   .option("--fast", "let simulated time run as fast as it can, not at the clock's pace")
   .addHelpText("after", "\nExamples:\n  lvsim shell dr.yaml\n  echo 'ip neigh' | lvsim shell dr.yaml --host client\n\nType .help there for its own commands.")
   .action(async (file: string, options) => (await import("./shell-command.ts")).shellCommand(file, options));

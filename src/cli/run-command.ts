@@ -4,15 +4,16 @@
 
 import { join } from "node:path";
 import { formatSeconds } from "../base/time.ts";
-import type { Scheduler } from "../ipvs/schedulers/scheduler.ts";
 import { type RunResult, resultToJson, ScenarioRun, type ScriptResult, type StepResult, type Unmet } from "../scenario/run-scenario.ts";
 import { formatPlace } from "../scenario/scenario-error.ts";
+import { formatWorkloadResult } from "../scenario/scenario-workload.ts";
 import type { Scenario, Step } from "../scenario/scenario-file.ts";
 import { traceHeader } from "../scenario/trace-header.ts";
 import { formatLadder, LadderSink } from "../trace/ladder.ts";
 import type { TraceLevel } from "../trace/tracer.ts";
 import { EXIT_UNMET, UsageError } from "./failure.ts";
 import { OutputFiles, readScenario } from "./files.ts";
+import { loadAllSchedulers } from "./scheduler-module.ts";
 import { colour, hasColours, ProgressLine, terminalWidth } from "./terminal.ts";
 import type { TraceOutputs } from "./trace-file.ts";
 
@@ -41,7 +42,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   const scenario = readScenario(file);
   // The machines are most of the program: a file with a mistake need not wait for them.
   const { LINUX_PARTS } = await import("../scenario/linux-parts.ts");
-  const schedulers = await loadAll(options.scheduler ?? []);
+  const schedulers = await loadAllSchedulers(options.scheduler ?? []);
   const isQuiet = options.quiet === true || options.json === "-";
   const files = new OutputFiles();
   const level = levelOf(options);
@@ -75,15 +76,10 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
   const result = runOrDiscard(run, files);
   progress.clear();
   outputs?.finish();
+  for (const workload of result.workloads) say(formatWorkloadResult(workload));
   writeFiles(result, options, files);
   if (ladder !== undefined) say(formatPackets(ladder, scenario, result, options));
   process.exitCode = reportExpectations(scenario, result, isQuiet);
-}
-
-async function loadAll(files: readonly string[]): Promise<readonly Scheduler[]> {
-  if (files.length === 0) return [];
-  const { loadSchedulers } = await import("./scheduler-module.ts");
-  return (await Promise.all(files.map(loadSchedulers))).flat();
 }
 
 /** What the run must record for the files that are wanted; undefined: none of them. */

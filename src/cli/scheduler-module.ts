@@ -29,6 +29,11 @@ export async function loadSchedulers(file: string): Promise<readonly Scheduler[]
   throw new UsageError(`${file}: exports no scheduler; export a class with \`static schedulerName\` and \`schedule(service, packet)\`, ${HELP}`);
 }
 
+/** Those of several modules. */
+export async function loadAllSchedulers(files: readonly string[]): Promise<readonly Scheduler[]> {
+  return (await Promise.all(files.map(loadSchedulers))).flat();
+}
+
 /** One scheduler: a name of the kernel's, or the file of a module that exports one. */
 export async function schedulerOf(argument: string): Promise<Scheduler> {
   const kernels = schedulerByName(argument);

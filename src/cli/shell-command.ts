@@ -13,11 +13,14 @@ import { nearestWord } from "../scenario/suggest.ts";
 import type { RunningScript, WorldParts } from "../scenario/world.ts";
 import { UsageError } from "./failure.ts";
 import { readScenario } from "./files.ts";
+import { loadAllSchedulers } from "./scheduler-module.ts";
 
 export interface ShellCommandOptions {
   readonly host?: string;
   readonly seed?: string;
   readonly fast?: boolean;
+  /** Files of modules that export schedulers. */
+  readonly scheduler?: readonly string[];
 }
 
 const HELP = `.hosts             the hosts and their interfaces
@@ -42,7 +45,7 @@ export async function shellCommand(file: string, options: ShellCommandOptions): 
   const scenario = readScenario(file);
   if (options.host !== undefined) hostNamed(scenario, options.host);
   const { LINUX_PARTS } = await import("../scenario/linux-parts.ts");
-  const run = new ScenarioRun(scenario, { parts: LINUX_PARTS, seed: options.seed, onSetupEnd: printSetup });
+  const run = new ScenarioRun(scenario, { parts: LINUX_PARTS, seed: options.seed, schedulers: await loadAllSchedulers(options.scheduler ?? []), onSetupEnd: printSetup });
   run.runSetup();
   const session = new ShellSession(scenario, run, LINUX_PARTS, options);
   await session.serve();

@@ -20,6 +20,7 @@ import { DEFAULT_LIMITS, LimitError, type LimitName, type RunLimits, runLimitErr
 import type { FilePlace } from "./scenario-error.ts";
 import type { Expect, HostSpec, RunStep, Scenario, Step } from "./scenario-file.ts";
 import { matchesExpectation } from "./scenario-values.ts";
+import { ScenarioWorkload, type WorkloadResult } from "./scenario-workload.ts";
 import { type RunningScript, World, type WorldParts } from "./world.ts";
 
 const SETUP_TIMEOUT_NS = 60 * NS_PER_SECOND;
@@ -55,6 +56,8 @@ export interface RunResult {
   /** In file order. */
   readonly timeline: readonly StepResult[];
   readonly unmet: readonly Unmet[];
+  /** In file order. */
+  readonly workloads: readonly WorkloadResult[];
   /** Simulated time at which the timeline started. */
   readonly originNs: number;
   readonly endNs: number;
@@ -100,6 +103,8 @@ export class ScenarioRun {
   /** What goes on, for the words of a limit: scripts that have not ended, oldest first. */
   readonly #running = new Map<number, { readonly host: string; readonly place: FilePlace; readonly scriptLine: number; readonly doing: string }>();
   readonly #open = new Map<number, { readonly script: RunningScript; readonly startNs: number }>();
+  readonly #workloads: ScenarioWorkload[] = [];
+  /** Steps and workloads that are not over. */
   #stepsLeft: number;
   #typedCount = 0;
   #isOver = false;
@@ -112,7 +117,7 @@ export class ScenarioRun {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.world = new World(scenario, { parts: options.parts, seed: options.seed, schedulers: options.schedulers });
     this.results = scenario.timeline.map(() => ({}));
-    this.#stepsLeft = scenario.timeline.length;
+    this.#stepsLeft = scenario.timeline.length + scenario.workloads.length;
     for (const sink of options.sinks ?? []) this.world.trace.addSink(sink);
     this.world.trace.setLevel(options.traceLevel ?? "off");
     this.captures = new PcapSink({
@@ -156,6 +161,7 @@ export class ScenarioRun {
       setup: this.setup,
       timeline: this.results,
       unmet: [...this.unmet].sort((a, b) => a.step - b.step),
+      workloads: this.#workloads.map((workload) => workload.result),
       originNs: world.originNs,
       endNs: world.loop.nowNs,
       eventCount: world.loop.firedCount,
@@ -209,7 +215,12 @@ export class ScenarioRun {
           this.#isOver = true;
         },
       });
-    if (steps.length === 0) this.#end();
+    for (const [index, spec] of this.#scenario.workloads.entries()) {
+      const workload = new ScenarioWorkload({ world: this.world, scenario: this.#scenario, spec, index, onEnd: () => this.#finishOne() });
+      this.#workloads.push(workload);
+      workload.start();
+    }
+    if (this.#stepsLeft === 0) this.#end();
   }
 
   /** Fires one event, for owners that drive the run themselves; false when nothing waits. */
@@ -320,6 +331,10 @@ export class ScenarioRun {
   #finishStep(index: number, step: Step, result: StepResult): void {
     this.results[index] = result;
     this.#options.onStepEnd?.(index, step, result);
+    this.#finishOne();
+  }
+
+  #finishOne(): void {
     if (--this.#stepsLeft === 0) this.#end();
   }
 
@@ -418,6 +433,7 @@ export function resultToJson(result: RunResult): unknown {
     setup: result.setup,
     timeline: result.timeline,
     unmet: result.unmet.map(({ step, place, field, expected, actual }) => ({ step, line: place.line, field, expected, actual })),
+    ...(result.workloads.length === 0 ? {} : { workloads: result.workloads }),
     originSeconds: result.originNs / NS_PER_SECOND,
     endSeconds: (result.endNs - result.originNs) / NS_PER_SECOND,
     events: result.eventCount,

@@ -4,6 +4,8 @@
 
 import { formatIpv4Address, isInPrefix } from "../base/ipv4-address.ts";
 import { formatMacAddress } from "../base/mac-address.ts";
+import { NS_PER_SECOND } from "../base/time.ts";
+import { meanRate } from "../workload/arrivals.ts";
 import type { ScenarioProblem } from "./scenario-error.ts";
 import type { HostSpec, Scenario, Step } from "./scenario-file.ts";
 import type { RawScenario } from "./scenario-schema.ts";
@@ -15,6 +17,9 @@ export const HOSTS_MAX = 1000;
 export const LINKS_MAX = 1000;
 export const INTERFACES_MAX = 4000;
 export const STEPS_MAX = 10_000;
+export const WORKLOADS_MAX = 64;
+/** Connections of all workloads of a scenario together. */
+export const WORKLOAD_CONNECTIONS_MAX = 200_000;
 const VERBS = ["run", "down", "up", "crash"] as const;
 
 export function checkScenario(scenario: Scenario, raw: RawScenario, source: ScenarioSource): ScenarioProblem[] {
@@ -25,6 +30,7 @@ export function checkScenario(scenario: Scenario, raw: RawScenario, source: Scen
     ...checkAddresses(scenario, source),
     ...scenario.hosts.flatMap((host) => checkHost(host, source)),
     ...checkTimeline(scenario, raw, source),
+    ...checkWorkloads(scenario, source),
   ];
 }
 
@@ -157,6 +163,25 @@ function checkLinkStep(
   const interfaces = host.interfaces.map((spec) => spec.name);
   if (step.interface === undefined || interfaces.includes(step.interface)) return [];
   return [source.problem([...path, step.verb], `host ${host.name} has no interface ${step.interface}`, `it has ${interfaces.join(", ")}`)];
+}
+
+/** Hosts that are there and have addresses, and not more connections than a run can bear. */
+function checkWorkloads({ workloads, hosts }: Scenario, source: ScenarioSource): ScenarioProblem[] {
+  const names = hosts.map((host) => host.name);
+  const problems = workloads.flatMap(({ from }, index) => {
+    if (from.length === 0) return [source.problem(["workload", index, "from"], "no host opens connections", "name one")];
+    return from.flatMap((name) => {
+      const host = hosts.find((candidate) => candidate.name === name);
+      if (host === undefined) return [unknownHost(name, names, source, ["workload", index, "from"])];
+      const isAddressed = host.interfaces.some((spec) => spec.addresses.length > 0);
+      return isAddressed ? [] : [source.problem(["workload", index, "from"], `host ${name} has no address to connect from`, "give it one in `interfaces`")];
+    });
+  });
+  const count = workloads.reduce((sum, { arrivals, durationNs }) => sum + meanRate(arrivals) * (durationNs / NS_PER_SECOND), 0);
+  if (count > WORKLOAD_CONNECTIONS_MAX)
+    problems.push(source.problem(["workload"], `about ${Math.round(count)} connections, the most is ${WORKLOAD_CONNECTIONS_MAX}`, "shorten `duration` or lower the rate", true));
+  if (workloads.length > WORKLOADS_MAX) problems.push(source.problem(["workload"], `${workloads.length} workloads, the most is ${WORKLOADS_MAX}`, "use fewer", true));
+  return problems;
 }
 
 function unknownHost(name: string, known: readonly string[], source: ScenarioSource, path: YamlPath): ScenarioProblem {

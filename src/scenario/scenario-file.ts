@@ -8,11 +8,14 @@ import type { Ipv4Address, Ipv4Cidr } from "../base/ipv4-address.ts";
 import { formatMacAddress, type MacAddress } from "../base/mac-address.ts";
 import { NS_PER_SECOND } from "../base/time.ts";
 import type { LinkProperties } from "../link/port.ts";
+import type { ArrivalSpec } from "../workload/arrivals.ts";
+import type { SizeSpec } from "../workload/sizes.ts";
 import { checkScenario } from "./scenario-checks.ts";
 import { type FilePlace, ScenarioError } from "./scenario-error.ts";
 import { type RawScenario, scenarioSchema } from "./scenario-schema.ts";
 import { schemaProblem } from "./schema-problem.ts";
 import { ObjectSource, type ScenarioSource } from "./scenario-source.ts";
+import { loadKeys, type RawScenarioWorkload, SCENARIO_WORKLOAD_KEYS } from "./workload-schema.ts";
 import { type YamlPath, YamlSource } from "./yaml-source.ts";
 
 /** One interface of a host. `mtu` in bytes; `mac` is a 48-bit number. */
@@ -77,6 +80,24 @@ export interface LinkSpec {
   readonly properties: Partial<LinkProperties>;
 }
 
+/** Connections that hosts open by themselves while the timeline runs. */
+export interface WorkloadSpec {
+  /** Hosts in the order of the file's `from`. */
+  readonly from: readonly string[];
+  readonly to: { readonly address: Ipv4Address; readonly port: number };
+  /** After the start of the timeline. */
+  readonly atNs: number;
+  readonly durationNs: number;
+  readonly arrivals: ArrivalSpec;
+  /** How long a connection stays open before it sends, or closes. */
+  readonly sizes: SizeSpec;
+  /** undefined: nothing is sent. */
+  readonly send: string | undefined;
+  readonly popularity: "uniform" | "zipf";
+  readonly exponent: number;
+  readonly place: FilePlace;
+}
+
 /** A scenario after reading: checked, every default filled in. Times are integer nanoseconds. */
 export interface Scenario {
   readonly file: string;
@@ -92,6 +113,7 @@ export interface Scenario {
   readonly hosts: readonly HostSpec[];
   /** In file order. */
   readonly timeline: readonly Step[];
+  readonly workloads: readonly WorkloadSpec[];
 }
 
 const DEFAULT_MTU = 1500;
@@ -138,6 +160,7 @@ function missingKey(path: YamlPath): readonly string[] {
 function knownKeys(path: YamlPath): readonly string[] {
   const [first, , third] = path;
   if (path.length === 0) return Object.keys(scenarioSchema.entries);
+  if (first === "workload") return loadKeys(path) ?? SCENARIO_WORKLOAD_KEYS;
   if (first === "links") return ["latency", "bandwidth", "loss", "queue"];
   if (first === "timeline") return path.length > 2 ? ["exit", "stdout", "stderr"] : ["at", "host", "run", "timeout", "expect", "down", "up", "crash"];
   return third === "interfaces" ? ["link", "address", "mac", "mtu"] : ["interfaces", "gateway", "forward", "files", "run"];
@@ -179,6 +202,22 @@ function buildScenario(source: ScenarioSource, raw: RawScenario): Scenario {
     links: buildLinks(raw, hosts),
     hosts,
     timeline: (raw.timeline ?? []).map((step, index) => buildStep(step, source.place(["timeline", index]), source.textLine(["timeline", index, "run"]))),
+    workloads: (raw.workload ?? []).map((workload, index) => buildWorkload(workload, source.place(["workload", index]))),
+  };
+}
+
+function buildWorkload({ from, to, at, duration, arrivals, sizes, send, popularity, exponent }: RawScenarioWorkload, place: FilePlace): WorkloadSpec {
+  return {
+    from: typeof from === "string" ? [from] : from,
+    to,
+    atNs: at ?? 0,
+    durationNs: duration,
+    arrivals,
+    sizes,
+    send,
+    popularity: popularity ?? "uniform",
+    exponent: exponent ?? 1,
+    place,
   };
 }
 

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { parseIpv4Address, parseIpv4Cidr } from "../base/ipv4-address.ts";
 import { isGroupMac, parseMacAddress } from "../base/mac-address.ts";
 import { durationNs, object, text } from "./schema-values.ts";
+import { scenarioWorkloadSchema } from "./workload-schema.ts";
 import { parseBandwidth, parseExpectation, parseLoss } from "./scenario-values.ts";
 
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -165,6 +166,7 @@ export const scenarioSchema = v.strictObject(
       "a scenario needs hosts|add `hosts:` with a mapping of names",
     ),
     timeline: v.optional(v.nullable(v.array(stepSchema, "timeline must be a list of steps|write - { at: 1s, host: NAME, run: COMMAND }"))),
+    workload: v.optional(v.nullable(v.array(scenarioWorkloadSchema, "workload must be a list|write - { from: client, to: 10.0.0.100:80, ... }"))),
   },
   object("a scenario file", "start with `title:` and `hosts:`"),
 );

@@ -3,10 +3,11 @@
  */
 
 import * as v from "valibot";
+import { parseIpv4Address } from "../base/ipv4-address.ts";
 import type { ArrivalSpec } from "../workload/arrivals.ts";
 import type { PopulationSpec } from "../workload/population.ts";
 import type { SizeSpec } from "../workload/sizes.ts";
-import { integer, number, object, positiveNs } from "./schema-values.ts";
+import { durationNs, integer, number, object, positiveNs, text } from "./schema-values.ts";
 import type { YamlPath } from "./yaml-source.ts";
 
 const RATE_MAX = 1_000_000;
@@ -15,6 +16,7 @@ const RATE_REMEDY = "write connections a second, such as 100";
 const SIZE_MAX_NS = 3_600_000_000_000;
 export const CLIENT_COUNT_MAX = 1_000_000;
 
+const POPULARITY = v.optional(v.picklist(["uniform", "zipf"], "popularity is no word for one|write uniform or zipf"));
 const rate = (what: string) => number(what, 0.000_001, RATE_MAX, RATE_REMEDY);
 
 export const arrivalsSchema = v.pipe(
@@ -64,7 +66,7 @@ export const clientsSchema = v.pipe(
   v.strictObject(
     {
       count: integer("count", 1, CLIENT_COUNT_MAX, "write how many clients there are"),
-      popularity: v.optional(v.picklist(["uniform", "zipf"], "popularity is no word for one|write uniform or zipf")),
+      popularity: POPULARITY,
       exponent: v.optional(number("exponent", 0, 10, "1 is Zipf's law")),
     },
     object("clients", "write { count: 500, popularity: zipf }"),
@@ -72,6 +74,41 @@ export const clientsSchema = v.pipe(
   v.check(({ popularity, exponent }) => exponent === undefined || popularity === "zipf", "`exponent` belongs to `popularity: zipf`|add it or remove `exponent`"),
   v.transform(({ count, popularity, exponent }): PopulationSpec => (popularity === "zipf" ? { kind: "zipf", count, exponent: exponent ?? 1 } : { kind: "uniform", count })),
 );
+
+/** One entry under `workload` of a scenario file: connections that hosts of the scenario open. */
+export const scenarioWorkloadSchema = v.pipe(
+  v.strictObject(
+    {
+      from: v.union([text("from", "name a host or a list of hosts"), v.array(v.string("from must be a list of host names|write [client1, client2]"))], "from must be a host or a list of hosts|write client or [client1, client2]"),
+      to: v.pipe(
+        text("to", "write 10.0.0.100:80"),
+        v.check((value) => parseEnd(value) !== undefined, "not ADDRESS:PORT|write 10.0.0.100:80"),
+        v.transform((value) => parseEnd(value) ?? { address: 0, port: 0 }),
+      ),
+      at: v.optional(durationNs("at")),
+      duration: positiveNs("duration", "write for how long connections are opened, such as 10s"),
+      arrivals: arrivalsSchema,
+      sizes: sizesSchema,
+      send: v.optional(text("send", 'write "GET / HTTP/1.0\\r\\n\\r\\n"')),
+      popularity: POPULARITY,
+      exponent: v.optional(number("exponent", 0, 10, "1 is Zipf's law")),
+    },
+    object("a workload", "write { from: client, to: 10.0.0.100:80, duration: 10s, arrivals: ..., sizes: ... }"),
+  ),
+  v.check(({ popularity, exponent }) => exponent === undefined || popularity === "zipf", "`exponent` belongs to `popularity: zipf`|add it or remove `exponent`"),
+);
+
+export type RawScenarioWorkload = v.InferOutput<typeof scenarioWorkloadSchema>;
+
+/** The keys of an entry, for messages. */
+export const SCENARIO_WORKLOAD_KEYS = ["from", "to", "at", "duration", "arrivals", "sizes", "send", "popularity", "exponent"] as const;
+
+function parseEnd(value: string): { readonly address: number; readonly port: number } | undefined {
+  const match = /^([\d.]+):(\d{1,5})$/.exec(value);
+  const address = parseIpv4Address(match?.[1] ?? "");
+  const port = Number(match?.[2]);
+  return address === undefined || port < 1 || port > 65535 ? undefined : { address, port };
+}
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   arrivals: ["kind", "rate", "peak", "burst", "pause"],

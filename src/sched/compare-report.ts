@@ -3,8 +3,9 @@
  */
 
 import { NS_PER_SECOND } from "../base/time.ts";
+import type { Percentiles } from "../workload/samples.ts";
 import type { ComparedScheduler, Comparison } from "./compare.ts";
-import type { Percentiles } from "./workload-figures.ts";
+import type { ServerFigures } from "./workload-figures.ts";
 
 /** Digits that are kept in CSV and JSON: more than the figures are worth, fewer than a double has. */
 const DIGITS = 9;
@@ -15,7 +16,7 @@ export function formatComparison(comparison: Comparison): string {
   const { workload, schedulers, seed } = comparison;
   const arrived = schedulers[0]?.figures.arrived ?? 0;
   const head = `${workload.title}\n${arrived} connections in ${workload.durationNs / NS_PER_SECOND} s from ${workload.clients.count} clients to ${workload.servers.length} servers, seed ${seed}\n`;
-  return [head, schedulerTable(schedulers), serverTable(comparison, "share of connections (weight asks for `due`)", (server) => percent(server?.share)), serverTable(comparison, "load (work given over work possible)", (server) => percent(server?.load))].join("\n");
+  return [head, schedulerTable(schedulers), serverTable(comparison, "share of connections (weight asks for `due`)", { hasDue: true, cell: ({ share }) => percent(share) }), serverTable(comparison, "load (work given over work possible)", { hasDue: false, cell: ({ load }) => percent(load) })].join("\n");
 }
 
 function schedulerTable(schedulers: readonly ComparedScheduler[]): string {
@@ -43,15 +44,13 @@ function schedulerTable(schedulers: readonly ComparedScheduler[]): string {
   return table(rows);
 }
 
-function serverTable({ workload, schedulers }: Comparison, title: string, cell: (server: ComparedScheduler["figures"]["servers"][number] | undefined) => string): string {
-  const isShare = title.startsWith("share");
+function serverTable({ workload, schedulers }: Comparison, title: string, { hasDue, cell }: { readonly hasDue: boolean; cell(server: ServerFigures): string }): string {
   const rows = [
-    ["server", ...(isShare ? ["due"] : []), ...schedulers.map(({ label }) => label)],
-    ...workload.servers.map(({ name }, index) => [
-      name,
-      ...(isShare ? [percent(schedulers[0]?.figures.servers[index]?.expectedShare)] : []),
-      ...schedulers.map(({ figures }) => cell(figures.servers[index])),
-    ]),
+    ["server", ...(hasDue ? ["due"] : []), ...schedulers.map(({ label }) => label)],
+    ...workload.servers.map(({ name }, index) => {
+      const figures = schedulers.flatMap((scheduler) => scheduler.figures.servers[index] ?? []);
+      return [name, ...(hasDue ? [percent(figures[0]?.expectedShare)] : []), ...figures.map((server) => cell(server))];
+    }),
   ];
   return `${title}\n${table(rows)}`;
 }

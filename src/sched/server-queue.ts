@@ -68,14 +68,14 @@ export class ServerQueue implements EventTarget {
     this.#startSome();
   }
 
-  /** Everybody leaves, unserved; the number of them. */
-  clear(): number {
-    const count = this.length;
+  /** Everybody leaves, unserved. */
+  clear(): readonly Job[] {
+    const jobs = [...this.#running, ...this.#waiting.slice(this.#head)];
     for (const job of this.#running) if (job.event !== undefined) this.#options.loop.cancel(job.event);
     this.#running.clear();
     this.#waiting = [];
     this.#head = 0;
-    return count;
+    return jobs;
   }
 
   onEvent(argument: unknown): void {

@@ -15,14 +15,17 @@ import { ScenarioError } from "../scenario/scenario-error.ts";
 import { TCP_ACK, TCP_FIN, TCP_SYN } from "../wire/packet.ts";
 import { Arrivals } from "../workload/arrivals.ts";
 import { Population } from "../workload/population.ts";
+import { Samples } from "../workload/samples.ts";
 import { drawSize } from "../workload/sizes.ts";
 import { BareDirector } from "./bare-director.ts";
 import { type Job, ServerQueue } from "./server-queue.ts";
 import { CONNECTIONS_MAX, type Workload, type WorkloadChange, type WorkloadServer } from "./workload-file.ts";
-import { ClientMemory, Samples, type ServerFigures, type WorkloadFigures } from "./workload-figures.ts";
+import { ClientMemory, type ServerFigures, type WorkloadFigures } from "./workload-figures.ts";
 
 /** After the last arrival the servers have so long to finish. */
 const DRAIN_NS = 3600 * NS_PER_SECOND;
+/** A client whose FIN is dropped sends it again for about so long (tcp_orphan_retries 0: 8 times, from 0.2 s on doubling). */
+const ORPHAN_NS = 100 * NS_PER_SECOND;
 const FIRST_PORT = 1024;
 const PORTS = 65536 - FIRST_PORT;
 
@@ -80,6 +83,9 @@ interface ServerState {
   upper: number;
   lower: number;
   isPresent: boolean;
+  /** Connections that its removal broke, and when. */
+  broken: readonly Job[];
+  brokenNs: number;
   connections: number;
   workNs: number;
   /** Sum over arrivals of the part that its weight asks for. */
@@ -191,6 +197,8 @@ class WorkloadRun implements EventTarget {
       upper: spec.upper,
       lower: spec.lower,
       isPresent: spec.isPresent,
+      broken: [],
+      brokenNs: 0,
       connections: 0,
       workNs: 0,
       expected: 0,
@@ -223,16 +231,20 @@ class WorkloadRun implements EventTarget {
     if (change.membership === "add") {
       server.isPresent = true;
       this.#director.add(index, server);
+      // What its clients still send again reaches the entries that came back with it.
+      if (this.#loop.nowNs - server.brokenNs < ORPHAN_NS) for (const { client, port } of server.broken) this.#director.receive(client, port, TCP_FIN | TCP_ACK);
+      server.broken = [];
     } else if (change.membership === "remove") {
       server.isPresent = false;
       this.#director.remove(index);
-      const left = server.queue.clear();
-      this.#broken += left;
-      this.#open -= left;
+      server.broken = server.queue.clear();
+      server.brokenNs = this.#loop.nowNs;
+      this.#broken += server.broken.length;
+      this.#open -= server.broken.length;
     } else if (changesTable(change)) {
       this.#director.edit(index, server);
     }
-    if (changesTable(change)) this.#memory.change(this.#loop.nowNs, describeChange(change, server.spec.name), couldTake && !this.#canTake(index));
+    if (changesTable(change)) this.#memory.change(this.#loop.nowNs, describeChange(change, server.spec.name), change.membership === "remove" || (couldTake && !this.#canTake(index)));
   }
 
   /* -------------------------------------------------------------------------------------------------------- figures */

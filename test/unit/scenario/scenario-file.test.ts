@@ -102,7 +102,7 @@ test.each([
   {
     what: "an unknown key like no other",
     text: `${ONE_HOST}zzz: 1\n`,
-    message: "x.yaml:5:1: unknown key `zzz`; known: title, source, description, seed, duration, links, hosts, timeline",
+    message: "x.yaml:5:1: unknown key `zzz`; known: title, source, description, seed, duration, links, hosts, timeline, workload",
   },
   {
     what: "an interface on no link",
