@@ -3,6 +3,8 @@
  *
  *   interface ══ cable (half the latency) ══ switch ══ cable (the other half) ══ interface
  *
+ * A port has carrier while it is up, its cable is whole and the switch has power. A partition is what a broken trunk inside the switch would be.
+ *
  * Linux v6.1 net/bridge/br_input.c (br_handle_frame_finish), br_forward.c (br_flood: the port attached last comes first).
  * Not modelled: spanning tree, VLANs, multicast snooping.
  */
@@ -16,6 +18,7 @@ import type { Tracer } from "../trace/tracer.ts";
 import type { EthernetFrame } from "../wire/packet.ts";
 import { CableDirection, type CableProperties } from "./cable.ts";
 import { AGEING_TIME_NS, ForwardingDatabase } from "./forwarding-database.ts";
+import type { NetemOptions } from "./netem.ts";
 import type { FrameReceiver, LinkPort, LinkProperties } from "./port.ts";
 
 export const DEFAULT_LINK_PROPERTIES: LinkProperties = { latencyNs: 10 * NS_PER_US, bandwidthBitsPerSecond: 1_000_000_000, lossPpm: 0, queueFrames: 1000 };
@@ -40,6 +43,9 @@ export class Switch {
   readonly #properties: LinkProperties;
   readonly #random: RandomStream;
   readonly #database = new ForwardingDatabase<SwitchPort>();
+  #hasPower = true;
+  /** Which part of a partitioned switch a port is in; undefined: the switch is whole. */
+  #partOf: ReadonlyMap<SwitchPort, number> | undefined;
 
   constructor(options: { name: string; loop: EventLoop; trace: Tracer; random: RandomStream; properties?: Partial<LinkProperties> }) {
     this.name = options.name;
@@ -70,19 +76,47 @@ export class Switch {
     for (const port of this.ports) port.setProperties(change);
   }
 
+  get hasPower(): boolean {
+    return this.#hasPower;
+  }
+
+  /** Without power every port is dark, and what was learnt is forgotten. */
+  setPower(hasPower: boolean): void {
+    if (this.#hasPower === hasPower) return;
+    this.#hasPower = hasPower;
+    for (const port of this.ports) port.carrierMayHaveChanged();
+  }
+
+  /** Frames cross only inside a group; ports in none are one more group. Without groups the switch is whole again. */
+  partition(groups: readonly (readonly SwitchPort[])[]): void {
+    if (groups.length === 0) {
+      this.#partOf = undefined;
+      return;
+    }
+    const parts = new Map<SwitchPort, number>();
+    for (const [index, group] of groups.entries()) for (const port of group) parts.set(port, index + 1);
+    this.#partOf = parts;
+  }
+
+  #isCut(from: SwitchPort, to: SwitchPort): boolean {
+    const parts = this.#partOf;
+    return parts !== undefined && (parts.get(from) ?? 0) !== (parts.get(to) ?? 0);
+  }
+
   forward(frame: EthernetFrame, from: SwitchPort): void {
     const nowNs = this.loop.nowNs;
     if (!isGroupMac(frame.src)) this.#database.learn(frame.src, from, nowNs);
     const known = isGroupMac(frame.dst) ? undefined : this.#database.lookup(frame.dst, nowNs);
     if (known !== undefined) {
-      if (known === from || !known.isUp) this.counters.filtered++;
+      if (known === from || !known.hasCarrier) this.counters.filtered++;
+      else if (this.#isCut(from, known)) this.drop(frame, "LINK_PARTITION");
       else known.deliver(frame);
       return;
     }
     let copies = 0;
     for (let i = this.ports.length - 1; i >= 0; i--) {
       const port = this.ports[i] as SwitchPort;
-      if (port === from || !port.isUp) continue;
+      if (port === from || !port.hasCarrier || this.#isCut(from, port)) continue;
       port.deliver(frame);
       copies++;
     }
@@ -102,8 +136,11 @@ export class Switch {
 
 export class SwitchPort implements LinkPort {
   readonly index: number;
-  /** Administrative state of the switch's side; the interface sees it as carrier. */
-  isUp = true;
+  /** Administrative state of the switch's side. */
+  #isUp = true;
+  #isCableWhole = true;
+  /** What the interface was told last. */
+  #hasCarrier = true;
   readonly #switch: Switch;
   #receiver: FrameReceiver | undefined;
   readonly #toSwitch: CableDirection;
@@ -113,7 +150,10 @@ export class SwitchPort implements LinkPort {
     this.#switch = owner;
     this.index = index;
     const dropped = (frame: EthernetFrame, reason: DropReason) => owner.drop(frame, reason);
-    const common = { loop: owner.loop, random, dropped };
+    const copied = () => {
+      owner.counters.copied++;
+    };
+    const common = { loop: owner.loop, random, dropped, copied };
     this.#toSwitch = new CableDirection({ ...common, properties: halfOf(properties, Math.floor), end: { arrive: (frame) => this.#arriveAtSwitch(frame) } });
     this.#toInterface = new CableDirection({ ...common, properties: halfOf(properties, Math.ceil), end: { arrive: (frame) => this.#arriveAtInterface(frame) } });
   }
@@ -123,7 +163,7 @@ export class SwitchPort implements LinkPort {
   }
 
   get hasCarrier(): boolean {
-    return this.isUp;
+    return this.#hasCarrier;
   }
 
   connect(receiver: FrameReceiver): void {
@@ -132,23 +172,40 @@ export class SwitchPort implements LinkPort {
 
   transmit(frame: EthernetFrame): void {
     this.#switch.counters.sent++;
-    if (this.isUp) this.#toSwitch.send(frame);
+    if (this.#hasCarrier) this.#toSwitch.transmit(frame);
     else this.#switch.drop(frame, "LINK_DOWN");
   }
 
   deliver(frame: EthernetFrame): void {
-    this.#toInterface.send(frame);
+    this.#toInterface.transmit(frame);
   }
 
   setUp(isUp: boolean): void {
-    if (this.isUp === isUp) return;
-    this.isUp = isUp;
-    if (!isUp) this.#switch.forgetPort(this);
+    this.#isUp = isUp;
+    this.carrierMayHaveChanged();
+  }
+
+  /** Cuts the cable or mends it. */
+  setCable(isWhole: boolean): void {
+    this.#isCableWhole = isWhole;
+    this.carrierMayHaveChanged();
+  }
+
+  /** What the cable does to frames, by direction as the interface sees it; undefined: nothing. */
+  impair(netem: NetemOptions | undefined, direction: "out" | "in", random: RandomStream): void {
+    (direction === "out" ? this.#toSwitch : this.#toInterface).impair(netem, random);
+  }
+
+  carrierMayHaveChanged(): void {
+    const hasCarrier = this.#isUp && this.#isCableWhole && this.#switch.hasPower;
+    if (this.#hasCarrier === hasCarrier) return;
+    this.#hasCarrier = hasCarrier;
+    if (!hasCarrier) this.#switch.forgetPort(this);
     const { trace } = this.#switch;
     const receiver = this.#receiver;
     if (receiver === undefined) return;
-    if (trace.isOn) trace.emit({ kind: "link", host: receiver.hostName, device: receiver.deviceName, state: isUp ? "up" : "down", cause: 0 });
-    receiver.carrierChanged(isUp);
+    if (trace.isOn) trace.emit({ kind: "link", host: receiver.hostName, device: receiver.deviceName, state: hasCarrier ? "up" : "down", cause: 0 });
+    receiver.carrierChanged(hasCarrier);
   }
 
   setProperties(change: Partial<LinkProperties>): void {
@@ -162,13 +219,13 @@ export class SwitchPort implements LinkPort {
   }
 
   #arriveAtSwitch(frame: EthernetFrame): void {
-    if (this.isUp) this.#switch.forward(frame, this);
+    if (this.#hasCarrier) this.#switch.forward(frame, this);
     else this.#switch.drop(frame, "LINK_DOWN");
   }
 
   #arriveAtInterface(frame: EthernetFrame): void {
     const receiver = this.#receiver;
-    if (!this.isUp || receiver === undefined) {
+    if (!this.#hasCarrier || receiver === undefined) {
       this.#switch.drop(frame, "LINK_DOWN");
       return;
     }
