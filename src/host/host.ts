@@ -531,6 +531,8 @@ export interface TcpListener {
   readonly acceptQueueLength: number;
   /** False keeps finished connections in the accept queue (a process that does not call accept). Default true. */
   isAccepting: boolean;
+  /** True: the accept queue counts as full, whatever is in it. A fault; default false. */
+  isJammed: boolean;
   close(): void;
 }
 

@@ -33,6 +33,7 @@ export class SimulationLoop implements EventLoop {
   #nextBucket = 1;
   readonly #targets: (EventTarget | undefined)[] = [];
   readonly #arguments: unknown[] = [];
+  readonly #branches: (LoopBranch | undefined)[] = [];
   readonly #timesNs: number[] = [];
   readonly #sequences: number[] = [];
   readonly #generations: number[] = [];
@@ -43,7 +44,17 @@ export class SimulationLoop implements EventLoop {
     return this.#liveCount;
   }
 
+  /** A view of this loop for somebody who may die: `end` takes back all that was scheduled through it. */
+  branch(): LoopBranch {
+    return new LoopBranch(this);
+  }
+
   at(timeNs: number, target: EventTarget, argument?: unknown): EventId {
+    return this.schedule(timeNs, target, argument, undefined);
+  }
+
+  /** `at`, for a branch. */
+  schedule(timeNs: number, target: EventTarget, argument: unknown, branch: LoopBranch | undefined): EventId {
     assert(timeNs >= this.nowNs && Number.isSafeInteger(timeNs), `an event needs an integer time from ${this.nowNs} on, got ${timeNs}`);
     const slot = this.#freeSlots.pop() ?? this.#newSlot();
     const sequence = this.#sequence++;
@@ -51,6 +62,7 @@ export class SimulationLoop implements EventLoop {
     this.#arguments[slot] = argument;
     this.#timesNs[slot] = timeNs;
     this.#sequences[slot] = sequence;
+    this.#branches[slot] = branch;
     const bucket = Math.floor(timeNs / BUCKET_NS);
     if (bucket < this.#nextBucket || bucket >= this.#nextBucket + BUCKETS) {
       this.#heap.push(timeNs, sequence, slot);
@@ -76,6 +88,13 @@ export class SimulationLoop implements EventLoop {
     if (this.#isInWheel[slot]) return;
     this.#deadInHeap++;
     if (this.#deadInHeap > COMPACT_MIN && this.#deadInHeap * 2 > this.#heap.size) this.#compact();
+  }
+
+  /** Takes back everything that waits for a branch. */
+  cancelBranch(branch: LoopBranch): void {
+    for (let slot = 0; slot < this.#branches.length; slot++) {
+      if (this.#branches[slot] === branch && this.#targets[slot] !== undefined) this.cancel((this.#generations[slot] as number) * SLOT_LIMIT + slot);
+    }
   }
 
   nextTimeNs(): number | undefined {
@@ -157,6 +176,7 @@ export class SimulationLoop implements EventLoop {
     assert(slot < SLOT_LIMIT, `more than ${SLOT_LIMIT} events wait`);
     this.#targets.push(undefined);
     this.#arguments.push(undefined);
+    this.#branches.push(undefined);
     this.#timesNs.push(0);
     this.#sequences.push(0);
     this.#generations.push(1);
@@ -167,6 +187,7 @@ export class SimulationLoop implements EventLoop {
   #release(slot: number): void {
     this.#targets[slot] = undefined;
     this.#arguments[slot] = undefined;
+    this.#branches[slot] = undefined;
     this.#generations[slot] = (this.#generations[slot] as number) + 1;
     this.#freeSlots.push(slot);
   }
@@ -178,5 +199,56 @@ export class SimulationLoop implements EventLoop {
       return false;
     });
     this.#deadInHeap = 0;
+  }
+}
+
+/** What was scheduled through a branch is gone with it. A dead branch still tells the time and schedules nothing. */
+export class LoopBranch implements EventLoop {
+  readonly #loop: SimulationLoop;
+  #isEnded = false;
+
+  constructor(loop: SimulationLoop) {
+    this.#loop = loop;
+  }
+
+  get nowNs(): number {
+    return this.#loop.nowNs;
+  }
+
+  get firedCount(): number {
+    return this.#loop.firedCount;
+  }
+
+  get pendingCount(): number {
+    return this.#loop.pendingCount;
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.#loop.cancelBranch(this);
+  }
+
+  at(timeNs: number, target: EventTarget, argument?: unknown): EventId {
+    return this.#isEnded ? 0 : this.#loop.schedule(timeNs, target, argument, this);
+  }
+
+  after(delayNs: number, target: EventTarget, argument?: unknown): EventId {
+    return this.at(this.#loop.nowNs + delayNs, target, argument);
+  }
+
+  cancel(id: EventId): void {
+    this.#loop.cancel(id);
+  }
+
+  nextTimeNs(): number | undefined {
+    return this.#loop.nextTimeNs();
+  }
+
+  step(): boolean {
+    return this.#loop.step();
+  }
+
+  runUntil(timeNs: number): void {
+    this.#loop.runUntil(timeNs);
   }
 }

@@ -162,12 +162,19 @@ export class SwitchPort implements LinkPort {
     return this.#receiver;
   }
 
+  /** Nobody has taken it down; its cable or the switch's power may still be gone. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
   get hasCarrier(): boolean {
     return this.#hasCarrier;
   }
 
-  connect(receiver: FrameReceiver): void {
+  /** Plugs an interface in; undefined: nobody answers any more, and the switch forgets who did. */
+  connect(receiver: FrameReceiver | undefined): void {
     this.#receiver = receiver;
+    if (receiver === undefined) this.#switch.forgetPort(this);
   }
 
   transmit(frame: EthernetFrame): void {

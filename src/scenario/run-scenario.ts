@@ -15,6 +15,7 @@ import { NS_PER_MS, NS_PER_SECOND } from "../base/time.ts";
 import { LimitError as ShellLimitError } from "../shell/limits.ts";
 import { PcapSink } from "../trace/pcap-sink.ts";
 import type { TraceLevel, TraceSink } from "../trace/tracer.ts";
+import { makeFault } from "./faults.ts";
 import { DEFAULT_LIMITS, LimitError, type LimitName, type RunLimits, runLimitError } from "./limits.ts";
 import type { FilePlace } from "./scenario-error.ts";
 import type { Expect, HostSpec, RunStep, Scenario, Step } from "./scenario-file.ts";
@@ -24,6 +25,8 @@ import { type RunningScript, World, type WorldParts } from "./world.ts";
 const SETUP_TIMEOUT_NS = 60 * NS_PER_SECOND;
 const LINGER_NS = NS_PER_SECOND / 2;
 const EXIT_TIMED_OUT = 124;
+/** What ssh ends with when nobody answers. */
+const EXIT_NO_HOST = 255;
 const EVENTS_PER_CHECK = 4096;
 
 /** What a script said. `exit` is null when the run ended before it (`until`). */
@@ -252,7 +255,8 @@ export class ScenarioRun {
       );
       return;
     }
-    if (step.verb === "crash") this.world.crash(step.host);
+    if (step.verb === "fault") makeFault(this.world, step.fault);
+    else if (step.verb === "crash") this.world.crash(step.host);
     else this.world.setPorts(step.host, step.interface, step.verb === "up");
     this.#finishStep(index, step, {});
   }
@@ -288,6 +292,10 @@ export class ScenarioRun {
     const { loop } = this.world;
     const { id } = options;
     const startNs = loop.nowNs;
+    if (!this.world.isRunning(options.host)) {
+      onEnd({ exit: EXIT_NO_HOST, stdout: "", stderr: `lvsim: ${options.host} is off, or on its way up\n`, seconds: 0 });
+      return;
+    }
     let isOver = false;
     let timeout = 0;
     this.#running.set(id, options);

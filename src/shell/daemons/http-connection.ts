@@ -72,7 +72,7 @@ export class HttpConnection implements EventTarget {
   onEvent(argument: unknown): void {
     if (argument === "worker") {
       this.#hasWorker = true;
-      this.#timer.arm(SERVICE_NS);
+      this.#timer.arm(SERVICE_NS + (this.#machine.slowdownNs ?? 0));
       return;
     }
     switch (this.#phase) {

@@ -137,11 +137,11 @@ test("files outside the writable places are read-only once a script has run", ()
   world.machine.files.write("/etc/motd", "welcome\n");
   const result = runToEnd(
     world,
-    "cat /etc/motd; echo x > /etc/motd; echo x > /usr/x; echo x > /tmp/x; echo 7 > /proc/sys/net/ipv4/nosuch; echo junk > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/net/arp",
+    "cat /etc/motd; echo x > /etc/motd; cat /etc/motd; echo x > /bin/ls; echo x > /usr/x; echo x > /tmp/x; echo 7 > /proc/sys/net/ipv4/nosuch; echo junk > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/net/arp",
   );
-  expect(result?.stdout).toBe("welcome\n");
+  expect(result?.stdout).toBe("welcome\nx\n");
   expect(result?.stderr).toBe(
-    "/bin/bash: line 1: /etc/motd: Read-only file system\n/bin/bash: line 1: /usr/x: Read-only file system\n/bin/bash: line 1: /proc/sys/net/ipv4/nosuch: No such file or directory\n" +
+    "/bin/bash: line 1: /bin/ls: Read-only file system\n/bin/bash: line 1: /usr/x: Read-only file system\n/bin/bash: line 1: /proc/sys/net/ipv4/nosuch: No such file or directory\n" +
       "/bin/bash: line 1: echo: write error: Invalid argument\n/bin/bash: line 1: /proc/net/arp: Permission denied\n",
   );
 });
