@@ -33,8 +33,8 @@ class Shutdown implements EventTarget {
       for (const process of [...others].reverse()) {
         processes.kill(process.pid, "TERM");
         processes.kill(process.pid, "CONT");
-        // An interactive shell ignores SIGTERM and obeys SIGHUP.
-        if (process.name === "bash" && process.isAlive) processes.kill(process.pid, "HUP");
+        // A login shell ignores SIGTERM and obeys SIGHUP.
+        if (process.args[0] === "-bash" && process.isAlive) processes.kill(process.pid, "HUP");
       }
     }
     const isLate = host.loop.nowNs - this.#startedNs >= PATIENCE_NS;
