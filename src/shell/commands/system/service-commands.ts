@@ -44,9 +44,8 @@ function* serve(context: CommandContext, name: string, verb: string): Running<nu
 }
 
 /** Writes what runs to where the boot reads it, as `service NAME save` of Red Hat's init scripts. */
-function* saveRules(context: CommandContext, name: string): Running<number> {
-  const { files } = context.machine;
-  files.makeDirectory("/etc/sysconfig", { parents: true });
+function saveRules(context: CommandContext, name: string): number {
+  const { machine } = context;
   let text = "";
   const stdout = {
     write: (part: string) => {
@@ -54,12 +53,15 @@ function* saveRules(context: CommandContext, name: string): Running<number> {
       return true;
     },
   };
-  const exit = yield* context.spawn(name === "iptables" ? ["iptables-save"] : ["ipvsadm-save", "-n"], { stdout });
-  if (exit === 0) files.write(`/etc/sysconfig/${name}`, text);
-  return exit;
+  const program = name === "iptables" ? "iptables-save" : "ipvsadm-save";
+  const exit = machine.commandNamed(program)?.run({ ...context, name: program, args: name === "iptables" ? [] : ["-n"], stdout });
+  if (exit !== 0) return 1;
+  machine.files.makeDirectory("/etc/sysconfig", { parents: true });
+  machine.files.write(`/etc/sysconfig/${name}`, text);
+  return 0;
 }
 
-function runService(context: CommandContext): Running<number> {
+function runService(context: CommandContext): number | Running<number> {
   const [name = "", verb = ""] = context.args;
   if (verb === "save" && (name === "iptables" || name === "ipvsadm")) return saveRules(context, name);
   return serve(context, name, verb);

@@ -14,7 +14,14 @@ function filesWith(texts: Readonly<Record<string, string>>): MemoryFileSystem {
 
 const SCRIPTS = "/etc/sysconfig/network-scripts";
 
-test.each([
+interface Case {
+  readonly what: string;
+  readonly files: Readonly<Record<string, string>>;
+  readonly up: Readonly<Record<string, readonly string[]>>;
+  readonly last: readonly string[];
+}
+
+test.each<Case>([
   {
     what: "a static address with a gateway, and an alias that is not automatic",
     files: {
@@ -60,7 +67,7 @@ iface eth0:1 inet static
     last: ["ip route replace default via 10.0.0.1 dev eth0", "ip route add 10.9.0.0/16 via 10.0.0.2"],
   },
 ])("$what", ({ files, up, last }) => {
-  const network = readNetworkFiles(filesWith(files as Readonly<Record<string, string>>));
+  const network = readNetworkFiles(filesWith(files));
   expect(Object.fromEntries(network.interfaces.filter(({ isAuto }) => isAuto).map((one) => [one.name, one.up]))).toEqual(up);
   expect(network.last).toEqual(last);
 });
