@@ -124,6 +124,15 @@ test("Ctrl-C ends what runs in the foreground and the shell", () => {
   expect([running.exit, running.stdout]).toEqual([-2, "a\n"]);
 });
 
+test("a subshell in the background that was redirected holds no output open", () => {
+  const world = makeShellWorld();
+  const running = runScript(world.machine, "(sleep 100; echo late > /tmp/late) > /dev/null 2>&1 & echo now", {});
+  world.loop.runUntil(1e9);
+  expect([running.exit, running.stdout]).toEqual([0, "now\n"]);
+  world.loop.runUntil(200e9);
+  expect(world.machine.files.exists("/tmp/late")).toBe(true);
+});
+
 test("a crash ends everything without a word", () => {
   const world = makeShellWorld();
   const running = runScript(world.machine, "trap 'echo bye' EXIT; sleep 100", {});
