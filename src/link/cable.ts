@@ -7,7 +7,7 @@
 import type { EventLoop, EventTarget } from "../kernel/event-loop.ts";
 import type { RandomStream } from "../kernel/random.ts";
 import type { DropReason } from "../trace/events.ts";
-import { EthernetFrame } from "../wire/packet.ts";
+import type { EthernetFrame } from "../wire/packet.ts";
 import { Netem, type NetemDrop, type NetemOptions, type NetemOwner } from "./netem.ts";
 
 /** What Ethernet adds to a captured frame: padding up to 60 bytes, FCS, preamble and gap. */
@@ -104,11 +104,10 @@ export class CableDirection implements EventTarget, NetemOwner<EthernetFrame> {
     this.#dropped(frame, reason === "NETEM_LOSS" ? "LINK_LOSS" : "LINK_QUEUE_FULL");
   }
 
+  /** Frames are frozen: the second one is the first. */
   copy(frame: EthernetFrame): EthernetFrame {
     this.#copied();
-    const second = new EthernetFrame(frame.dst, frame.src, frame.etherType, frame.payload);
-    second.traceId = frame.traceId;
-    return second;
+    return frame;
   }
 
   corrupt(frame: EthernetFrame): undefined {
