@@ -70,8 +70,9 @@ function fatesOf(events: readonly TraceEvent[]): Map<number, Fate> {
   for (const event of events) {
     if (event.kind === "scheduled" && event.chosen !== undefined) {
       const fate = fateOf(event.clientPort);
-      fate.director ??= event.host;
-      fate.server ??= names.get(event.chosen);
+      // A director that has forgotten a connection schedules its next SYN anew.
+      fate.director = event.host;
+      fate.server = names.get(event.chosen);
     }
     if (event.kind !== "tcp-state" || event.after !== "ESTABLISHED") continue;
     const ports = [...event.socket.matchAll(/:(\d+)/g)].map((match) => Number(match[1]));

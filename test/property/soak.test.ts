@@ -18,7 +18,21 @@ const RUNS = Number(process.env["LVSIM_SOAK"] ?? 12);
 const SEED = process.env["LVSIM_SEED"];
 
 /** Drawn once, and wrong then: they are run first. */
-const KEPT: readonly SoakOptions[] = [];
+const KEPT: readonly SoakOptions[] = [
+  // A SYN that was scheduled, dropped by a full backlog, and after the director's reboot scheduled again.
+  {
+    seed: 673741,
+    faults: [
+      { fault: { kind: "port", host: "d1" }, gapMs: 583, lengthMs: 6926 },
+      { fault: { kind: "clock", host: "rs2" }, gapMs: 1772, lengthMs: 1178 },
+      { fault: { kind: "quiet", host: "rs4" }, gapMs: 1383, lengthMs: 3166 },
+      { fault: { kind: "quiet", host: "rs3" }, gapMs: 2263, lengthMs: 6189 },
+      { fault: { kind: "full", host: "rs2" }, gapMs: 415, lengthMs: 5095 },
+      { fault: { kind: "death", host: "d1" }, gapMs: 3002, lengthMs: 1087 },
+    ],
+    readers: [13980, 3604, 11043, 12814, 5138, 7007, 6688, 0, 12443],
+  },
+];
 
 const counts = { checked: 0, lost: 0 };
 
