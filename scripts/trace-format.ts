@@ -501,6 +501,11 @@ export const RECORDS: Readonly<Record<string, { readonly level: "frames" | "pack
   },
   "command-start": { level: "packets", about: "A command started.", fields: { pid: whole(1), command: text } },
   "command-end": { level: "packets", about: "A command ended. The cause is its start.", fields: { pid: whole(1), command: text, exit: whole(0, 255) } },
+  fault: {
+    level: "packets",
+    about: "Somebody made a fault or mended one.",
+    fields: { fault: describe(text, "The verb: impair, partition, reboot, ...; `boot` when a machine comes up."), detail: describe(text, "Its object and figures.") },
+  },
   link: {
     level: "frames",
     about: "A cable went up or down, or a host was cut off (`crashed`).",

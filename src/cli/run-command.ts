@@ -4,6 +4,7 @@
 
 import { join } from "node:path";
 import { formatSeconds } from "../base/time.ts";
+import { describeFault } from "../scenario/fault.ts";
 import { type RunResult, resultToJson, ScenarioRun, type ScriptResult, type StepResult, type Unmet } from "../scenario/run-scenario.ts";
 import { formatPlace } from "../scenario/scenario-error.ts";
 import { formatWorkloadResult } from "../scenario/scenario-workload.ts";
@@ -121,6 +122,7 @@ function writeFiles(result: RunResult, options: RunCommandOptions, files: Output
 
 function formatStep(step: Step, result: StepResult): string {
   const at = `${formatSeconds(step.atNs, 3).replace(/\.?0+$/, "")} s`;
+  if (step.verb === "fault") return `== at ${at}: ${describeFault(step.fault)}\n`;
   if (step.verb !== "run") return `== at ${at}: ${step.verb} ${step.host}${step.interface === undefined ? "" : `.${step.interface}`}\n`;
   const lines = step.script.trim().split("\n");
   const first = (lines[0] ?? "").slice(0, COMMAND_CHARS_MAX);

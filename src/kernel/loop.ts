@@ -20,6 +20,7 @@ export class SimulationLoop implements EventLoop {
   readonly #targets: (EventTarget | undefined)[] = [];
   readonly #arguments: unknown[] = [];
   readonly #contexts: number[] = [];
+  readonly #branches: (LoopBranch | undefined)[] = [];
   readonly #generations: number[] = [];
   #freeSlots = new Int32Array(INITIAL_SLOTS);
   #freeCount = 0;
@@ -28,9 +29,20 @@ export class SimulationLoop implements EventLoop {
     return this.#queue.size;
   }
 
+  /** A view of this loop for somebody who may die: `end` takes back all that was scheduled through it. */
+  branch(): LoopBranch {
+    return new LoopBranch(this);
+  }
+
   at(timeNs: number, target: EventTarget, argument?: unknown): EventId {
+    return this.schedule(timeNs, target, argument, undefined);
+  }
+
+  /** `at`, for a branch. */
+  schedule(timeNs: number, target: EventTarget, argument: unknown, branch: LoopBranch | undefined): EventId {
     // A method of its own, so that this one is inlined and who does not want the id does not pay for it.
     const slot = this.#put(timeNs, target, argument);
+    this.#branches[slot] = branch;
     return (this.#generations[slot] as number) * SLOT_LIMIT + slot;
   }
 
@@ -44,6 +56,13 @@ export class SimulationLoop implements EventLoop {
     if (this.#targets[slot] === undefined || this.#generations[slot] !== generation) return;
     this.#queue.remove(slot);
     this.#release(slot);
+  }
+
+  /** Takes back everything that waits for a branch. */
+  cancelBranch(branch: LoopBranch): void {
+    for (let slot = 0; slot < this.#branches.length; slot++) {
+      if (this.#branches[slot] === branch && this.#targets[slot] !== undefined) this.cancel((this.#generations[slot] as number) * SLOT_LIMIT + slot);
+    }
   }
 
   nextTimeNs(): number | undefined {
@@ -93,6 +112,7 @@ export class SimulationLoop implements EventLoop {
     this.#targets.push(undefined);
     this.#arguments.push(undefined);
     this.#contexts.push(0);
+    this.#branches.push(undefined);
     this.#generations.push(1);
     if (slot >= this.#freeSlots.length) {
       const freeSlots = new Int32Array(this.#freeSlots.length * 2);
@@ -105,7 +125,75 @@ export class SimulationLoop implements EventLoop {
   #release(slot: number): void {
     this.#targets[slot] = undefined;
     this.#arguments[slot] = undefined;
+    this.#branches[slot] = undefined;
     this.#generations[slot] = (this.#generations[slot] as number) + 1;
     this.#freeSlots[this.#freeCount++] = slot;
+  }
+}
+
+/** What was scheduled through a branch is gone with it. A dead branch still tells the time and schedules nothing. */
+export class LoopBranch implements EventLoop {
+  readonly #loop: SimulationLoop;
+  #isEnded = false;
+
+  constructor(loop: SimulationLoop) {
+    this.#loop = loop;
+  }
+
+  get nowNs(): number {
+    return this.#loop.nowNs;
+  }
+
+  get context(): number {
+    return this.#loop.context;
+  }
+
+  set context(context: number) {
+    this.#loop.context = context;
+  }
+
+  get afterEvent(): (() => void) | undefined {
+    return this.#loop.afterEvent;
+  }
+
+  set afterEvent(afterEvent: (() => void) | undefined) {
+    this.#loop.afterEvent = afterEvent;
+  }
+
+  get firedCount(): number {
+    return this.#loop.firedCount;
+  }
+
+  get pendingCount(): number {
+    return this.#loop.pendingCount;
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.#loop.cancelBranch(this);
+  }
+
+  at(timeNs: number, target: EventTarget, argument?: unknown): EventId {
+    return this.#isEnded ? 0 : this.#loop.schedule(timeNs, target, argument, this);
+  }
+
+  after(delayNs: number, target: EventTarget, argument?: unknown): EventId {
+    return this.at(this.#loop.nowNs + delayNs, target, argument);
+  }
+
+  cancel(id: EventId): void {
+    this.#loop.cancel(id);
+  }
+
+  nextTimeNs(): number | undefined {
+    return this.#loop.nextTimeNs();
+  }
+
+  step(): boolean {
+    return this.#loop.step();
+  }
+
+  runUntil(timeNs: number): void {
+    this.#loop.runUntil(timeNs);
   }
 }

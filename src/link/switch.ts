@@ -3,6 +3,8 @@
  *
  *   interface ══ cable (half the latency) ══ switch ══ cable (the other half) ══ interface
  *
+ * A port has carrier while it is up, its cable is whole and the switch has power. A partition is what a broken trunk inside the switch would be.
+ *
  * Linux v6.1 net/bridge/br_input.c (br_handle_frame_finish), br_forward.c (br_flood: the port attached last comes first).
  * Not modelled: spanning tree, VLANs, multicast snooping.
  */
@@ -18,6 +20,7 @@ import type { Tracer } from "../trace/tracer.ts";
 import type { EthernetFrame } from "../wire/packet.ts";
 import { CableDirection, type CableEnd, type CableProperties } from "./cable.ts";
 import { AGEING_TIME_NS, ForwardingDatabase, type ForwardingEntry } from "./forwarding-database.ts";
+import type { NetemOptions } from "./netem.ts";
 import type { FrameReceiver, LinkPort, LinkProperties } from "./port.ts";
 
 export const DEFAULT_LINK_PROPERTIES: LinkProperties = { latencyNs: 10 * NS_PER_US, bandwidthBitsPerSecond: 1_000_000_000, lossPpm: 0, queueFrames: 1000 };
@@ -43,6 +46,9 @@ export class Switch {
   readonly #random: RandomStream;
   readonly tables: TableSet;
   readonly #database = new ForwardingDatabase<SwitchPort>();
+  #hasPower = true;
+  /** Which part of a partitioned switch a port is in; undefined: the switch is whole. */
+  #partOf: ReadonlyMap<SwitchPort, number> | undefined;
 
   constructor(options: { name: string; loop: EventLoop; trace: Tracer; random: RandomStream; properties?: Partial<LinkProperties> }) {
     this.name = options.name;
@@ -80,19 +86,47 @@ export class Switch {
     for (const port of this.ports) port.setProperties(change);
   }
 
+  get hasPower(): boolean {
+    return this.#hasPower;
+  }
+
+  /** Without power every port is dark, and what was learnt is forgotten. */
+  setPower(hasPower: boolean): void {
+    if (this.#hasPower === hasPower) return;
+    this.#hasPower = hasPower;
+    for (const port of this.ports) port.carrierMayHaveChanged();
+  }
+
+  /** Frames cross only inside a group; ports in none are one more group. Without groups the switch is whole again. */
+  partition(groups: readonly (readonly SwitchPort[])[]): void {
+    if (groups.length === 0) {
+      this.#partOf = undefined;
+      return;
+    }
+    const parts = new Map<SwitchPort, number>();
+    for (const [index, group] of groups.entries()) for (const port of group) parts.set(port, index + 1);
+    this.#partOf = parts;
+  }
+
+  #isCut(from: SwitchPort, to: SwitchPort): boolean {
+    const parts = this.#partOf;
+    return parts !== undefined && (parts.get(from) ?? 0) !== (parts.get(to) ?? 0);
+  }
+
   forward(frame: EthernetFrame, from: SwitchPort): void {
     const nowNs = this.loop.nowNs;
     this.#learn(frame.src, from, nowNs);
     const known = this.#lookup(frame.dst, from, nowNs);
     if (known !== undefined) {
-      if (known === from || !known.isUp) this.counters.filtered++;
+      if (known === from || !known.hasCarrier) this.counters.filtered++;
+      else if (this.#isCut(from, known)) this.drop(frame, "LINK_PARTITION");
       else known.deliver(frame);
       return;
     }
     let copies = 0;
     for (let i = this.ports.length - 1; i >= 0; i--) {
       const port = this.ports[i] as SwitchPort;
-      if (port === from || !port.isUp) continue;
+      if (port === from || !port.hasCarrier || this.#isCut(from, port)) continue;
       port.deliver(frame);
       copies++;
     }
@@ -140,8 +174,11 @@ export class Switch {
 
 export class SwitchPort implements LinkPort {
   readonly index: number;
-  /** Administrative state of the switch's side; the interface sees it as carrier. */
-  isUp = true;
+  /** Administrative state of the switch's side. */
+  #isUp = true;
+  #isCableWhole = true;
+  /** What the interface was told last. */
+  #hasCarrier = true;
   /** The switch's entries for the source and the destination of the latest frame, each valid in one generation of its database. */
   latestSource: ForwardingEntry<SwitchPort> | undefined = undefined;
   sourceGeneration = -1;
@@ -156,7 +193,10 @@ export class SwitchPort implements LinkPort {
     this.#switch = owner;
     this.index = index;
     const dropped = (frame: EthernetFrame, reason: DropReason) => owner.drop(frame, reason);
-    const common = { loop: owner.loop, random, dropped };
+    const copied = () => {
+      owner.counters.copied++;
+    };
+    const common = { loop: owner.loop, random, dropped, copied };
     this.#toSwitch = new CableDirection({ ...common, properties: halfOf(properties, Math.floor), end: new SwitchEnd(this) });
     this.#toInterface = new CableDirection({ ...common, properties: halfOf(properties, Math.ceil), end: new InterfaceEnd(this) });
   }
@@ -165,38 +205,62 @@ export class SwitchPort implements LinkPort {
     return this.#receiver;
   }
 
-  get hasCarrier(): boolean {
-    return this.isUp;
+  /** Nobody has taken it down; its cable or the switch's power may still be gone. */
+  get isUp(): boolean {
+    return this.#isUp;
   }
 
-  connect(receiver: FrameReceiver): void {
+  get hasCarrier(): boolean {
+    return this.#hasCarrier;
+  }
+
+  /** Plugs an interface in; undefined: nobody answers any more, and the switch forgets who did. */
+  connect(receiver: FrameReceiver | undefined): void {
     this.#receiver = receiver;
+    if (receiver === undefined) this.#switch.forgetPort(this);
   }
 
   transmit(frame: EthernetFrame): void {
     this.#switch.counters.sent++;
-    if (this.isUp) this.#toSwitch.send(frame);
+    if (this.#hasCarrier) this.#toSwitch.transmit(frame);
     else this.#switch.drop(frame, "LINK_DOWN");
   }
 
   deliver(frame: EthernetFrame): void {
-    this.#toInterface.send(frame);
+    this.#toInterface.transmit(frame);
   }
 
   setUp(isUp: boolean): void {
-    if (this.isUp === isUp) return;
-    this.isUp = isUp;
-    if (!isUp) this.#switch.forgetPort(this);
+    this.#isUp = isUp;
+    this.carrierMayHaveChanged();
+  }
+
+  /** Cuts the cable or mends it. */
+  setCable(isWhole: boolean): void {
+    this.#isCableWhole = isWhole;
+    this.carrierMayHaveChanged();
+  }
+
+  /** What the cable does to frames, by direction as the interface sees it; undefined: nothing. */
+  impair(netem: NetemOptions | undefined, direction: "out" | "in", random: RandomStream): void {
+    (direction === "out" ? this.#toSwitch : this.#toInterface).impair(netem, random);
+  }
+
+  carrierMayHaveChanged(): void {
+    const hasCarrier = this.#isUp && this.#isCableWhole && this.#switch.hasPower;
+    if (this.#hasCarrier === hasCarrier) return;
+    this.#hasCarrier = hasCarrier;
+    if (!hasCarrier) this.#switch.forgetPort(this);
     const { trace } = this.#switch;
     const receiver = this.#receiver;
     if (receiver === undefined) return;
     if (!trace.isOn) {
-      receiver.carrierChanged(isUp);
+      receiver.carrierChanged(hasCarrier);
       return;
     }
-    const id = trace.emit({ kind: "link", host: receiver.hostName, device: receiver.deviceName, state: isUp ? "up" : "down", cause: 0 });
+    const id = trace.emit({ kind: "link", host: receiver.hostName, device: receiver.deviceName, state: hasCarrier ? "up" : "down", cause: 0 });
     const followed = trace.follow(id);
-    receiver.carrierChanged(isUp);
+    receiver.carrierChanged(hasCarrier);
     trace.follow(followed);
   }
 
@@ -211,13 +275,13 @@ export class SwitchPort implements LinkPort {
   }
 
   arriveAtSwitch(frame: EthernetFrame): void {
-    if (this.isUp) this.#switch.forward(frame, this);
+    if (this.#hasCarrier) this.#switch.forward(frame, this);
     else this.#switch.drop(frame, "LINK_DOWN");
   }
 
   arriveAtInterface(frame: EthernetFrame): void {
     const receiver = this.#receiver;
-    if (!this.isUp || receiver === undefined) {
+    if (!this.#hasCarrier || receiver === undefined) {
       this.#switch.drop(frame, "LINK_DOWN");
       return;
     }

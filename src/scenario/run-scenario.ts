@@ -16,6 +16,7 @@ import type { SchedulerDefinition } from "../ipvs/schedulers/scheduler-class.ts"
 import { LimitError as ShellLimitError } from "../shell/limits.ts";
 import { PcapSink } from "../trace/pcap-sink.ts";
 import type { TraceLevel, TraceSink } from "../trace/tracer.ts";
+import { makeFault } from "./faults.ts";
 import { DEFAULT_LIMITS, LimitError, type LimitName, type RunLimits, runLimitError } from "./limits.ts";
 import type { FilePlace } from "./scenario-error.ts";
 import type { Expect, HostSpec, RunStep, Scenario, Step } from "./scenario-file.ts";
@@ -26,6 +27,8 @@ import { type RunningScript, World, type WorldParts } from "./world.ts";
 const SETUP_TIMEOUT_NS = 60 * NS_PER_SECOND;
 const LINGER_NS = NS_PER_SECOND / 2;
 const EXIT_TIMED_OUT = 124;
+/** What ssh ends with when nobody answers. */
+const EXIT_NO_HOST = 255;
 const EVENTS_PER_CHECK = 4096;
 
 /** What a script said. `exit` is null when the run ended before it (`until`). */
@@ -323,7 +326,8 @@ export class ScenarioRun {
       );
       return;
     }
-    if (step.verb === "crash") this.world.crash(step.host);
+    if (step.verb === "fault") makeFault(this.world, step.fault);
+    else if (step.verb === "crash") this.world.crash(step.host);
     else this.world.setPorts(step.host, step.interface, step.verb === "up");
     this.#finishStep(index, step, {});
   }
@@ -363,6 +367,11 @@ export class ScenarioRun {
     const { loop } = this.world;
     const { id } = options;
     const startNs = loop.nowNs;
+    if (!this.world.isRunning(options.host)) {
+      const nothing = { exit: EXIT_NO_HOST, stdout: "", stderr: `lvsim: ${options.host} is off, or on its way up\n` };
+      onEnd({ ...nothing, seconds: 0 });
+      return { ...nothing, abandon: () => {}, interrupt: () => {} };
+    }
     let isOver = false;
     let timeout = 0;
     this.#running.set(id, options);

@@ -7,7 +7,8 @@ import { formatMacAddress } from "../base/mac-address.ts";
 import { NS_PER_SECOND } from "../base/time.ts";
 import { meanRate } from "../workload/arrivals.ts";
 import type { ScenarioProblem } from "./scenario-error.ts";
-import type { HostSpec, Scenario, Step } from "./scenario-file.ts";
+import { FAULT_KEYS, FAULT_VERBS, resolveFault } from "./fault.ts";
+import { type HostSpec, rawFaultOf, type Scenario, type Step } from "./scenario-file.ts";
 import type { RawScenario } from "./scenario-schema.ts";
 import type { ScenarioSource } from "./scenario-source.ts";
 import { nearestWord } from "./suggest.ts";
@@ -20,7 +21,10 @@ export const STEPS_MAX = 10_000;
 export const WORKLOADS_MAX = 64;
 /** Connections of all workloads of a scenario together. */
 export const WORKLOAD_CONNECTIONS_MAX = 200_000;
-const VERBS = ["run", "down", "up", "crash"] as const;
+const VERBS = ["run", "down", "up", "crash", ...FAULT_VERBS] as const;
+/** Keys that belong to some verb. */
+const KEYS: Readonly<Record<(typeof VERBS)[number], readonly string[]>> = { run: ["host", "timeout", "expect"], down: [], up: [], crash: [], ...FAULT_KEYS };
+const ALL_KEYS = [...new Set(Object.values(KEYS).flat())];
 
 export function checkScenario(scenario: Scenario, raw: RawScenario, source: ScenarioSource): ScenarioProblem[] {
   const problems = checkSizes(scenario, source);
@@ -134,7 +138,19 @@ function checkTimeline(scenario: Scenario, raw: RawScenario, source: ScenarioSou
     const verbs = VERBS.filter((verb) => written[verb] !== undefined);
     if (verbs.length === 0) return [source.problem(path, "a step without a verb", `add one of ${VERBS.join(", ")}`)];
     if (verbs.length > 1) return [source.problem([...path, verbs[1] as string], `a step with two verbs: ${verbs.join(" and ")}`, "make it two steps", true)];
-    if (step.verb !== "run") return checkLinkStep(step, scenario, source, path, written);
+    const verb = verbs[0] as (typeof VERBS)[number];
+    const stray = ALL_KEYS.find((key) => written[key as keyof typeof written] !== undefined && !KEYS[verb].includes(key));
+    if (stray !== undefined) {
+      const owners = VERBS.filter((one) => KEYS[one].includes(stray)).map((one) => `\`${one}\``);
+      return [source.problem([...path, stray], `\`${stray}\` belongs to ${owners.join(" and ")}, not to \`${verb}\``, "remove it", true)];
+    }
+    const fault = rawFaultOf(written);
+    if (fault !== undefined) {
+      const resolved = resolveFault(fault, scenario);
+      return "fault" in resolved ? [] : [source.problem([...path, resolved.problem.key], resolved.problem.message, resolved.problem.remedy)];
+    }
+    if (step.verb === "fault") return [];
+    if (step.verb !== "run") return checkLinkStep(step, scenario, source, path);
     if (written.host === undefined) return [source.problem(path, "`run` without a host", "add `host: NAME`")];
     return names.includes(step.host) ? [] : [unknownHost(step.host, names, source, [...path, "host"])];
   });
@@ -145,11 +161,7 @@ function checkLinkStep(
   scenario: Scenario,
   source: ScenarioSource,
   path: YamlPath,
-  written: Readonly<Record<string, unknown>>,
 ): ScenarioProblem[] {
-  const extra = ["host", "timeout", "expect"].filter((key) => written[key] !== undefined);
-  if (extra.length > 0)
-    return [source.problem([...path, extra[0] as string], `\`${extra[0]}\` belongs to \`run\`, not to \`${step.verb}\``, "remove it", true)];
   const host = scenario.hosts.find((candidate) => candidate.name === step.host);
   if (host === undefined)
     return [

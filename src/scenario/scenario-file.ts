@@ -10,9 +10,10 @@ import { NS_PER_SECOND } from "../base/time.ts";
 import type { LinkProperties } from "../link/port.ts";
 import type { ArrivalSpec } from "../workload/arrivals.ts";
 import type { SizeSpec } from "../workload/sizes.ts";
+import { FAULT_VERBS, type Fault, type RawFault, resolveFault, type Topology } from "./fault.ts";
 import { checkScenario } from "./scenario-checks.ts";
 import { type FilePlace, ScenarioError } from "./scenario-error.ts";
-import { type RawScenario, scenarioSchema } from "./scenario-schema.ts";
+import { type RawScenario, STEP_KEYS, scenarioSchema } from "./scenario-schema.ts";
 import { schemaProblem } from "./schema-problem.ts";
 import { ObjectSource, type ScenarioSource } from "./scenario-source.ts";
 import { loadKeys, type RawScenarioWorkload, SCENARIO_WORKLOAD_KEYS } from "./workload-schema.ts";
@@ -71,8 +72,14 @@ export interface LinkStep extends StepBase {
   readonly interface: string | undefined;
 }
 
+/** A fault that is made or mended. */
+export interface FaultStep extends StepBase {
+  readonly verb: "fault";
+  readonly fault: Fault;
+}
+
 /** One thing of the timeline. */
-export type Step = RunStep | LinkStep;
+export type Step = RunStep | LinkStep | FaultStep;
 
 /** One switch with its cables; properties that are not given have the defaults of src/link/port.ts. */
 export interface LinkSpec {
@@ -162,7 +169,7 @@ function knownKeys(path: YamlPath): readonly string[] {
   if (path.length === 0) return Object.keys(scenarioSchema.entries);
   if (first === "workload") return loadKeys(path) ?? SCENARIO_WORKLOAD_KEYS;
   if (first === "links") return ["latency", "bandwidth", "loss", "queue"];
-  if (first === "timeline") return path.length > 2 ? ["exit", "stdout", "stderr"] : ["at", "host", "run", "timeout", "expect", "down", "up", "crash"];
+  if (first === "timeline") return path.length > 2 ? ["exit", "stdout", "stderr"] : STEP_KEYS;
   return third === "interfaces" ? ["link", "address", "mac", "mtu"] : ["interfaces", "gateway", "forward", "files", "run"];
 }
 
@@ -191,6 +198,7 @@ function buildScenario(source: ScenarioSource, raw: RawScenario): Scenario {
       scriptLine: source.textLine(["hosts", name, "run"]),
     }),
   );
+  const links = buildLinks(raw, hosts);
   return {
     file: source.file,
     title: raw.title.trim(),
@@ -199,9 +207,11 @@ function buildScenario(source: ScenarioSource, raw: RawScenario): Scenario {
     description: raw.description ?? "",
     seed: String(raw.seed ?? 1),
     durationNs: raw.duration ?? 0,
-    links: buildLinks(raw, hosts),
+    links,
     hosts,
-    timeline: (raw.timeline ?? []).map((step, index) => buildStep(step, source.place(["timeline", index]), source.textLine(["timeline", index, "run"]))),
+    timeline: (raw.timeline ?? []).map((step, index) =>
+      buildStep(step, source.place(["timeline", index]), source.textLine(["timeline", index, "run"]), { hosts, links }),
+    ),
     workloads: (raw.workload ?? []).map((workload, index) => buildWorkload(workload, source.place(["workload", index]))),
   };
 }
@@ -235,8 +245,19 @@ function buildLinks(raw: RawScenario, hosts: readonly HostSpec[]): LinkSpec[] {
   return [...links].map(([name, properties]) => ({ name, properties }));
 }
 
-/** A step with other than one verb is found by the checks that follow; here the first one counts. */
-function buildStep(step: NonNullable<RawScenario["timeline"]>[number], place: FilePlace, scriptLine: number): Step {
+type RawStep = NonNullable<RawScenario["timeline"]>[number];
+
+/** The fault of a step as it is written; undefined when the step is none. */
+export function rawFaultOf(step: RawStep): RawFault | undefined {
+  const verb = FAULT_VERBS.find((one) => step[one] !== undefined);
+  if (verb === undefined) return undefined;
+  const takes = step.takes === undefined ? undefined : step.takes / NS_PER_SECOND;
+  const { netem, direction, groups, process, signal, by, port, full } = step;
+  return { verb, object: step[verb] ?? "", netem, direction, groups, takes, process, signal, by, port, full };
+}
+
+/** A step with other than one verb, or with a wrong fault, is found by the checks that follow. */
+function buildStep(step: RawStep, place: FilePlace, scriptLine: number, topology: Topology): Step {
   const atNs = step.at ?? 0;
   if (step.run !== undefined)
     return {
@@ -249,6 +270,9 @@ function buildStep(step: NonNullable<RawScenario["timeline"]>[number], place: Fi
       timeoutNs: step.timeout ?? DEFAULT_TIMEOUT_NS,
       expect: step.expect ?? {},
     };
+  const raw = rawFaultOf(step);
+  const resolved = raw === undefined ? undefined : resolveFault(raw, topology);
+  if (resolved !== undefined && "fault" in resolved) return { verb: "fault", atNs, place, fault: resolved.fault };
   if (step.crash !== undefined) return { verb: "crash", atNs, place, host: step.crash, interface: undefined };
   const verb = step.down === undefined ? "up" : "down";
   const [host = "", ...rest] = (step[verb] ?? "").split(".");

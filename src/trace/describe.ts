@@ -55,6 +55,8 @@ export function describeRecord(event: TraceEvent): string {
       return `[${event.pid}] exit ${event.exit}: ${oneLine(event.command)}`;
     case "link":
       return `${event.state}`;
+    case "fault":
+      return `fault: ${event.fault}${event.detail === "" ? "" : ` ${event.detail}`}`;
     case "log":
       return `log: ${oneLine(event.text)}`;
     case "origin":

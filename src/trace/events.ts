@@ -16,6 +16,9 @@ export type DropReason =
   | "LINK_DOWN"
   | "LINK_LOSS"
   | "LINK_QUEUE_FULL"
+  | "LINK_CORRUPTED"
+  | "LINK_PARTITION"
+  | "QDISC_DROP"
   | "OTHERHOST"
   | "DEV_DOWN"
   | "PKT_TOO_BIG"
@@ -239,6 +242,16 @@ export interface LinkChanged extends RecordBase {
   readonly state: "up" | "down" | "crashed";
 }
 
+/**
+ * Somebody made a fault or mended one: `fault` is the verb of the timeline or prompt (`impair`, `partition`, `reboot`, ...; `boot` when a
+ * machine comes up), `detail` its object and figures in words. `host` is the host, or the link.
+ */
+export interface FaultMade extends RecordBase {
+  readonly kind: "fault";
+  readonly fault: string;
+  readonly detail: string;
+}
+
 /** A line for the kernel log (dmesg, /var/log/messages). */
 export interface LogLine extends RecordBase {
   readonly kind: "log";
@@ -285,6 +298,7 @@ export type TraceEvent =
   | CommandStarted
   | CommandEnded
   | LinkChanged
+  | FaultMade
   | LogLine
   | Origin
   | RowsChanged

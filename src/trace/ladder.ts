@@ -160,6 +160,9 @@ function collectRows(events: readonly TraceEvent[]): Row[] {
           isLost: false,
         });
         break;
+      case "fault":
+        rows.push({ timeNs: event.timeNs, from: event.host, to: new Set(), part: "note", text: `${event.host} ${event.fault}${event.detail === "" ? "" : ` ${event.detail}`}`, mark: "", isLost: false });
+        break;
       default:
     }
   }

@@ -77,6 +77,7 @@ const FIELD_READERS: Readonly<Record<TraceKind, FieldReader>> = {
   "command-start": {},
   "command-end": {},
   link: {},
+  fault: {},
   log: {},
   origin: {},
   rows: {},

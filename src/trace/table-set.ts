@@ -59,6 +59,7 @@ export class TableSet {
   /** Adds a table. Its objects are those of `reader` only. */
   register<T extends object>(name: TableName, reader: TableReader<T>): void {
     this.#tables.set(name, new FollowedTable(name, reader as unknown as TableReader<object>));
+    this.touchAll(name);
   }
 
   /** An object came, changed or went. Call it only while tables are followed (`trace.hasTables`). */
@@ -118,6 +119,14 @@ export class TableSet {
   /** Looks at everything, so that the next `changes` tells all that differs from what was written. */
   touchEverything(): void {
     for (const name of this.#tables.keys()) this.touchAll(name);
+  }
+
+  /** The rows that are written go, all of them; what is touched later changes nothing. */
+  retire(): RowChange[] {
+    const changes: RowChange[] = [];
+    for (const table of this.#tables.values()) table.removeAll(changes);
+    this.#tables.clear();
+    return changes;
   }
 
   /** Forgets what was written: nothing is followed any longer. */
@@ -193,6 +202,11 @@ class FollowedTable {
     this.#isNewSinceKeyframe = false;
     this.#keyframeId = id;
     return { rows };
+  }
+
+  removeAll(changes: RowChange[]): void {
+    for (const object of [...this.#kept.keys()]) this.#remove(object, changes);
+    for (const key of this.#positions.keys()) changes.push({ table: this.#name, key: String(key), change: "remove", set: NO_FIELDS });
   }
 
   forget(): void {

@@ -110,17 +110,19 @@ export class Tracer {
 
   /* ----------------------------------------------------------------------------------------------------------------- tables */
 
-  /** The tables of a host or link, to be followed while the level is "full". */
+  /** The tables of a host or link, to be followed while the level is "full". Those that a host of this name had, before it was made anew, are gone. */
   tableSet(owner: string): TableSet {
     const set = new TableSet(owner, (dirty) => this.#dirty.push(dirty));
-    this.#sets.push(set);
+    const index = this.#sets.findIndex((other) => other.owner === owner);
+    const former = this.#sets[index];
+    if (former === undefined) this.#sets.push(set);
+    else {
+      this.#sets[index] = set;
+      this.#dirty = this.#dirty.filter((dirty) => dirty !== former);
+      const changes = former.retire();
+      if (changes.length > 0) this.emit({ kind: "rows", host: owner, cause: 0, changes });
+    }
     return set;
-  }
-
-  /** A host is made anew: its tables give way to those of its successor. */
-  dropTableSet(set: TableSet): void {
-    const index = this.#sets.indexOf(set);
-    if (index >= 0) this.#sets.splice(index, 1);
   }
 
   /** Every table as it is now; rows whose time is over are left out by `withoutAged`. */

@@ -38,6 +38,7 @@ export class TcpAcceptor implements TcpListener {
   readonly #requests: TcpConnection[] = [];
   readonly #waiting: TcpConnection[] = [];
   #isAccepting = true;
+  isJammed = false;
   #isClosed = false;
   #lastCookieNs = -1;
 
@@ -94,6 +95,11 @@ export class TcpAcceptor implements TcpListener {
     this.#waiting.length = 0;
   }
 
+  /** sk_acceptq_is_full. */
+  get #isQueueFull(): boolean {
+    return this.isJammed || this.#waiting.length > this.backlog;
+  }
+
   /** A connection died before it was accepted. */
   forget(conn: TcpConnection): void {
     this.#forgetRequest(conn);
@@ -126,10 +132,10 @@ export class TcpAcceptor implements TcpListener {
 
   #receiveSyn(skb: SkBuff, segment: TcpSegment, isn: number | undefined): void {
     const settings = this.tcp.settings;
-    if (this.#waiting.length > this.backlog) {
+    if (this.#isQueueFull) {
       this.tcp.count("ListenOverflows");
       this.tcp.count("ListenDrops");
-      this.tcp.drop(skb, "SOCKET_BACKLOG", `accept queue of port ${this.localPort} is full: ${this.#waiting.length} > ${this.backlog}`);
+      this.tcp.drop(skb, "SOCKET_BACKLOG", `accept queue of port ${this.localPort} is full${this.isJammed ? "" : `: ${this.#waiting.length} > ${this.backlog}`}`);
       return;
     }
     const isFull = this.#requests.length >= this.backlog;
@@ -228,7 +234,7 @@ export class TcpAcceptor implements TcpListener {
   }
 
   #establish(conn: TcpConnection, segment: TcpSegment): boolean {
-    if (this.#waiting.length > this.backlog) {
+    if (this.#isQueueFull) {
       this.tcp.count("ListenOverflows");
       if (this.tcp.settings.abortOnOverflow.value === 0) {
         conn.isHandshakeAcked = true;
