@@ -139,6 +139,9 @@ export class RecordWriter {
         this.#candidates(event.candidates);
         if (event.chosen === undefined) out.put(',"chosen":null');
         else this.#text(',"chosen":', event.chosen);
+        out.put(',"figures":');
+        if (event.figures === null) out.put("null");
+        else this.#nested(event.figures);
         this.#text(',"by":', event.by);
         break;
       case "tcp-state":
