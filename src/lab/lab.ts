@@ -14,6 +14,7 @@ import { LINUX_PARTS } from "../scenario/linux-parts.ts";
 import { type RunResult, ScenarioRun, type ScriptResult } from "../scenario/run-scenario.ts";
 import { parseScenario, type Scenario } from "../scenario/scenario-file.ts";
 import type { World } from "../scenario/world.ts";
+import type { Machine } from "../shell/machine.ts";
 import type { TraceEvent, TraceKind } from "../trace/events.ts";
 import { type TableRows, type WorldTables, withoutAged } from "../trace/rows.ts";
 import type { TraceLevel } from "../trace/tracer.ts";
@@ -82,7 +83,8 @@ export class Lab {
   readonly #trace: TraceKeeper;
   readonly #journal: LabAction[] = [];
   readonly #typed: TypedCommand[] = [];
-  readonly #terminals = new Map<string, Terminal>();
+  /** With the machine whose shell it is: a host has another one after a reboot. */
+  readonly #terminals = new Map<string, { readonly terminal: Terminal; readonly machine: Machine }>();
   /** What the options hand over, checked. */
   readonly #handed: readonly LabAction[];
   #bootError: unknown;
@@ -270,26 +272,25 @@ export class Lab {
     if (!Number.isInteger(index) || index < 0 || index >= TERMINALS_MAX) throw new LabError(`terminals are numbered 0 to ${TERMINALS_MAX - 1}, not ${index}`);
     const key = `${index} ${host}`;
     const run = this.#booted();
-    let terminal = this.#terminals.get(key);
-    // One that died with its machine makes room.
-    if (terminal?.machine !== run.world.machine(host)) {
-      this.#mustBeIdle();
-      this.#mustRun(run, host);
-      this.#note({ verb: "open-terminal", host, terminal: index });
-      terminal = new Terminal({
-        machine: run.world.machine(host),
-        index,
-        outputCharsMax: this.#options.limits?.outputChars ?? OUTPUT_CHARS_MAX,
-        owner: {
-          noteLine: (from, text) => this.#noteIdle({ verb: "type-line", host: from.host, terminal: from.index, text }),
-          noteInterrupt: (from) => this.#noteIdle({ verb: "interrupt-line", host: from.host, terminal: from.index }),
-          passUntil: (isDone, timeoutNs) => {
-            this.#drive((driven) => isDone() || this.#advance(driven, driven.world.loop.nowNs + timeoutNs, { isDone }));
-          },
+    const machine = run.world.machine(host);
+    const open = this.#terminals.get(key);
+    if (open?.machine === machine) return open.terminal;
+    this.#mustBeIdle();
+    this.#mustRun(run, host);
+    this.#note({ verb: "open-terminal", host, terminal: index });
+    const terminal = new Terminal({
+      machine,
+      index,
+      outputCharsMax: this.#options.limits?.outputChars ?? OUTPUT_CHARS_MAX,
+      owner: {
+        noteLine: (from, text) => this.#noteIdle({ verb: "type-line", host: from.host, terminal: from.index, text }),
+        noteInterrupt: (from) => this.#noteIdle({ verb: "interrupt-line", host: from.host, terminal: from.index }),
+        passUntil: (isDone, timeoutNs) => {
+          this.#drive((driven) => isDone() || this.#advance(driven, driven.world.loop.nowNs + timeoutNs, { isDone }));
         },
-      });
-      this.#terminals.set(key, terminal);
-    }
+      },
+    });
+    this.#terminals.set(key, { terminal, machine });
     return terminal;
   }
 

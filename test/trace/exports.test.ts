@@ -121,6 +121,8 @@ function checkConnections(run: TracedRun, csv: ReturnType<typeof csvFiles>): voi
   const made = run.events.filter((event) => event.kind === "ipvs-connection" && event.before === "");
   expect(csv.connections.length).toBe(made.length);
   expect(new Set(csv.scheduler.map((row) => row.choice)).size).toBe(run.events.filter((event) => event.kind === "scheduled").length);
+  const figures = run.events.flatMap((event) => (event.kind === "scheduled" ? [Object.entries(event.figures ?? {}).map((pair) => pair.join("=")).join(" ")] : []));
+  for (const row of csv.scheduler) expect(row.figures).toBe(figures[Number(row.choice) - 1]);
   expect(csv.drops.length).toBe(run.events.filter((event) => (event.kind === "packet-dropped" || event.kind === "frame-dropped") && event.reason !== "OTHERHOST").length);
   expect(run.events.filter((event) => event.kind === "frame-sent").length).toBe(csv.interfaces.reduce((sum, row) => sum + Number(row.sent_frames), 0) - passedOut(run.events));
 }

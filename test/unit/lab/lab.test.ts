@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { decodePcap, Lab, LabError, LimitError, LINUX_PARTS, MemorySink, parseScenario, runScenario, ScenarioError } from "../../../src/index.ts";
-import { roundRobin, type Scheduler } from "../../../src/ipvs/schedulers/index.ts";
+import { roundRobin, type Scheduler, type SchedulerFigures } from "../../../src/ipvs/schedulers/index.ts";
 import { directRoutingLab, twoHostLab } from "./labs.ts";
 
 const DOCUMENT = readFileSync(new URL("../../../scenarios/documents/dr-192.168.247.yaml", import.meta.url), "utf8");
@@ -219,6 +219,28 @@ test("subscribing does not change the run", () => {
   expect(watched.position).toEqual(unwatched.position);
 });
 
+test("subscribers get the level that they need, whatever is kept", () => {
+  const lab = twoHostLab({ trace: "frames" });
+  const kinds: string[] = [];
+  const { trace } = lab.world;
+  const levels = () => [trace.isOn, trace.isFull, trace.hasTables];
+  expect(levels()).toEqual([true, false, false]);
+  const stopLink = lab.on("link", () => {});
+  expect(levels()).toEqual([true, false, false]);
+  const stopNeighbours = lab.on("neighbour", ({ kind }) => kinds.push(kind));
+  expect(levels()).toEqual([true, true, false]);
+  const stopRows = lab.on("rows", ({ kind }) => kinds.push(kind));
+  expect(levels()).toEqual([true, true, true]);
+  lab.run("a", "ping -c 1 10.0.0.2");
+  stopRows();
+  expect(levels()).toEqual([true, true, false]);
+  stopNeighbours();
+  stopLink();
+  expect(levels()).toEqual([true, false, false]);
+  expect(new Set(kinds)).toEqual(new Set(["neighbour", "rows"]));
+  expect(new Set(lab.events.map(({ kind }) => kind))).toEqual(new Set(["origin", "frame-sent", "frame-received"]));
+});
+
 test("a listener cannot drive the lab", () => {
   const lab = twoHostLab();
   let message = "";
@@ -238,7 +260,13 @@ test("a listener cannot drive the lab", () => {
 test("kept levels, and the bound on what is kept", () => {
   const frames = twoHostLab({ trace: "frames" });
   frames.run("a", "ping -c 1 10.0.0.2");
-  expect(new Set(frames.events.map(({ kind }) => kind))).toEqual(new Set(["frame-sent", "frame-received"]));
+  expect(new Set(frames.events.map(({ kind }) => kind))).toEqual(new Set(["frame-sent", "frame-received", "origin"]));
+  const packets = twoHostLab({ trace: "packets" });
+  packets.run("a", "ping -c 1 10.0.0.2");
+  const kinds = new Set(packets.events.map(({ kind }) => kind));
+  expect([...kinds]).toEqual(expect.arrayContaining(["frame-sent", "arp-decision", "neighbour", "command-start"]));
+  expect(kinds).not.toContain("rows");
+  expect(kinds).not.toContain("keyframe");
   const bounded = twoHostLab({ limits: { keptRecords: 30 } });
   expect(() => bounded.run("a", "ping -c 50 10.0.0.2")).toThrow(LimitError);
   expect(() => bounded.run("a", "true")).toThrow('lab: limit `keptRecords` reached: 30 trace records are kept; use trace: "frames" or "off", or raise it');
@@ -268,6 +296,28 @@ test("a scheduler of one's own serves under its name", () => {
   const replaced = directRoutingLab({ scheduler: "rr", schedulers: [{ ...last, name: "rr" }] });
   expect(replaced.run("client", "curl -s http://10.0.0.100/; curl -s http://10.0.0.100/").stdout).toBe("from rs1\nfrom rs1\n");
   expect(roundRobin.name).toBe("rr");
+});
+
+test("a record of a choice has the scheduler's own figures from before it", () => {
+  const figuresOf = (options: Parameters<typeof directRoutingLab>[0]) => {
+    const lab = directRoutingLab(options);
+    lab.run("client", "curl -s http://10.0.0.100/; curl -s http://10.0.0.100/; curl -s http://10.0.0.100/");
+    return lab.events.flatMap((event) => (event.kind === "scheduled" ? [event.figures] : []));
+  };
+  expect(figuresOf({ scheduler: "rr" })).toEqual([{ after: "head" }, { after: 0 }, { after: 1 }]);
+  const wrr = figuresOf({ scheduler: "wrr", weights: [3, 1] });
+  expect(wrr.map((figures) => Object.keys(figures ?? {}))).toEqual(wrr.map(() => Object.keys(wrr[0] ?? {})));
+  expect(wrr[0]).toMatchObject({ mw: 3, di: 1 });
+  expect(figuresOf({ scheduler: "wlc" })).toEqual([null, null, null]);
+  const own = (explain: () => SchedulerFigures): Scheduler => ({ name: "own", flags: [], init: ({ dests }) => ({ schedule: () => dests[0], explain }) });
+  let asked = 0;
+  const counting = own(() => ({ asked: asked++, rate: 0.5, never: Number.POSITIVE_INFINITY, why: "first" }));
+  expect(figuresOf({ scheduler: "own", schedulers: [counting] })[2]).toEqual({ asked: 2, rate: 0.5, never: "Infinity", why: "first" });
+  expect(figuresOf({ scheduler: "own", schedulers: [own(() => ({}))] })[0]).toBeNull();
+  const many = own(() => Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`n${i}`, i])));
+  expect(Object.keys(figuresOf({ scheduler: "own", schedulers: [many] })[0] ?? {})).toHaveLength(64);
+  figuresOf({ scheduler: "own", schedulers: [counting], trace: "off" });
+  expect(asked).toBe(3);
 });
 
 test("a fork has lived the same and goes its own way", () => {
