@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { LINUX_PARTS, parseScenario, runScenario } from "../../src/index.ts";
+import { LINUX_PARTS, parseScenario, parseWorkload, runScenario } from "../../src/index.ts";
 import { fileNameOf, lvsimCommands, promisedOutput, type Snippet, snippetsOf } from "./snippets.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -22,6 +22,8 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   "FILE...": SCENARIO,
   DIR: "captures",
   "FILE.sched": join(ROOT, "test/sched/fo-all.sched"),
+  "MINE.mjs": join(WORK, "SCHEDULERS/mine.mjs"),
+  "wrr,wlc,MINE.mjs": `wrr,wlc,${join(WORK, "SCHEDULERS/mine.mjs")}`,
 };
 
 /** The environment of a shell, not of a test runner's worker. */
@@ -120,6 +122,11 @@ function runSnippet(document: string, snippet: Snippet): void {
     case "yaml":
       if (!/^title:/m.test(snippet.text)) {
         parse(snippet.text);
+        return;
+      }
+      // A workload file has servers, a scenario has hosts.
+      if (/^servers:/m.test(snippet.text)) {
+        expect(parseWorkload(snippet.text, where).title).not.toBe("");
         return;
       }
       expect(runScenario(parseScenario(snippet.text, where), { parts: LINUX_PARTS }).unmet).toEqual([]);
