@@ -93,6 +93,7 @@ function readScheduled(json: Record<string, unknown>): void {
     const candidate = objectOf(value, "candidates") as unknown as ScheduleCandidate;
     return { ...candidate, address: readAddress(value as Record<string, unknown>, "address"), overhead: candidate.overhead ?? undefined };
   });
+  json.figures ??= null;
   if (json.figures !== null) objectOf(json.figures, "figures");
   (json as unknown as { chosen: Scheduled["chosen"] | null }).chosen ??= undefined;
 }
