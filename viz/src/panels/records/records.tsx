@@ -1,0 +1,90 @@
+/**
+ * The records that match the filter, one a line, around the position. Only what can be seen is fetched.
+ */
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { formatTime } from "../../state/format.ts";
+import { pause } from "../../state/playback.ts";
+import { t } from "../../state/preferences.ts";
+import { useQuery } from "../../state/query.ts";
+import { current, filter, filterCheck, goTo, moment } from "../../state/store.ts";
+import "./records.css";
+
+const ROW_PIXELS = 22;
+const SPARE_ROWS = 20;
+/** Browsers do not scroll further. */
+const SCROLL_PIXELS_MAX = 12_000_000;
+
+export function Panel() {
+  const s = t.value.records;
+  const list = useRef<HTMLDivElement>(null);
+  const top = useSignal(0);
+  const height = useSignal(300);
+  const session = current.value;
+  const id = moment.value?.position.id ?? 0;
+  const shownFilter = filterCheck.value.problem === undefined ? filter.value : "";
+  const at = useQuery("indexOfRecord", { filter: shownFilter, id });
+  const totalGuess = useSignal(0);
+  const pixelsPerRow = totalGuess.value * ROW_PIXELS > SCROLL_PIXELS_MAX ? SCROLL_PIXELS_MAX / totalGuess.value : ROW_PIXELS;
+  const first = Math.max(0, Math.floor(top.value / pixelsPerRow) - SPARE_ROWS);
+  const length = Math.ceil(height.value / ROW_PIXELS) + 2 * SPARE_ROWS;
+  const rows = useQuery("records", session === undefined ? undefined : { filter: shownFilter, offset: first - (first % SPARE_ROWS), length: length + SPARE_ROWS });
+  const total = rows.value?.total ?? 0;
+  useEffect(() => {
+    totalGuess.value = total;
+  }, [total, totalGuess]);
+  const index = at.value ?? -1;
+  useEffect(() => {
+    const element = list.current;
+    if (element === null || index < 0) return;
+    height.value = element.clientHeight;
+    const y = index * pixelsPerRow;
+    if (y < element.scrollTop + ROW_PIXELS || y > element.scrollTop + element.clientHeight - 2 * ROW_PIXELS) element.scrollTop = Math.max(0, y - element.clientHeight / 3);
+  }, [index, pixelsPerRow, height, total > 0]);
+  const originNs = session?.info.originNs ?? 0;
+  return (
+    <div
+      class="records mono"
+      ref={list}
+      role="grid"
+      aria-label={s.label}
+      aria-rowcount={total}
+      tabIndex={0}
+      onScroll={(event) => {
+        top.value = event.currentTarget.scrollTop;
+        height.value = event.currentTarget.clientHeight;
+      }}
+    >
+      {rows.value !== undefined && total === 0 ? <p class="note">{s.empty}</p> : null}
+      <div class="sheet" style={{ height: `${total * pixelsPerRow}px` }}>
+        {rows.value?.records.map((record, place) => {
+          const row = (rows.value?.offset ?? 0) + place;
+          return (
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the arrow keys of the page step through the records
+            <div
+              key={record.id}
+              role="row"
+              aria-rowindex={row + 1}
+              aria-selected={record.id === id}
+              class={`record ${record.protocol ?? "none"} ${record.kind}${record.id === id ? " current" : ""}`}
+              style={{ top: `${row * pixelsPerRow}px` }}
+              onClick={() => {
+                pause();
+                void goTo(record.id);
+              }}
+            >
+              <span role="gridcell">{record.id}</span>
+              <span role="gridcell">{formatTime(record.timeNs - originNs)}</span>
+              <span role="gridcell">{record.device === "" ? record.host : `${record.host}:${record.device}`}</span>
+              <span role="gridcell">{record.kind}</span>
+              <span role="gridcell" title={record.text}>
+                {record.text}
+              </span>
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}

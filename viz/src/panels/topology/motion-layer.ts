@@ -1,0 +1,88 @@
+/**
+ * Frames that move: drawn into a layer of their own by the browser's animations, so that nothing of the page is drawn anew for each step.
+ */
+
+import type { Motion } from "../../engine/queries/moment.ts";
+import type { Layout, Point } from "../../layout/topology-layout.ts";
+import { portOf } from "./places.ts";
+import { PROTOCOL_SHAPES } from "./shapes.ts";
+
+const SVG = "http://www.w3.org/2000/svg";
+const LEG_MS_MAX = 450;
+const FADE = 0.08;
+
+interface Timed {
+  readonly motion: Motion;
+  readonly start: number;
+}
+
+/** Legs one after the other: a frame leaves in the half after its record, arrives in the half before. */
+function inOrder(motions: readonly Motion[], timeOf: (record: number) => number): { readonly legs: readonly Timed[]; readonly end: number } {
+  const times = [...new Set(motions.map(({ record }) => timeOf(record)))].sort((a, b) => a - b);
+  const legs = motions.map((motion) => {
+    const rank = times.indexOf(timeOf(motion.record));
+    return { motion, start: motion.leg === "out" ? rank : rank - 0.5 };
+  });
+  const first = Math.min(...legs.map(({ start }) => start));
+  const moved = legs.map(({ motion, start }) => ({ motion, start: start - first }));
+  return { legs: moved, end: Math.max(...moved.map(({ start }) => start)) + 0.5 };
+}
+
+/** Shows motions within `budgetMs`; returns the time that they take. */
+export function playMotions(layer: SVGGElement, motions: readonly Motion[], layout: Layout, budgetMs: number): number {
+  if (motions.length === 0) return 0;
+  // Records of one instant happen together; those of a broadcast arrive together.
+  const { legs, end } = inOrder(motions, (record) => {
+    const motion = motions.find((one) => one.record === record);
+    return motion === undefined ? record : motion.leg === "out" ? motion.flight.id * 2 : motion.flight.id * 2 + 1;
+  });
+  const unitMs = Math.min(LEG_MS_MAX * 2, budgetMs / end);
+  for (const { motion, start } of legs) playLeg(layer, motion, layout, start * unitMs, unitMs / 2);
+  return end * unitMs;
+}
+
+function playLeg(layer: SVGGElement, { flight, leg, node }: Motion, layout: Layout, delay: number, duration: number): void {
+  const middle = layout.places.get(`link/${flight.link}`);
+  if (middle === undefined) return;
+  const end = node.startsWith("link/") ? middle : portOf(layout, node, flight.link);
+  const [from, to] = leg === "out" ? [end, middle] : [middle, end];
+  const dot = drawDot(flight.protocol, leg === "out" || !flight.isBroadcast ? flight.label : "");
+  dot.style.opacity = "0";
+  layer.append(dot);
+  const keyframes = [
+    { transform: at(from), opacity: 0, offset: 0 },
+    { transform: at(from), opacity: 1, offset: FADE },
+    { transform: at(to), opacity: 1, offset: 1 - FADE },
+    { transform: at(to), opacity: 1, offset: 1 },
+  ];
+  const animation = dot.animate(keyframes, { duration: Math.max(duration, 1), delay, easing: "ease-in-out", fill: "forwards" });
+  animation.onfinish = () => dot.remove();
+  animation.oncancel = () => dot.remove();
+}
+
+/** Takes away what still moves. */
+export function stopMotions(layer: SVGGElement): void {
+  for (const element of [...layer.children]) {
+    for (const animation of element.getAnimations()) animation.cancel();
+    element.remove();
+  }
+}
+
+function drawDot(protocol: Motion["flight"]["protocol"], label: string): SVGGElement {
+  const group = document.createElementNS(SVG, "g");
+  group.setAttribute("class", `dot ${protocol}`);
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", PROTOCOL_SHAPES[protocol]);
+  group.append(path);
+  if (label !== "") {
+    const text = document.createElementNS(SVG, "text");
+    text.setAttribute("y", "-15");
+    text.textContent = label;
+    group.append(text);
+  }
+  return group;
+}
+
+function at({ x, y }: Point): string {
+  return `translate(${x}px, ${y}px)`;
+}

@@ -1,0 +1,288 @@
+/**
+ * Hosts, switches and links, and the frames between them.
+ */
+
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { HostAddress } from "../../engine/queries/hosts.ts";
+import type { Flight, Moment } from "../../engine/queries/moment.ts";
+import { HOST_HEIGHT, HOST_WIDTH, type Layout, type Point } from "../../layout/topology-layout.ts";
+import { isPlaying, pace, pause } from "../../state/playback.ts";
+import { isMotionReduced, t } from "../../state/preferences.ts";
+import { useQuery } from "../../state/query.ts";
+import { current, goTo, moment, selection } from "../../state/store.ts";
+import { FrameCardView } from "./frame-card.tsx";
+import { playMotions, stopMotions } from "./motion-layer.ts";
+import { isDragged, place, places, portOf, resetPlaces } from "./places.ts";
+import { PROTOCOL_NAMES, PROTOCOL_SHAPES } from "./shapes.ts";
+import "./topology.css";
+
+const STEP_MS = 900;
+const SHARE_OF_DELAY = 0.85;
+const ADDRESSES_SHOWN = 2;
+
+export function Panel() {
+  const s = t.value.topology;
+  const session = current.value;
+  const now = moment.value;
+  const layer = useRef<SVGGElement>(null);
+  const layout = places.value;
+  const addresses = useQuery("hostAddresses", now === undefined ? undefined : { id: now.position.id });
+  const restDelay = useMotions(layer, now, layout);
+  if (session === undefined || now === undefined) return null;
+  const { header, roles } = session.info;
+  const down = new Set(now.down);
+  return (
+    <div class="topology">
+      {/* biome-ignore lint/a11y/noSvgWithoutTitle: the label says it */}
+      <svg role="group" aria-label={s.label} viewBox={`0 0 ${layout.width} ${layout.height}`} preserveAspectRatio="xMidYMid meet">
+        <g class="wires">
+          {header.hosts.flatMap(({ name, interfaces }) => interfaces.map((one) => <Wire key={`${name}.${one.name}`} host={name} device={one.name} link={one.link} layout={layout} isDown={down.has(`${name}.${one.name}`)} flights={now.flights} current={now.current} />))}
+        </g>
+        {header.links.map((name) => (
+          <SwitchNode key={name} name={name} layout={layout} isFocus={now.focus.includes(name)} />
+        ))}
+        {header.hosts.map(({ name }) => (
+          <HostNode key={name} name={name} role={roles[name] ?? "host"} layout={layout} addresses={addresses.value?.hosts[name] ?? []} isFocus={now.focus.includes(name)} isRecordHost={now.record?.host === name} />
+        ))}
+        <Resting now={now} layout={layout} delayMs={restDelay} />
+        <g ref={layer} class="motions" aria-hidden="true" />
+      </svg>
+      <FrameCardView />
+      <Legend />
+      {isDragged.value ? (
+        <button type="button" class="reset" onClick={resetPlaces}>
+          {s.reset}
+        </button>
+      ) : null}
+    </div>
+  );
+}
+
+/** Plays what moved since the position before; returns the time after which frames rest. */
+function useMotions(layer: { readonly current: SVGGElement | null }, now: Moment | undefined, layout: Layout): number {
+  const delay = useRef(0);
+  const shown = useRef<Moment | undefined>(undefined);
+  const { value } = pace;
+  const isScaled = isPlaying.value && value.type === "scale";
+  const budget = isPlaying.value && value.type === "event" ? value.delayMs * SHARE_OF_DELAY : STEP_MS;
+  const isNew = now !== shown.current;
+  if (isNew) delay.current = now === undefined || now.motions.length === 0 || isMotionReduced.value ? 0 : budget;
+  useLayoutEffect(() => {
+    if (layer.current === null || now === undefined || now === shown.current) return;
+    shown.current = now;
+    if (isMotionReduced.value) return;
+    if (!isScaled) stopMotions(layer.current);
+    delay.current = playMotions(layer.current, now.motions, layout, budget);
+  });
+  return isScaled ? 0 : delay.current;
+}
+
+interface WireProps {
+  readonly host: string;
+  readonly device: string;
+  readonly link: string;
+  readonly layout: Layout;
+  readonly isDown: boolean;
+  readonly flights: readonly Flight[];
+  readonly current: Flight | undefined;
+}
+
+function Wire({ host, device, link, layout, isDown, flights, current: shown }: WireProps) {
+  const from = layout.places.get(host);
+  const to = layout.places.get(`link/${link}`);
+  if (from === undefined || to === undefined) return null;
+  const port = portOf(layout, host, link);
+  const carries = (flight: Flight) => flight.link === link && (flight.from === host || flight.copies.some((copy) => copy.node === host && copy.fate !== "passed"));
+  const isBusy = flights.some(carries) || (shown !== undefined && carries(shown));
+  const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
+  return (
+    <g class={`wire${isDown ? " down" : ""}${isBusy ? " busy" : ""}`}>
+      <line x1={from.x} y1={from.y} x2={to.x} y2={to.y} />
+      <text class="device" x={port.x} y={port.y + (port.y > from.y + HOST_HEIGHT / 2 ? 12 : -6)}>
+        {device}
+      </text>
+      {isDown ? (
+        <g transform={`translate(${middle.x},${middle.y})`}>
+          <path d="M-6,-6L6,6M6,-6L-6,6" />
+          <text y={-10}>{t.value.topology.down}</text>
+        </g>
+      ) : null}
+    </g>
+  );
+}
+
+function SwitchNode({ name, layout, isFocus }: { readonly name: string; readonly layout: Layout; readonly isFocus: boolean }) {
+  const id = `link/${name}`;
+  const at = layout.places.get(id);
+  const node = useNode(id);
+  if (at === undefined) return null;
+  return (
+    <g
+      {...node}
+      class={`node switch${isFocus ? " focus" : ""}${selection.value.node === id ? " selected" : ""}`}
+      transform={`translate(${at.x},${at.y})`}
+      aria-label={t.value.topology.link(name)}
+      aria-pressed={selection.value.node === id}
+    >
+      <rect x={-34} y={-15} width={68} height={30} rx={4} />
+      <path class="ports" d="M-24,6h6v5h-6zM-13,6h6v5h-6zM-2,6h6v5h-6zM9,6h6v5h-6z" />
+      <text y={1}>{name}</text>
+    </g>
+  );
+}
+
+interface HostNodeProps {
+  readonly name: string;
+  readonly role: "client" | "director" | "server" | "router" | "host";
+  readonly layout: Layout;
+  readonly addresses: readonly HostAddress[];
+  readonly isFocus: boolean;
+  readonly isRecordHost: boolean;
+}
+
+function HostNode({ name, role, layout, addresses, isFocus, isRecordHost }: HostNodeProps) {
+  const s = t.value.topology;
+  const at = layout.places.get(name);
+  const node = useNode(name);
+  if (at === undefined) return null;
+  const shown = addresses.slice(0, ADDRESSES_SHOWN + (addresses.length === ADDRESSES_SHOWN + 1 ? 1 : 0));
+  const rest = addresses.length - shown.length;
+  const spoken = [s.host(name, s.roles[role]), ...addresses.map(({ address }) => address)].join(", ");
+  return (
+    <g
+      {...node}
+      class={`node host ${role}${isFocus ? " focus" : ""}${isRecordHost ? " here" : ""}${selection.value.node === name ? " selected" : ""}`}
+      transform={`translate(${at.x},${at.y})`}
+      aria-label={spoken}
+      aria-pressed={selection.value.node === name}
+    >
+      <title>{addresses.map(({ device, address, isHidden }) => `${device} ${address}${isHidden ? ` (${s.hidden})` : ""}`).join("\n")}</title>
+      <rect x={-HOST_WIDTH / 2} y={-HOST_HEIGHT / 2} width={HOST_WIDTH} height={HOST_HEIGHT} rx={7} />
+      <text class="name" y={-HOST_HEIGHT / 2 + 16}>
+        {name}
+      </text>
+      <text class="role" y={-HOST_HEIGHT / 2 - 5}>
+        {s.roles[role]}
+      </text>
+      {shown.map(({ address, label, isHidden }, index) => (
+        <text key={`${label} ${address}`} class={`address${isHidden ? " hidden-vip" : ""}`} y={-HOST_HEIGHT / 2 + 30 + index * 12}>
+          {isHidden ? `(${address.replace(/\/32$/, "")} lo)` : address}
+          {index === shown.length - 1 && rest > 0 ? ` +${rest}` : ""}
+        </text>
+      ))}
+    </g>
+  );
+}
+
+/** What every node can do: be dragged, selected with the pointer or the keyboard. */
+function useNode(id: string) {
+  const press = useRef<{ readonly x: number; readonly y: number; readonly from: Point; hasMoved: boolean } | undefined>(undefined);
+  const toggle = () => {
+    selection.value = { node: selection.value.node === id ? "" : id };
+  };
+  return {
+    role: "button" as const,
+    tabIndex: 0,
+    "data-node": id,
+    onPointerDown: (event: PointerEvent) => {
+      const from = places.value.places.get(id);
+      if (from === undefined || event.button !== 0) return;
+      (event.currentTarget as Element).setPointerCapture(event.pointerId);
+      press.current = { x: event.clientX, y: event.clientY, from, hasMoved: false };
+    },
+    onPointerMove: (event: PointerEvent) => {
+      const start = press.current;
+      const matrix = (event.currentTarget as SVGGElement).ownerSVGElement?.getScreenCTM();
+      if (start === undefined || matrix === null || matrix === undefined) return;
+      const [dx, dy] = [(event.clientX - start.x) / matrix.a, (event.clientY - start.y) / matrix.d];
+      if (!start.hasMoved && Math.hypot(dx, dy) < 4) return;
+      start.hasMoved = true;
+      place(id, { x: start.from.x + dx, y: start.from.y + dy });
+    },
+    onPointerUp: () => {
+      if (press.current?.hasMoved === false) toggle();
+      press.current = undefined;
+    },
+    onKeyDown: (event: KeyboardEvent) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      event.stopPropagation();
+      toggle();
+    },
+  };
+}
+
+/** Frames that rest at this position: on their way at a switch, just arrived at a host, dead where they died. */
+function Resting({ now, layout, delayMs }: { readonly now: Moment; readonly layout: Layout; readonly delayMs: number }) {
+  const group = useRef<SVGGElement>(null);
+  useEffect(() => {
+    const element = group.current;
+    if (element === null || delayMs <= 0) return;
+    const animation = element.animate([{ opacity: 0 }, { opacity: 0, offset: 0.99 }, { opacity: 1 }], { duration: delayMs });
+    return () => animation.cancel();
+  }, [now, delayMs]);
+  const waiting = now.flights.filter((flight) => flight.copies.some(({ fate }) => fate === "coming"));
+  const arrived = now.record?.kind === "frame-received" ? now.current : undefined;
+  const host = now.record?.host ?? "";
+  return (
+    <g ref={group} class="resting">
+      {waiting.map((flight, index) => {
+        const at = layout.places.get(`link/${flight.link}`);
+        return at === undefined ? null : <Dot key={flight.id} flight={flight} at={{ x: at.x, y: at.y + 30 + 26 * index }} isCurrent={flight.id === now.current?.id} />;
+      })}
+      {arrived === undefined ? null : <Dot flight={arrived} at={portOf(layout, host, arrived.link)} isCurrent />}
+      <Drop now={now} layout={layout} />
+    </g>
+  );
+}
+
+function Dot({ flight, at, isCurrent }: { readonly flight: Flight; readonly at: Point; readonly isCurrent: boolean }) {
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents lint/a11y/noStaticElementInteractions: the records list and the arrow keys lead to the same frame
+    <g
+      class={`dot ${flight.protocol}${isCurrent ? " current" : ""}`}
+      transform={`translate(${at.x},${at.y})`}
+      onClick={() => {
+        pause();
+        void goTo(flight.id);
+      }}
+    >
+      <path d={PROTOCOL_SHAPES[flight.protocol]} />
+      <text y={isCurrent ? -15 : 4} x={isCurrent ? 0 : 16} class={isCurrent ? "" : "beside"}>
+        {flight.label}
+      </text>
+    </g>
+  );
+}
+
+function Drop({ now, layout }: { readonly now: Moment; readonly layout: Layout }) {
+  const { drop, current: flight } = now;
+  const at = drop === undefined ? undefined : layout.places.get(drop.node);
+  if (drop === undefined || at === undefined) return null;
+  const here = flight === undefined || drop.node.startsWith("link/") ? { x: at.x, y: at.y + (drop.node.startsWith("link/") ? 0 : HOST_HEIGHT / 2) } : portOf(layout, drop.node, flight.link);
+  return (
+    <g class="drop" transform={`translate(${here.x},${here.y})`}>
+      <circle r={14} />
+      <path d="M-8,-8L8,8M8,-8L-8,8" />
+      <text y={30} class="reason">{`${t.value.topology.dropped}: ${drop.reason}`}</text>
+      <text y={44}>{drop.label}</text>
+    </g>
+  );
+}
+
+function Legend() {
+  const s = t.value.topology;
+  const shown = ["arp", "tcp", "udp", "icmp", "tunnel", "vrrp"] as const;
+  return (
+    <ul class="legend" aria-label={s.legend}>
+      {shown.map((protocol) => (
+        <li key={protocol}>
+          <svg viewBox="-13 -12 26 24" width="15" height="14" aria-hidden="true" class={`dot ${protocol}`}>
+            <path d={PROTOCOL_SHAPES[protocol]} />
+          </svg>
+          {protocol === "tunnel" ? s.legendTunnel : PROTOCOL_NAMES[protocol]}
+        </li>
+      ))}
+    </ul>
+  );
+}
