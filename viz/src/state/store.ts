@@ -112,7 +112,8 @@ export async function openSource(source: Source, options: OpenOptions = {}): Pro
 }
 
 function firstPosition(info: SessionInfo, id: number | undefined): QueryArgs<"moment"> {
-  if (id !== undefined && id > 0) return { id };
+  // The frame of a link moves, too.
+  if (id !== undefined && id > 0) return { id, from: id - 1 };
   const first = info.firstFrameId === 0 ? info.firstId : info.firstFrameId;
   return { id: first, from: first - 1 };
 }

@@ -20,27 +20,31 @@ export interface HostAddresses {
   readonly hosts: Readonly<Record<string, readonly HostAddress[]>>;
 }
 
-export function hostAddresses(session: Session, { id }: { readonly id: number }): HostAddresses {
-  const { store } = session;
+/** Addresses after record `since`, which `addressesSince` tells. */
+export function hostAddresses(session: Session, { since }: { readonly since: number }): HostAddresses {
+  const key = `addresses ${since}`;
+  let known = session.cache.get(key) as HostAddresses | undefined;
+  if (known === undefined) {
+    const world = since === 0 ? {} : session.store.tables.afterRecord(since);
+    known = { since, hosts: Object.fromEntries(session.header.hosts.map(({ name }) => [name, addressesIn(world[name])])) };
+    session.cache.set(key, known);
+  }
+  return known;
+}
+
+/** The last record, at `id`, in which addresses changed; 0: none. */
+export function addressesSince(session: Session, id: number): number {
   const changes = changeIds(session);
+  // Rows stand behind the records that they belong to.
+  const until = session.store.lastRowsAfter(Math.max(id, 1));
   let low = 0;
   let high = changes.length;
-  // Rows stand behind the records that they belong to.
-  const until = store.lastRowsAfter(Math.max(id, 1));
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((changes[middle] as number) <= until) low = middle + 1;
     else high = middle;
   }
-  const since = changes[low - 1] ?? 0;
-  const key = `addresses ${since}`;
-  let known = session.cache.get(key) as HostAddresses | undefined;
-  if (known === undefined) {
-    const world = since === 0 ? {} : store.tables.afterRecord(since);
-    known = { since, hosts: Object.fromEntries(session.header.hosts.map(({ name }) => [name, addressesIn(world[name])])) };
-    session.cache.set(key, known);
-  }
-  return known;
+  return changes[low - 1] ?? 0;
 }
 
 function changeIds(session: Session): readonly number[] {

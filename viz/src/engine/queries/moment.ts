@@ -14,6 +14,7 @@ import { type FieldChange, hopChanges } from "../hop.ts";
 import { carriedOf, frameOf, packetsIn } from "../packet-token.ts";
 import { FRAME_SENT, type RecordStore } from "../record-store.ts";
 import type { Session } from "../session.ts";
+import { addressesSince } from "./hosts.ts";
 
 /** Where a session is: record `id` is the last that has happened (0: none), the time is at or after it. */
 export interface Position {
@@ -89,6 +90,8 @@ export interface Moment {
   readonly focus: readonly string[];
   /** Interfaces without carrier or down (`host.eth0`) and hosts whose every interface is dark. */
   readonly down: readonly string[];
+  /** Argument of the question `hostAddresses`. */
+  readonly addressesSince: number;
 }
 
 const FLIGHTS_MAX = 64;
@@ -121,6 +124,7 @@ export function moment(session: Session, { id, timeNs, from }: MomentArgs): Mome
     motions: from === undefined || at <= from ? [] : motionsBetween(store, links, from, at),
     focus: record === undefined ? [] : [...new Set([record.host, current?.from ?? ""])].filter((name) => name !== ""),
     down: downAt(session, at),
+    addressesSince: addressesSince(session, at),
   };
 }
 

@@ -3,7 +3,9 @@
  */
 
 import { useSignal } from "@preact/signals";
+import { Component } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import type { RecordSummary } from "../../engine/describe.ts";
 import { formatTime } from "../../state/format.ts";
 import { pause } from "../../state/playback.ts";
 import { t } from "../../state/preferences.ts";
@@ -12,7 +14,7 @@ import { current, filter, filterCheck, goTo, moment } from "../../state/store.ts
 import "./records.css";
 
 const ROW_PIXELS = 22;
-const SPARE_ROWS = 20;
+const SPARE_ROWS = 8;
 /** Browsers do not scroll further. */
 const SCROLL_PIXELS_MAX = 12_000_000;
 
@@ -35,13 +37,24 @@ export function Panel() {
     totalGuess.value = total;
   }, [total, totalGuess]);
   const index = at.value ?? -1;
+  const isKnown = total > 0;
   useEffect(() => {
     const element = list.current;
-    if (element === null || index < 0) return;
-    height.value = element.clientHeight;
+    if (element === null || index < 0 || !isKnown) return;
+    // Sizes come from signals: reading the element's would lay the page out at every step.
     const y = index * pixelsPerRow;
-    if (y < element.scrollTop + ROW_PIXELS || y > element.scrollTop + element.clientHeight - 2 * ROW_PIXELS) element.scrollTop = Math.max(0, y - element.clientHeight / 3);
-  }, [index, pixelsPerRow, height, total > 0]);
+    if (y < top.peek() + ROW_PIXELS) element.scrollTop = Math.max(0, y - (height.peek() * 2) / 3);
+    else if (y > top.peek() + height.peek() - 2 * ROW_PIXELS) element.scrollTop = y - height.peek() / 3;
+  }, [index, pixelsPerRow, isKnown, top, height]);
+  useEffect(() => {
+    const element = list.current;
+    if (element === null) return;
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry !== undefined) height.value = entry.contentRect.height;
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [height]);
   const originNs = session?.info.originNs ?? 0;
   return (
     <div
@@ -53,38 +66,55 @@ export function Panel() {
       tabIndex={0}
       onScroll={(event) => {
         top.value = event.currentTarget.scrollTop;
-        height.value = event.currentTarget.clientHeight;
       }}
     >
       {rows.value !== undefined && total === 0 ? <p class="note">{s.empty}</p> : null}
       <div class="sheet" style={{ height: `${total * pixelsPerRow}px` }}>
         {rows.value?.records.map((record, place) => {
           const row = (rows.value?.offset ?? 0) + place;
-          return (
-            // biome-ignore lint/a11y/useKeyWithClickEvents: the arrow keys of the page step through the records
-            <div
-              key={record.id}
-              role="row"
-              aria-rowindex={row + 1}
-              aria-selected={record.id === id}
-              class={`record ${record.protocol ?? "none"} ${record.kind}${record.id === id ? " current" : ""}`}
-              style={{ top: `${row * pixelsPerRow}px` }}
-              onClick={() => {
-                pause();
-                void goTo(record.id);
-              }}
-            >
-              <span role="gridcell">{record.id}</span>
-              <span role="gridcell">{formatTime(record.timeNs - originNs)}</span>
-              <span role="gridcell">{record.device === "" ? record.host : `${record.host}:${record.device}`}</span>
-              <span role="gridcell">{record.kind}</span>
-              <span role="gridcell" title={record.text}>
-                {record.text}
-              </span>
-            </div>
-          );
+          return <Row key={record.id} record={record} y={row * pixelsPerRow} index={row} originNs={originNs} isCurrent={record.id === id} />;
         })}
       </div>
     </div>
   );
+}
+
+interface RowProps {
+  readonly record: RecordSummary;
+  readonly y: number;
+  readonly index: number;
+  readonly originNs: number;
+  readonly isCurrent: boolean;
+}
+
+/** Drawn anew only when its properties change: most rows stay as they are when the position moves. */
+class Row extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    return next.isCurrent !== this.props.isCurrent || next.y !== this.props.y || next.record.text !== this.props.record.text;
+  }
+
+  override render({ record, y, index, originNs, isCurrent }: RowProps) {
+    return (
+      // biome-ignore lint/a11y/useKeyWithClickEvents: the arrow keys of the page step through the records
+      <div
+        role="row"
+        aria-rowindex={index + 1}
+        aria-selected={isCurrent}
+        class={`record ${record.protocol ?? "none"} ${record.kind}${isCurrent ? " current" : ""}`}
+        style={{ top: `${y}px` }}
+        onClick={() => {
+          pause();
+          void goTo(record.id);
+        }}
+      >
+        <span role="gridcell">{record.id}</span>
+        <span role="gridcell">{formatTime(record.timeNs - originNs)}</span>
+        <span role="gridcell">{record.device === "" ? record.host : `${record.host}:${record.device}`}</span>
+        <span role="gridcell">{record.kind}</span>
+        <span role="gridcell" title={record.text}>
+          {record.text}
+        </span>
+      </div>
+    );
+  }
 }

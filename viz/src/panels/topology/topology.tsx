@@ -19,6 +19,7 @@ import "./topology.css";
 const STEP_MS = 900;
 const SHARE_OF_DELAY = 0.85;
 const ADDRESSES_SHOWN = 2;
+const NO_ADDRESSES: readonly HostAddress[] = [];
 
 export function Panel() {
   const s = t.value.topology;
@@ -26,7 +27,7 @@ export function Panel() {
   const now = moment.value;
   const layer = useRef<SVGGElement>(null);
   const layout = places.value;
-  const addresses = useQuery("hostAddresses", now === undefined ? undefined : { id: now.position.id });
+  const addresses = useQuery("hostAddresses", now === undefined ? undefined : { since: now.addressesSince });
   const restDelay = useMotions(layer, now, layout);
   if (session === undefined || now === undefined) return null;
   const { header, roles } = session.info;
@@ -36,13 +37,26 @@ export function Panel() {
       {/* biome-ignore lint/a11y/noSvgWithoutTitle: the label says it */}
       <svg role="group" aria-label={s.label} viewBox={`0 0 ${layout.width} ${layout.height}`} preserveAspectRatio="xMidYMid meet">
         <g class="wires">
-          {header.hosts.flatMap(({ name, interfaces }) => interfaces.map((one) => <Wire key={`${name}.${one.name}`} host={name} device={one.name} link={one.link} layout={layout} isDown={down.has(`${name}.${one.name}`)} flights={now.flights} current={now.current} />))}
+          {header.hosts.flatMap(({ name, interfaces }) =>
+            interfaces.map((one) => {
+              const key = `${name}.${one.name}`;
+              return <Wire key={key} host={name} device={one.name} link={one.link} layout={layout} isDown={down.has(key)} isBusy={carriesFrame(now, name, one.link)} />;
+            }),
+          )}
         </g>
         {header.links.map((name) => (
           <SwitchNode key={name} name={name} layout={layout} isFocus={now.focus.includes(name)} />
         ))}
         {header.hosts.map(({ name }) => (
-          <HostNode key={name} name={name} role={roles[name] ?? "host"} layout={layout} addresses={addresses.value?.hosts[name] ?? []} isFocus={now.focus.includes(name)} isRecordHost={now.record?.host === name} />
+          <HostNode
+            key={name}
+            name={name}
+            role={roles[name] ?? "host"}
+            layout={layout}
+            addresses={addresses.value?.hosts[name] ?? NO_ADDRESSES}
+            isFocus={now.focus.includes(name)}
+            isRecordHost={now.record?.host === name}
+          />
         ))}
         <Resting now={now} layout={layout} delayMs={restDelay} />
         <g ref={layer} class="motions" aria-hidden="true" />
@@ -83,17 +97,20 @@ interface WireProps {
   readonly link: string;
   readonly layout: Layout;
   readonly isDown: boolean;
-  readonly flights: readonly Flight[];
-  readonly current: Flight | undefined;
+  readonly isBusy: boolean;
 }
 
-function Wire({ host, device, link, layout, isDown, flights, current: shown }: WireProps) {
+/** A frame is on this host's cable, or the record in view is about one that was. */
+function carriesFrame({ flights, current: shown }: Moment, host: string, link: string): boolean {
+  const carries = (flight: Flight) => flight.link === link && (flight.from === host || flight.copies.some(({ node, fate }) => node === host && fate !== "passed"));
+  return flights.some(carries) || (shown !== undefined && carries(shown));
+}
+
+function Wire({ host, device, link, layout, isDown, isBusy }: WireProps) {
   const from = layout.places.get(host);
   const to = layout.places.get(`link/${link}`);
   if (from === undefined || to === undefined) return null;
   const port = portOf(layout, host, link);
-  const carries = (flight: Flight) => flight.link === link && (flight.from === host || flight.copies.some((copy) => copy.node === host && copy.fate !== "passed"));
-  const isBusy = flights.some(carries) || (shown !== undefined && carries(shown));
   const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
   return (
     <g class={`wire${isDown ? " down" : ""}${isBusy ? " busy" : ""}`}>
