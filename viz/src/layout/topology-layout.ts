@@ -31,11 +31,13 @@ export interface Layout {
   readonly height: number;
 }
 
-export const HOST_WIDTH = 150;
-export const HOST_HEIGHT = 58;
-const COLUMN_GAP = 110;
-const ROW_GAP = 46;
-const MARGIN = 24;
+export const HOST_WIDTH = 160;
+export const HOST_HEIGHT = 62;
+const COLUMN_GAP = 96;
+const ROW_GAP = 36;
+const MARGIN = 18;
+/** Of a director from the switch that it stands at. */
+const DIRECTOR_STEP = 104;
 /** A column of more hosts is folded. */
 const COLUMN_ROWS_MAX = 9;
 const SWEEPS = 4;
@@ -144,21 +146,18 @@ function mean(values: readonly number[]): number {
 function position(columns: readonly (readonly Node[])[]): Layout {
   const places = new Map<string, Point>();
   const folded = columns.map((column) => Math.max(1, Math.ceil(column.length / COLUMN_ROWS_MAX)));
-  const tallest = Math.max(1, ...columns.map((column, index) => Math.ceil(column.length / (folded[index] as number))));
   const rowStep = HOST_HEIGHT + ROW_GAP;
-  const height = Math.max(tallest, 3) * rowStep - ROW_GAP + 2 * MARGIN;
   let x = MARGIN + HOST_WIDTH / 2;
   for (const [index, column] of columns.entries()) {
     const folds = folded[index] as number;
     const rows = Math.ceil(column.length / folds);
     const hasDirector = column.some(({ side }) => side !== 0);
-    // A director keeps a row's distance from its switch even when the column is short.
-    const step = hasDirector ? Math.max(rowStep, (height - 2 * MARGIN - HOST_HEIGHT) / Math.max(rows - 1, 2)) : rowStep;
+    const step = hasDirector ? DIRECTOR_STEP : rowStep;
     const main = column.filter(({ side }) => side === 0).length;
     const middle = hasDirector ? column.findIndex(({ side }) => side === 0) + (main - 1) / 2 : (rows - 1) / 2;
     for (const [at, { id }] of column.entries()) {
       const row = Math.floor(at / folds);
-      places.set(id, { x: x + (at % folds) * (HOST_WIDTH + 24), y: height / 2 + (row - middle) * step });
+      places.set(id, { x: x + (at % folds) * (HOST_WIDTH + 24), y: (row - middle) * step });
     }
     x += folds * (HOST_WIDTH + 24) - 24 + COLUMN_GAP;
   }
@@ -169,6 +168,7 @@ function position(columns: readonly (readonly Node[])[]): Layout {
 function fit(places: ReadonlyMap<string, Point>): Layout {
   const xs = [...places.values()].map(({ x }) => x);
   const ys = [...places.values()].map(({ y }) => y);
+  if (places.size === 0) return { places, width: 2 * MARGIN, height: 2 * MARGIN };
   const left = Math.min(...xs) - HOST_WIDTH / 2 - MARGIN;
   const top = Math.min(...ys) - HOST_HEIGHT / 2 - MARGIN;
   const moved = new Map([...places].map(([id, { x, y }]) => [id, { x: Math.round(x - left), y: Math.round(y - top) }]));

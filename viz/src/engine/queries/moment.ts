@@ -7,7 +7,7 @@
  */
 
 import { formatIpv4Address } from "../../../../src/base/ipv4-address.ts";
-import { BROADCAST_MAC, formatMacAddress, isGroupMac } from "../../../../src/base/mac-address.ts";
+import { BROADCAST_MAC, formatMacAddress, isGroupMac, parseMacAddress } from "../../../../src/base/mac-address.ts";
 import type { FrameSent } from "../../../../src/trace/events.ts";
 import { labelOf, type ProtocolClass, protocolOf, type RecordSummary, summarize, tunnelName } from "../describe.ts";
 import { type FieldChange, hopChanges } from "../hop.ts";
@@ -55,6 +55,7 @@ export interface FrameCard {
   readonly macTo: string;
   /** `src > dst` of every IP header, outermost first, with the tunnel's name. */
   readonly packets: readonly { readonly tunnel: string; readonly from: string; readonly to: string; readonly ttl: number }[];
+  /** MAC addresses are named by their owners here. */
   readonly changes: readonly FieldChange[];
 }
 
@@ -239,8 +240,14 @@ function card(session: Session, id: number, flightId: number): FrameCard | undef
         ttl: packet.ttl,
       };
     }),
-    changes: flightId === 0 ? [] : hopChanges(session.store, flightId),
+    changes: flightId === 0 ? [] : hopChanges(session.store, flightId).map((one) => named(session, one)),
   };
+}
+
+function named(session: Session, change: FieldChange): FieldChange {
+  if (!change.field.startsWith("eth.")) return change;
+  const owner = (text: string) => macOwner(session, parseMacAddress(text) ?? 0);
+  return { field: change.field, before: owner(change.before), after: owner(change.after) };
 }
 
 function dropAt(store: RecordStore, id: number): DropMark | undefined {

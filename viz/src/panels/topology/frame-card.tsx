@@ -54,7 +54,7 @@ function Headers({ card }: { readonly card: FrameCard }) {
             to={packet.to}
             isFromChanged={isInner && (changed.has("ip.src") || changed.has("tcp.srcport") || changed.has("udp.srcport"))}
             isToChanged={isInner && (changed.has("ip.dst") || changed.has("tcp.dstport") || changed.has("udp.dstport"))}
-            note={isNewOuter ? s.wrapped : isInner ? (before("ip.dst") ?? before("ip.src")) : undefined}
+            note={isNewOuter ? s.wrapped : isInner ? endBefore(before) : undefined}
             isNew={isNewOuter}
           />
         );
@@ -62,6 +62,16 @@ function Headers({ card }: { readonly card: FrameCard }) {
       {wrapper?.after === "" ? <span class="changed">▲ {s.unwrapped}</span> : null}
     </div>
   );
+}
+
+/** What an address and port were before, whichever of the two changed. */
+function endBefore(before: (field: string) => string | undefined): string | undefined {
+  const one = (side: "src" | "dst") => {
+    const port = before(`tcp.${side}port`) ?? before(`udp.${side}port`);
+    const address = before(`ip.${side}`);
+    return address === undefined && port === undefined ? undefined : `${address ?? ""}${port === undefined ? "" : `:${port}`}`;
+  };
+  return one("dst") ?? one("src");
 }
 
 interface PairProps {

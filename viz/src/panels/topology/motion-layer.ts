@@ -76,7 +76,9 @@ function drawDot(protocol: Motion["flight"]["protocol"], label: string): SVGGEle
   group.append(path);
   if (label !== "") {
     const text = document.createElementNS(SVG, "text");
-    text.setAttribute("y", "-15");
+    text.setAttribute("x", "17");
+    text.setAttribute("y", "5");
+    text.setAttribute("class", "beside");
     text.textContent = label;
     group.append(text);
   }

@@ -3,7 +3,7 @@
  */
 
 import { computed, signal } from "@preact/signals";
-import { type Layout, layOut, type Point } from "../../layout/topology-layout.ts";
+import { HOST_HEIGHT, HOST_WIDTH, type Layout, layOut, type Point } from "../../layout/topology-layout.ts";
 import { current } from "../../state/store.ts";
 
 const dragged = signal<ReadonlyMap<string, ReadonlyMap<string, Point>>>(new Map());
@@ -56,5 +56,5 @@ export function portOf(layout: Layout, host: string, link: string): Point {
   return { x: from.x + (dx / length) * reach, y: from.y + (dy / length) * reach };
 }
 
-const HALF_WIDTH = 75;
-const HALF_HEIGHT = 29;
+const HALF_WIDTH = HOST_WIDTH / 2;
+const HALF_HEIGHT = HOST_HEIGHT / 2;

@@ -175,14 +175,14 @@ function HostNode({ name, role, layout, addresses, isFocus, isRecordHost }: Host
     >
       <title>{addresses.map(({ device, address, isHidden }) => `${device} ${address}${isHidden ? ` (${s.hidden})` : ""}`).join("\n")}</title>
       <rect x={-HOST_WIDTH / 2} y={-HOST_HEIGHT / 2} width={HOST_WIDTH} height={HOST_HEIGHT} rx={7} />
-      <text class="name" y={-HOST_HEIGHT / 2 + 16}>
+      <text class="name" y={-HOST_HEIGHT / 2 + 18}>
         {name}
       </text>
       <text class="role" y={-HOST_HEIGHT / 2 - 5}>
         {s.roles[role]}
       </text>
       {shown.map(({ address, label, isHidden }, index) => (
-        <text key={`${label} ${address}`} class={`address${isHidden ? " hidden-vip" : ""}`} y={-HOST_HEIGHT / 2 + 30 + index * 12}>
+        <text key={`${label} ${address}`} class={`address${isHidden ? " hidden-vip" : ""}`} y={-HOST_HEIGHT / 2 + 34 + index * 13}>
           {isHidden ? `(${address.replace(/\/32$/, "")} lo)` : address}
           {index === shown.length - 1 && rest > 0 ? ` +${rest}` : ""}
         </text>
@@ -245,7 +245,7 @@ function Resting({ now, layout, delayMs }: { readonly now: Moment; readonly layo
     <g ref={group} class="resting">
       {waiting.map((flight, index) => {
         const at = layout.places.get(`link/${flight.link}`);
-        return at === undefined ? null : <Dot key={flight.id} flight={flight} at={{ x: at.x, y: at.y + 30 + 26 * index }} isCurrent={flight.id === now.current?.id} />;
+        return at === undefined ? null : <Dot key={flight.id} flight={flight} at={{ x: at.x, y: at.y + 34 + 26 * index }} isCurrent={flight.id === now.current?.id} />;
       })}
       {arrived === undefined ? null : <Dot flight={arrived} at={portOf(layout, host, arrived.link)} isCurrent />}
       <Drop now={now} layout={layout} />
@@ -265,10 +265,27 @@ function Dot({ flight, at, isCurrent }: { readonly flight: Flight; readonly at: 
       }}
     >
       <path d={PROTOCOL_SHAPES[flight.protocol]} />
-      <text y={isCurrent ? -15 : 4} x={isCurrent ? 0 : 16} class={isCurrent ? "" : "beside"}>
+      <text x={17} y={5} class={isCurrent ? "beside" : "beside small"}>
         {flight.label}
       </text>
+      {isCurrent ? <Changes /> : null}
     </g>
+  );
+}
+
+const FIELD_WORDS: Readonly<Record<string, string>> = { "eth.dst": "MAC", "ip.src": "src", "ip.dst": "dst", ipip: "IPIP", gre: "GRE", gue: "GUE" };
+
+/** What this hop changed, beside the frame: `▲ MAC → rs1.eth0`. */
+function Changes() {
+  const changes = (moment.value?.card?.changes ?? []).filter(({ field }) => field in FIELD_WORDS);
+  return (
+    <>
+      {changes.map(({ field, after, before }, index) => (
+        <text key={field} class="beside small changed" x={17} y={20 + index * 14}>
+          {after === "" ? `− ${FIELD_WORDS[field]} ${before}` : before === "" ? `+ ${FIELD_WORDS[field]} ${after}` : `▲ ${FIELD_WORDS[field]} → ${after}`}
+        </text>
+      ))}
+    </>
   );
 }
 
