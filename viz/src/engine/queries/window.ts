@@ -2,6 +2,7 @@
  * Parts of a trace for lists, ladders and the timeline: never more than the page can show.
  */
 
+import type { TraceEvent } from "../../../../src/trace/events.ts";
 import { FilterError } from "../../filter/filter-parser.ts";
 import { type RecordSummary, summarize } from "../describe.ts";
 import { FRAME_SENT } from "../record-store.ts";
@@ -136,34 +137,56 @@ function allMarkers(session: Session): readonly Mark[] {
   let marks = session.cache.get("marks") as Mark[] | undefined;
   if (marks !== undefined) return marks;
   marks = [];
+  const known: Known = { macs: new Map(), advertisers: new Map() };
   for (const event of session.store.records) {
-    const kind = markOf(session, event);
+    const kind = markOf(session, event, known);
     if (kind !== undefined) marks.push({ id: event.id, timeNs: event.timeNs, kind });
   }
   session.cache.set("marks", marks);
   return marks;
 }
 
-function markOf({ store }: Session, event: Session["store"]["records"][number]): MarkerKind | undefined {
+/** What was so before a record. */
+interface Known {
+  /** By host, device and address: the MAC in the neighbour entry. */
+  readonly macs: Map<string, number>;
+  /** By VRRP group: the host that advertised last. */
+  readonly advertisers: Map<number, string>;
+}
+
+function markOf({ store }: Session, event: TraceEvent, known: Known): MarkerKind | undefined {
   switch (event.kind) {
     case "command-start":
       // Commands of the timeline and typed ones, not what they start in turn.
-      return event.cause === 0 && event.timeNs >= store.originNs ? "command" : undefined;
+      return event.timeNs >= store.originNs && event.command !== LOGIN_SHELL && (event.cause === 0 || isLoginShell(store.record(event.cause))) ? "command" : undefined;
     case "frame-dropped":
     case "packet-dropped":
       return event.reason === "OTHERHOST" ? undefined : "drop";
-    case "neighbour":
-      return event.mac !== 0 && changesMac(event.before, event.after) ? "arp" : undefined;
+    case "neighbour": {
+      // An address was learned or taken over, not merely confirmed.
+      const key = `${event.host} ${event.device} ${event.address}`;
+      const isNew = event.mac !== 0 && event.mac !== known.macs.get(key);
+      if (isNew) known.macs.set(key, event.mac);
+      return isNew ? "arp" : undefined;
+    }
+    case "frame-sent": {
+      const { payload } = event.frame;
+      if (payload.kind !== "ipv4" || payload.payload.kind !== "vrrp") return undefined;
+      const { vrid } = payload.payload;
+      const before = known.advertisers.get(vrid);
+      known.advertisers.set(vrid, event.host);
+      return before !== undefined && before !== event.host ? "failover" : undefined;
+    }
     case "link":
       return "link";
-    case "log":
-      return /VRRP.*(?:MASTER|BACKUP|FAULT) STATE/i.test(event.text) ? "failover" : undefined;
     default:
       return undefined;
   }
 }
 
-/** An address was learned or taken over, not merely confirmed. */
-function changesMac(before: string, after: string): boolean {
-  return before === "NONE" || before === "INCOMPLETE" || before === "FAILED" || before === after;
+/** The shell that typed lines go to. */
+const LOGIN_SHELL = "-bash";
+
+function isLoginShell(event: TraceEvent | undefined): boolean {
+  return event?.kind === "command-start" && event.command === LOGIN_SHELL;
 }

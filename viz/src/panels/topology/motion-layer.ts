@@ -10,6 +10,8 @@ import { PROTOCOL_SHAPES } from "./shapes.ts";
 const SVG = "http://www.w3.org/2000/svg";
 const LEG_MS_MAX = 450;
 const FADE = 0.08;
+/** More frames at once only blur. */
+const DOTS_MAX = 120;
 
 interface Timed {
   readonly motion: Motion;
@@ -43,7 +45,7 @@ export function playMotions(layer: SVGGElement, motions: readonly Motion[], layo
 
 function playLeg(layer: SVGGElement, { flight, leg, node }: Motion, layout: Layout, delay: number, duration: number): void {
   const middle = layout.places.get(`link/${flight.link}`);
-  if (middle === undefined) return;
+  if (middle === undefined || layer.childElementCount >= DOTS_MAX) return;
   const end = node.startsWith("link/") ? middle : portOf(layout, node, flight.link);
   const [from, to] = leg === "out" ? [end, middle] : [middle, end];
   const dot = drawDot(flight.protocol, leg === "out" || !flight.isBroadcast ? flight.label : "");

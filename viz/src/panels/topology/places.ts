@@ -52,7 +52,7 @@ export function portOf(layout: Layout, host: string, link: string): Point {
   const length = Math.hypot(dx, dy);
   if (length === 0) return from;
   // Out of the box of the host, and a little further.
-  const reach = Math.min(length * 0.45, Math.min(HALF_WIDTH / Math.max(Math.abs(dx / length), 1e-6), HALF_HEIGHT / Math.max(Math.abs(dy / length), 1e-6)) + 16);
+  const reach = Math.min(length * 0.45, Math.min(HALF_WIDTH / Math.max(Math.abs(dx / length), 1e-6), HALF_HEIGHT / Math.max(Math.abs(dy / length), 1e-6)) + 14);
   return { x: from.x + (dx / length) * reach, y: from.y + (dy / length) * reach };
 }
 

@@ -115,7 +115,7 @@ function Wire({ host, device, link, layout, isDown, isBusy }: WireProps) {
   return (
     <g class={`wire${isDown ? " down" : ""}${isBusy ? " busy" : ""}`}>
       <line x1={from.x} y1={from.y} x2={to.x} y2={to.y} />
-      <text class="device" x={port.x} y={port.y + (port.y > from.y + HOST_HEIGHT / 2 ? 12 : -6)}>
+      <text class={`device ${Math.abs(port.x - from.x) < HOST_WIDTH / 4 ? "middle" : port.x < from.x ? "left" : "right"}`} x={port.x} y={port.y - 6}>
         {device}
       </text>
       {isDown ? (
