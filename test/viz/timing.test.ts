@@ -16,8 +16,10 @@ const STEP_MS_MAX = 16;
 const SHARE = 0.5;
 const SHARE_SHOWN = 0.95;
 const FIRST_FRAME_MS_MAX = 1000;
-/** The page answers to input at least this often while a million records load. */
-const GAP_MS_MAX = 200;
+/** While a million records load the page answers within this time, and nearly always much sooner. */
+const GAP_MS_MAX = 500;
+const GAP_MS_LONG = 100;
+const LONG_SHARE_MAX = 0.05;
 
 let lab: PageLab;
 
@@ -163,22 +165,25 @@ test("steps and scrubs in a trace of 100,000 records", async () => {
 test("a million records load and the page never freezes", async () => {
   const { page } = await lab.open();
   await page.evaluate(() => {
-    const state = globalThis as unknown as { worst: number };
-    state.worst = 0;
+    const state = globalThis as unknown as { gaps: number[] };
+    state.gaps = [];
     let last = performance.now();
     setInterval(() => {
       const now = performance.now();
-      state.worst = Math.max(state.worst, now - last);
+      state.gaps.push(now - last);
       last = now;
     }, 10);
   });
   const started = performance.now();
   const count = await openBusy(page, 15_000);
   const loaded = performance.now() - started;
-  const worst = await page.evaluate(() => (globalThis as unknown as { worst: number }).worst);
-  console.log(`${count} records ran in ${(loaded / 1000).toFixed(1)} s; longest pause of the page ${worst.toFixed(0)} ms`);
+  const gaps = await page.evaluate(() => (globalThis as unknown as { gaps: number[] }).gaps);
+  const worst = Math.max(...gaps);
+  const long = gaps.filter((gap) => gap > GAP_MS_LONG).length / gaps.length;
+  console.log(`${count} records ran in ${(loaded / 1000).toFixed(1)} s; longest pause of the page ${worst.toFixed(0)} ms, over ${GAP_MS_LONG} ms ${(100 * long).toFixed(1)} %`);
   expect(count).toBeGreaterThan(1_000_000);
   expect(worst).toBeLessThan(GAP_MS_MAX);
+  expect(long).toBeLessThan(LONG_SHARE_MAX);
   expect(await recordInView(page)).toBeGreaterThan(0);
   const steps = report(`frames on, of ${count}`, await timeKeys(page, Array.from({ length: 50 }, () => "ArrowRight")));
   expect(share(steps, SHARE)).toBeLessThan(4 * STEP_MS_MAX);

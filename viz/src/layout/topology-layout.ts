@@ -39,7 +39,7 @@ const MARGIN = 18;
 /** Of a director from the switch that it stands at. */
 const DIRECTOR_STEP = 104;
 /** A column of more hosts is folded. */
-const COLUMN_ROWS_MAX = 9;
+const COLUMN_ROWS_MAX = 6;
 const SWEEPS = 4;
 
 interface Node {

@@ -14,7 +14,7 @@ export function FrameCardView() {
   if (now === undefined || record === undefined) return null;
   const originNs = current.value?.info.originNs ?? 0;
   return (
-    <aside class={`frame-card ${now.card?.protocol ?? "none"}`} aria-live="polite" data-record={record.id}>
+    <aside class={`frame-card ${record.protocol ?? "none"}`} aria-live="polite" data-record={record.id}>
       <div class="line">
         <span class="muted mono">{formatTime(now.position.timeNs - originNs)} s</span>
         <strong>{record.device === "" ? record.host : `${record.host}:${record.device}`}</strong>
@@ -28,8 +28,7 @@ export function FrameCardView() {
           </span>
         )}
       </div>
-      {now.card === undefined ? <div class="mono text">{record.text}</div> : <Headers card={now.card} />}
-      {now.drop === undefined || now.drop.detail === "" ? null : <div class="mono text bad">{now.drop.detail}</div>}
+      {now.card === undefined || now.drop !== undefined ? <div class={now.drop === undefined ? "mono text" : "mono text bad"}>{record.text}</div> : <Headers card={now.card} />}
     </aside>
   );
 }

@@ -14,11 +14,16 @@ import { FrameCardView } from "./frame-card.tsx";
 import { playMotions, stopMotions } from "./motion-layer.ts";
 import { isDragged, place, places, portOf, resetPlaces } from "./places.ts";
 import { PROTOCOL_NAMES, PROTOCOL_SHAPES } from "./shapes.ts";
+import { isZoomed, onPointerDown, onWheel, showAll, viewBox, zoomBy } from "./viewport.ts";
 import "./topology.css";
 
 const STEP_MS = 900;
 const SHARE_OF_DELAY = 0.85;
 const ADDRESSES_SHOWN = 2;
+const ZOOM_STEP = 1.5;
+/** With more hosts, interfaces have no names in the picture. */
+const CROWD = 14;
+const DROP_CHAR_WIDTH = 7;
 const NO_ADDRESSES: readonly HostAddress[] = [];
 
 export function Panel() {
@@ -35,7 +40,7 @@ export function Panel() {
   return (
     <div class="topology">
       {/* biome-ignore lint/a11y/noSvgWithoutTitle: the label says it */}
-      <svg role="group" aria-label={s.label} viewBox={`0 0 ${layout.width} ${layout.height}`} preserveAspectRatio="xMidYMid meet">
+      <svg role="group" aria-label={s.label} viewBox={viewBox.value} preserveAspectRatio="xMidYMid meet" onWheel={onWheel} onPointerDown={onPointerDown} class={header.hosts.length > CROWD ? "crowd" : ""}>
         <g class="wires">
           {header.hosts.flatMap(({ name, interfaces }) =>
             interfaces.map((one) => {
@@ -63,11 +68,22 @@ export function Panel() {
       </svg>
       <FrameCardView />
       <Legend />
-      {isDragged.value ? (
-        <button type="button" class="reset" onClick={resetPlaces}>
-          {s.reset}
+      <div class="view">
+        {isDragged.value ? (
+          <button type="button" onClick={resetPlaces}>
+            {s.reset}
+          </button>
+        ) : null}
+        <button type="button" class="icon" aria-label={s.zoomIn} title={s.zoomIn} onClick={() => zoomBy(ZOOM_STEP)}>
+          +
         </button>
-      ) : null}
+        <button type="button" class="icon" aria-label={s.zoomOut} title={s.zoomOut} disabled={!isZoomed.value} onClick={() => zoomBy(1 / ZOOM_STEP)}>
+          −
+        </button>
+        <button type="button" class="icon" aria-label={s.showAll} title={s.showAll} disabled={!isZoomed.value} onClick={showAll}>
+          ⤢
+        </button>
+      </div>
     </div>
   );
 }
@@ -289,17 +305,19 @@ function Changes() {
   );
 }
 
-function Drop({ now, layout }: { readonly now: Moment; readonly layout: Layout }) {
-  const { drop, current: flight } = now;
+/** A label at the foot of the host or switch where the packet died. */
+function Drop({ now: { drop }, layout }: { readonly now: Moment; readonly layout: Layout }) {
   const at = drop === undefined ? undefined : layout.places.get(drop.node);
   if (drop === undefined || at === undefined) return null;
-  const here = flight === undefined || drop.node.startsWith("link/") ? { x: at.x, y: at.y + (drop.node.startsWith("link/") ? 0 : HOST_HEIGHT / 2) } : portOf(layout, drop.node, flight.link);
+  const text = `${drop.reason} [${drop.label}]`;
+  const width = text.length * DROP_CHAR_WIDTH + 30;
   return (
-    <g class="drop" transform={`translate(${here.x},${here.y})`}>
-      <circle r={14} />
-      <path d="M-8,-8L8,8M8,-8L-8,8" />
-      <text y={30} class="reason">{`${t.value.topology.dropped}: ${drop.reason}`}</text>
-      <text y={44}>{drop.label}</text>
+    <g class="drop" transform={`translate(${at.x},${at.y + (drop.node.startsWith("link/") ? 26 : HOST_HEIGHT / 2 + 4)})`} aria-label={`${t.value.topology.dropped}: ${text}`}>
+      <rect x={-width / 2} y={-11} width={width} height={22} rx={4} />
+      <path d={`M${-width / 2 + 7},-5l10,10m0,-10l-10,10`} />
+      <text x={10} y={4}>
+        {text}
+      </text>
     </g>
   );
 }
