@@ -1,9 +1,11 @@
 /**
- * Everything that the page can ask about a session. One entry a question: its function gets the session and one argument, and its types are
- * those of `engine.ask(NAME, session, argument)`. Arguments and answers cross by structured clone: plain values only.
+ * Everything that the page can ask about a session. One entry a question: its function gets the session, one argument and, if it wants it, a
+ * way to the other sessions; its types are those of `engine.ask(NAME, session, argument)`. Arguments and answers cross by structured clone: plain values only.
  */
 
+import { compare } from "./queries/compare.ts";
 import { hostAddresses } from "./queries/hosts.ts";
+import { inspect } from "./queries/inspect.ts";
 import { moment } from "./queries/moment.ts";
 import { checkFilter, momentAt, step } from "./queries/navigate.ts";
 import { causes, connections, effects, outputs, packetLife, tables, traceFile } from "./queries/state.ts";
@@ -18,6 +20,8 @@ export const QUERIES = {
   indexOfRecord,
   density,
   markers,
+  inspect,
+  compare,
   tables,
   hostAddresses,
   connections,
@@ -29,5 +33,5 @@ export const QUERIES = {
 };
 
 export type QueryName = keyof typeof QUERIES;
-export type QueryArgs<N extends QueryName> = Parameters<(typeof QUERIES)[N]> extends [unknown, infer A] ? A : undefined;
+export type QueryArgs<N extends QueryName> = Parameters<(typeof QUERIES)[N]> extends [unknown, infer A, ...unknown[]] ? A : undefined;
 export type QueryAnswer<N extends QueryName> = Awaited<ReturnType<(typeof QUERIES)[N]>>;

@@ -77,13 +77,17 @@ function messagesHeard(): Promise<void> {
 
 async function answer({ call, session, name, args }: ToWorker & { type: "ask" }): Promise<void> {
   try {
-    const known = sessions.get(session);
-    if (known === undefined) throw new Error(`session ${session} is closed`);
-    const query = QUERIES[name as keyof typeof QUERIES] as (session: Session, args: unknown) => unknown;
-    scope.postMessage({ type: "answer", call, value: await query(known, args) });
+    const query = QUERIES[name as keyof typeof QUERIES] as (session: Session, args: unknown, lookUp: (id: number) => Session) => unknown;
+    scope.postMessage({ type: "answer", call, value: await query(sessionOf(session), args, sessionOf) });
   } catch (error) {
     scope.postMessage({ type: "failed", call, failure: failureOf(error) });
   }
+}
+
+function sessionOf(id: number): Session {
+  const session = sessions.get(id);
+  if (session === undefined) throw new Error(`session ${id} is closed`);
+  return session;
 }
 
 function failureOf(error: unknown): Failure {
