@@ -2,7 +2,7 @@
  * Time that runs by itself: a fixed delay for each event, or to scale.
  */
 
-import { effect, signal } from "@preact/signals";
+import { effect, signal, untracked } from "@preact/signals";
 import { current, currentId, goToTime, moment, step } from "./store.ts";
 
 export type Pace =
@@ -38,8 +38,11 @@ effect(() => {
   const unit = playUnit.value;
   const session = currentId.value;
   const goesOn = () => own === run && session === currentId.peek();
-  if (paceNow.type === "event") void playEvents(paceNow.delayMs, unit, goesOn);
-  else void playScale(paceNow.factor, goesOn);
+  // What playing reads on its way must not start it anew.
+  untracked(() => {
+    if (paceNow.type === "event") void playEvents(paceNow.delayMs, unit, goesOn);
+    else void playScale(paceNow.factor, goesOn);
+  });
 });
 
 async function playEvents(delayMs: number, unit: "record" | "frame" | "match", goesOn: () => boolean): Promise<void> {
