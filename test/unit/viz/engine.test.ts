@@ -16,7 +16,7 @@ import { compare } from "../../../viz/src/engine/queries/compare.ts";
 import { inspect } from "../../../viz/src/engine/queries/inspect.ts";
 import { moment } from "../../../viz/src/engine/queries/moment.ts";
 import { checkFilter, momentAt, step } from "../../../viz/src/engine/queries/navigate.ts";
-import { causes, connections, effects, outputs, packetLife, tables, traceFile } from "../../../viz/src/engine/queries/state.ts";
+import { causes, connections, effects, outputs, packetLife, tableChanges, tables, traceFile } from "../../../viz/src/engine/queries/state.ts";
 import { density, indexOfRecord, markers, records } from "../../../viz/src/engine/queries/window.ts";
 import { Cancelled, openSession, type Session } from "../../../viz/src/engine/session.ts";
 
@@ -266,10 +266,23 @@ describe("questions", () => {
   test("tables are those after the rows of the record", async () => {
     const session = await open(scenarioSource(DR));
     const learned = first(session, 'kind == neighbour && host == node04 && text contains "192.168.247.100" && text contains REACHABLE');
-    const state = (id: number) => Object.values(tables(session, { id, owner: "node04" })?.neighbours ?? {}).find(({ address }) => address === "192.168.247.100")?.state;
+    const state = (id: number) => tables(session, { id, owner: "node04" })?.neighbours?.rows.find(([, { address }]) => address === "192.168.247.100")?.[1].state;
     expect(state(learned - 1)).toBe("INCOMPLETE");
     expect(state(first(session, `cause == ${first(session, "arp.opcode == 2 && kind == frame-received && arp.src.proto_ipv4 == 192.168.247.100")} && kind == frame-sent`))).toBe("REACHABLE");
-    expect(tables(session, { id: learned, owner: "link/lan" })?.macs).toBeDefined();
+    expect(tables(session, { id: learned, owner: "link/lan" })?.macs?.rows.length).toBeGreaterThan(0);
+    const sysctls = tables(session, { id: learned, owner: "node04", rowsMax: 3 })?.sysctls;
+    expect(sysctls?.rows.length).toBe(3);
+    expect(sysctls?.total).toBeGreaterThan(100);
+  });
+
+  test("what changed between two positions, forth and back", async () => {
+    const session = await open(scenarioSource(DR));
+    const reply = first(session, "arp.opcode == 2 && kind == frame-received && arp.src.proto_ipv4 == 192.168.247.100");
+    const next = step(session, { from: reply, direction: 1, unit: "frame" })?.position.id ?? 0;
+    const changes = tableChanges(session, { from: reply, to: next });
+    expect(changes.map(({ owner, table, change }) => `${owner} ${table} ${change}`)).toContain("node04 neighbours change");
+    expect(tableChanges(session, { from: next, to: reply })).toEqual(changes);
+    expect(tableChanges(session, { from: next, to: next })).toEqual([]);
   });
 
   test("density counts every record once, markers stand at records", async () => {

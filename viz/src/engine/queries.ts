@@ -8,7 +8,7 @@ import { hostAddresses } from "./queries/hosts.ts";
 import { inspect } from "./queries/inspect.ts";
 import { moment } from "./queries/moment.ts";
 import { checkFilter, momentAt, step } from "./queries/navigate.ts";
-import { causes, connections, effects, outputs, packetLife, tables, traceFile } from "./queries/state.ts";
+import { causes, connections, effects, outputs, packetLife, tableChanges, tables, traceFile } from "./queries/state.ts";
 import { density, indexOfRecord, markers, records } from "./queries/window.ts";
 
 export const QUERIES = {
@@ -23,6 +23,7 @@ export const QUERIES = {
   inspect,
   compare,
   tables,
+  tableChanges,
   hostAddresses,
   connections,
   packetLife,

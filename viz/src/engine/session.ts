@@ -16,8 +16,8 @@ import { FRAME_SENT, RecordOrderError, RecordStore } from "./record-store.ts";
 import { rolesOf } from "./roles.ts";
 import { TypedLines } from "./typed-lines.ts";
 
-/** A run with more records is stopped; what is there can be watched. */
-export const RECORDS_MAX = 3_000_000;
+/** A run with more records is stopped; what is there can be watched. A million take about a gigabyte. */
+export const RECORDS_MAX = 2_000_000;
 /** Text of a scenario and of a trace file, in bytes. */
 export const SCENARIO_BYTES_MAX = 4_194_304;
 export const TRACE_BYTES_MAX = 2_147_483_648;
@@ -35,6 +35,8 @@ export interface Session {
 
 /** What the opening of a session tells and hears between its slices. */
 export interface OpeningHooks {
+  /** Records that there is room for, when other sessions take some; never more than RECORDS_MAX. */
+  readonly recordsMax?: number;
   onProgress(progress: Progress): void;
   /** Resolves soon; true: give up. */
   pause(): Promise<boolean>;
@@ -56,7 +58,7 @@ async function runSession(id: number, source: ScenarioSource, hooks: OpeningHook
   const scenario = parseScenario(source.text, source.file);
   const store = new RecordStore();
   const outputs: CommandOutput[] = [];
-  const watch = new RunWatch(scenario, store, outputs);
+  const watch = new RunWatch(scenario, store, outputs, hooks.recordsMax ?? RECORDS_MAX);
   const run = new ScenarioRun(scenario, {
     parts: LINUX_PARTS,
     seed: source.seed,
@@ -105,9 +107,11 @@ class RunWatch {
   readonly #store: RecordStore;
   readonly #outputs: CommandOutput[];
   readonly #starts = new Map<number, number>();
+  readonly #recordsMax: number;
   #setupStartNs = 0;
 
-  constructor(scenario: Scenario, store: RecordStore, outputs: CommandOutput[]) {
+  constructor(scenario: Scenario, store: RecordStore, outputs: CommandOutput[], recordsMax: number) {
+    this.#recordsMax = recordsMax;
     this.#scenario = scenario;
     this.#store = store;
     this.#outputs = outputs;
@@ -118,7 +122,7 @@ class RunWatch {
   }
 
   write(event: Parameters<RecordStore["write"]>[0]): void {
-    if (this.#store.count >= RECORDS_MAX) throw new RecordsReached(`${RECORDS_MAX} records`);
+    if (this.#store.count >= this.#recordsMax) throw new RecordsReached(`${this.#recordsMax} records`);
     this.#store.write(event);
   }
 
@@ -157,8 +161,9 @@ async function readSession(id: number, source: TraceSource, hooks: OpeningHooks)
   if (source.blob.size > TRACE_BYTES_MAX) throw new TraceReadError(1, `the file has more than ${TRACE_BYTES_MAX} bytes`);
   const store = new RecordStore();
   let stopped: Failure | undefined;
+  const recordsMax = hooks.recordsMax ?? RECORDS_MAX;
   const reader = new JsonLinesReader((event) => {
-    if (store.count >= RECORDS_MAX) throw new RecordsReached(`${RECORDS_MAX} records`);
+    if (store.count >= recordsMax) throw new RecordsReached(`${recordsMax} records`);
     store.write(event);
   });
   const stream = source.blob.stream().pipeThrough(new TextDecoderStream()).getReader();

@@ -7,7 +7,7 @@ import { ScenarioError } from "../../../src/scenario/scenario-error.ts";
 import { TraceReadError } from "../../../src/trace/jsonl.ts";
 import type { Failure, FromWorker, ToWorker } from "./protocol.ts";
 import { QUERIES } from "./queries.ts";
-import { Cancelled, openSession, type Session } from "./session.ts";
+import { Cancelled, openSession, RECORDS_MAX, type Session } from "./session.ts";
 
 /** What this file needs of a worker's global scope. */
 interface Scope {
@@ -39,11 +39,23 @@ scope.onmessage = ({ data }) => {
   }
 };
 
+/** Of all sessions together. */
+const RECORDS_IN_ALL_MAX = 2_500_000;
+const RECORDS_MIN = 200_000;
+
+/** Records that a new session may have beside those that are open; a small run always finds room. */
+function roomFor(): number {
+  let taken = 0;
+  for (const { store } of sessions.values()) taken += store.count;
+  return Math.min(RECORDS_MAX, Math.max(RECORDS_MIN, RECORDS_IN_ALL_MAX - taken));
+}
+
 async function open({ call, source }: ToWorker & { type: "open" }): Promise<void> {
   let toldAt = performance.now();
   let pausedAt = toldAt;
   try {
     const session = await openSession(nextSession++, source, {
+      recordsMax: roomFor(),
       onProgress: (progress) => {
         const now = performance.now();
         if (now - toldAt < PROGRESS_EVERY_MS) return;

@@ -2,19 +2,61 @@
  * Tables, connections, lives of packets and outputs of commands.
  */
 
-import { RecordWriter } from "../../../../src/trace/record-json.ts";
-import { headerLine } from "../../../../src/trace/record-json.ts";
-import type { TableRows } from "../../../../src/trace/rows.ts";
+import { headerLine, RecordWriter } from "../../../../src/trace/record-json.ts";
+import type { RowTypes, TableName } from "../../../../src/trace/rows.ts";
+import type { RowChange } from "../../../../src/trace/table-set.ts";
 import { type RecordSummary, summarize } from "../describe.ts";
 import type { Connection } from "../connections.ts";
 import type { CommandOutput } from "../protocol.ts";
 import type { Session } from "../session.ts";
 
-/** The tables of one owner (a host, or `link/NAME`) at record `id`; undefined when the trace has none. */
-export function tables(session: Session, { id, owner }: { readonly id: number; readonly owner: string }): TableRows | undefined {
+export interface TablesArgs {
+  /** Record; the tables are those when it and the rows behind it have been written. */
+  readonly id: number;
+  /** A host, or `link/NAME`. */
+  readonly owner: string;
+  /** Rows of each table at most. */
+  readonly rowsMax?: number;
+}
+
+/** One table: rows with their keys, in the table's order, and how many there are in all. */
+export type TableView<N extends TableName> = { readonly rows: readonly (readonly [string, RowTypes[N]])[]; readonly total: number };
+export type TableViews = { readonly [N in TableName]?: TableView<N> };
+
+const ROWS_MAX = 500;
+
+/** The tables of one owner at a record; undefined when the trace has none. */
+export function tables(session: Session, { id, owner, rowsMax = ROWS_MAX }: TablesArgs): TableViews | undefined {
   const { store } = session;
   if (!store.tables.hasTables) return undefined;
-  return store.tables.afterRecord(store.lastRowsAfter(Math.max(id, 1)))[owner];
+  const of = store.tables.afterRecord(store.lastRowsAfter(Math.max(id, 1)))[owner];
+  if (of === undefined) return undefined;
+  const views: Record<string, TableView<TableName>> = {};
+  for (const [name, table] of Object.entries(of)) {
+    const rows = Object.entries(table);
+    views[name] = { rows: rows.slice(0, rowsMax), total: rows.length };
+  }
+  return views as TableViews;
+}
+
+/** A row that changed, and the record that says so. */
+export interface ChangedRow extends RowChange {
+  readonly owner: string;
+  readonly record: number;
+}
+
+const CHANGES_MAX = 2000;
+
+/** Rows that differ between two positions, whichever is first: what glows after a step. */
+export function tableChanges({ store }: Session, { from, to }: { readonly from: number; readonly to: number }): readonly ChangedRow[] {
+  const [first, last] = [Math.min(from, to), Math.max(from, to)];
+  const changes: ChangedRow[] = [];
+  // Rows behind the first position were there before; those behind the last came.
+  for (let id = store.lastRowsAfter(Math.max(first, 1)) + 1; id <= store.lastRowsAfter(Math.max(last, 1)) && changes.length < CHANGES_MAX; id++) {
+    const event = store.record(id);
+    if (event?.kind === "rows") for (const change of event.changes) changes.push({ ...change, owner: event.host, record: id });
+  }
+  return changes;
 }
 
 const CONNECTIONS_MAX = 5000;
