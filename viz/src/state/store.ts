@@ -47,7 +47,9 @@ export const current = computed(() => sessions.value.find(({ info }) => info.id 
 export const moment = signal<Moment | undefined>(undefined);
 export const selection = signal<Selection>({ node: "" });
 export const filter = signal("");
-export const filterCheck = signal<FilterCheck>({ count: 0, problem: undefined });
+const NO_FILTER: FilterCheck = { count: 0, problem: undefined };
+/** undefined while matches are counted. */
+export const filterCheck = signal<FilterCheck | undefined>(NO_FILTER);
 export const opening = signal<OpeningState | undefined>(undefined);
 export const shownFailure = signal<ShownFailure | undefined>(undefined);
 export const view = signal<"gallery" | "lab">("gallery");
@@ -232,9 +234,10 @@ effect(() => {
   const session = currentId.value;
   const call = ++filterCall;
   if (session === 0 || text.trim() === "") {
-    filterCheck.value = { count: 0, problem: undefined };
+    filterCheck.value = NO_FILTER;
     return;
   }
+  filterCheck.value = undefined;
   void engine.ask("checkFilter", session, { filter: text }).then(
     (check) => {
       if (call === filterCall) filterCheck.value = check;

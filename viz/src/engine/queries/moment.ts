@@ -109,7 +109,9 @@ export interface MomentArgs {
 
 export function moment(session: Session, { id, timeNs, from }: MomentArgs): Moment {
   const { store } = session;
-  const at = Math.min(Math.max(id, 0), store.count);
+  const wanted = Math.min(Math.max(id, 0), store.count);
+  // Rows and keyframes belong to the record before them.
+  const at = wanted === 0 || store.isShown(wanted) ? wanted : (store.nextShown(wanted, -1) ?? 0);
   const record = at === 0 ? undefined : summarize(store, at);
   const event = store.record(at);
   const links = linksOf(session);

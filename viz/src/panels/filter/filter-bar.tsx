@@ -25,7 +25,8 @@ export function FilterBar() {
     }, PAUSE_MS);
     return () => clearTimeout(timer);
   }, [typed.value, set]);
-  const { count, problem } = filterCheck.value;
+  const check = filterCheck.value;
+  const problem = check?.problem;
   const isOn = set.trim() !== "";
   const go = (direction: 1 | -1) => {
     pause();
@@ -54,7 +55,7 @@ export function FilterBar() {
         }}
       />
       <span id="filter-said" role="status" class={problem === undefined ? "said muted" : "said problem"}>
-        {problem !== undefined ? problem.message : isOn ? s.matches(count.toLocaleString("en")) : ""}
+        {problem !== undefined ? problem.message : isOn ? (check === undefined ? "…" : s.matches(check.count.toLocaleString("en"))) : ""}
       </span>
       <button type="button" class="quiet icon" disabled={!isOn} aria-label={s.previous} title={`${s.previous} (N)`} onClick={() => go(-1)}>
         ◂

@@ -25,10 +25,12 @@ export function Panel() {
   const height = useSignal(300);
   const session = current.value;
   const id = moment.value?.position.id ?? 0;
-  const shownFilter = filterCheck.value.problem === undefined ? filter.value : "";
+  const shownFilter = filterCheck.value?.problem === undefined ? filter.value : "";
   const at = useQuery("indexOfRecord", { filter: shownFilter, id });
   const totalGuess = useSignal(0);
-  const pixelsPerRow = totalGuess.value * ROW_PIXELS > SCROLL_PIXELS_MAX ? SCROLL_PIXELS_MAX / totalGuess.value : ROW_PIXELS;
+  // Of very long lists a pixel of scrolling is more than a pixel of rows, and the last rows are still at the end.
+  const isLong = totalGuess.value * ROW_PIXELS > SCROLL_PIXELS_MAX;
+  const pixelsPerRow = isLong ? (SCROLL_PIXELS_MAX - height.value) / (totalGuess.value - height.value / ROW_PIXELS) : ROW_PIXELS;
   const first = Math.max(0, Math.floor(top.value / pixelsPerRow) - SPARE_ROWS);
   const length = Math.ceil(height.value / ROW_PIXELS) + 2 * SPARE_ROWS;
   const rows = useQuery("records", session === undefined ? undefined : { filter: shownFilter, offset: first - (first % SPARE_ROWS), length: length + SPARE_ROWS });
@@ -42,9 +44,10 @@ export function Panel() {
     const element = list.current;
     if (element === null || index < 0 || !isKnown) return;
     // Sizes come from signals: reading the element's would lay the page out at every step.
-    const y = index * pixelsPerRow;
-    if (y < top.peek() + ROW_PIXELS) element.scrollTop = Math.max(0, y - (height.peek() * 2) / 3);
-    else if (y > top.peek() + height.peek() - 2 * ROW_PIXELS) element.scrollTop = y - height.peek() / 3;
+    const y = (index - top.peek() / pixelsPerRow) * ROW_PIXELS;
+    const rowsInView = height.peek() / ROW_PIXELS;
+    if (y < ROW_PIXELS) element.scrollTop = Math.max(0, (index - (rowsInView * 2) / 3) * pixelsPerRow);
+    else if (y > height.peek() - 2 * ROW_PIXELS) element.scrollTop = (index - rowsInView / 3) * pixelsPerRow;
   }, [index, pixelsPerRow, isKnown, top, height]);
   useEffect(() => {
     const element = list.current;
@@ -69,10 +72,10 @@ export function Panel() {
       }}
     >
       {rows.value !== undefined && total === 0 ? <p class="note">{s.empty}</p> : null}
-      <div class="sheet" style={{ height: `${total * pixelsPerRow}px` }}>
+      <div class="sheet" style={{ height: `${isLong ? SCROLL_PIXELS_MAX : total * ROW_PIXELS}px` }}>
         {rows.value?.records.map((record, place) => {
           const row = (rows.value?.offset ?? 0) + place;
-          return <Row key={record.id} record={record} y={row * pixelsPerRow} index={row} originNs={originNs} isCurrent={record.id === id} />;
+          return <Row key={record.id} record={record} y={!isLong ? row * ROW_PIXELS : Math.round(top.value + (row - top.value / pixelsPerRow) * ROW_PIXELS)} index={row} originNs={originNs} isCurrent={record.id === id} />;
         })}
       </div>
     </div>

@@ -15,32 +15,28 @@ const DOTS_MAX = 120;
 
 interface Timed {
   readonly motion: Motion;
-  readonly start: number;
+  readonly rank: number;
 }
 
-/** Legs one after the other: a frame leaves in the half after its record, arrives in the half before. */
-function inOrder(motions: readonly Motion[], timeOf: (record: number) => number): { readonly legs: readonly Timed[]; readonly end: number } {
-  const times = [...new Set(motions.map(({ record }) => timeOf(record)))].sort((a, b) => a - b);
-  const legs = motions.map((motion) => {
-    const rank = times.indexOf(timeOf(motion.record));
-    return { motion, start: motion.leg === "out" ? rank : rank - 0.5 };
-  });
-  const first = Math.min(...legs.map(({ start }) => start));
-  const moved = legs.map(({ motion, start }) => ({ motion, start: start - first }));
-  return { legs: moved, end: Math.max(...moved.map(({ start }) => start)) + 0.5 };
+/** Legs one after the other, and how long each takes when all are shown within `budgetMs`: a frame leaves, its copies arrive together. */
+function schedule(motions: readonly Motion[], budgetMs: number): { readonly legs: readonly Timed[]; readonly legMs: number; readonly turns: number } {
+  const turnOf = ({ leg, flight }: Motion) => (leg === "out" ? flight.id * 2 : flight.id * 2 + 1);
+  const turns = [...new Set(motions.map(turnOf))].sort((a, b) => a - b);
+  const ranks = new Map(turns.map((turn, rank) => [turn, rank]));
+  return { legs: motions.map((motion) => ({ motion, rank: ranks.get(turnOf(motion)) as number })), legMs: Math.min(LEG_MS_MAX, budgetMs / turns.length), turns: turns.length };
 }
 
-/** Shows motions within `budgetMs`; returns the time that they take. */
-export function playMotions(layer: SVGGElement, motions: readonly Motion[], layout: Layout, budgetMs: number): number {
+/** The time that the motions take, in milliseconds. */
+export function durationOf(motions: readonly Motion[], budgetMs: number): number {
   if (motions.length === 0) return 0;
-  // Records of one instant happen together; those of a broadcast arrive together.
-  const { legs, end } = inOrder(motions, (record) => {
-    const motion = motions.find((one) => one.record === record);
-    return motion === undefined ? record : motion.leg === "out" ? motion.flight.id * 2 : motion.flight.id * 2 + 1;
-  });
-  const unitMs = Math.min(LEG_MS_MAX * 2, budgetMs / end);
-  for (const { motion, start } of legs) playLeg(layer, motion, layout, start * unitMs, unitMs / 2);
-  return end * unitMs;
+  const { turns, legMs } = schedule(motions, budgetMs);
+  return turns * legMs;
+}
+
+export function playMotions(layer: SVGGElement, motions: readonly Motion[], layout: Layout, budgetMs: number): void {
+  if (motions.length === 0) return;
+  const { legs, legMs } = schedule(motions, budgetMs);
+  for (const { motion, rank } of legs) playLeg(layer, motion, layout, rank * legMs, legMs);
 }
 
 function playLeg(layer: SVGGElement, { flight, leg, node }: Motion, layout: Layout, delay: number, duration: number): void {

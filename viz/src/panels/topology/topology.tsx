@@ -11,7 +11,7 @@ import { isMotionReduced, t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
 import { current, goTo, moment, selection } from "../../state/store.ts";
 import { FrameCardView } from "./frame-card.tsx";
-import { playMotions, stopMotions } from "./motion-layer.ts";
+import { durationOf, playMotions, stopMotions } from "./motion-layer.ts";
 import { isDragged, place, places, portOf, resetPlaces } from "./places.ts";
 import { PROTOCOL_NAMES, PROTOCOL_SHAPES } from "./shapes.ts";
 import { isZoomed, onPointerDown, onWheel, showAll, viewBox, zoomBy } from "./viewport.ts";
@@ -24,6 +24,10 @@ const ZOOM_STEP = 1.5;
 /** With more hosts, interfaces have no names in the picture. */
 const CROWD = 14;
 const DROP_CHAR_WIDTH = 7;
+/** Of frames that wait, below the middle of their switch. */
+const FIRST_DOT = 34;
+const DOT_STEP = 22;
+const WAITING_MAX = 3;
 const NO_ADDRESSES: readonly HostAddress[] = [];
 
 export function Panel() {
@@ -90,21 +94,18 @@ export function Panel() {
 
 /** Plays what moved since the position before; returns the time after which frames rest. */
 function useMotions(layer: { readonly current: SVGGElement | null }, now: Moment | undefined, layout: Layout): number {
-  const delay = useRef(0);
   const shown = useRef<Moment | undefined>(undefined);
   const { value } = pace;
   const isScaled = isPlaying.value && value.type === "scale";
   const budget = isPlaying.value && value.type === "event" ? value.delayMs * SHARE_OF_DELAY : STEP_MS;
-  const isNew = now !== shown.current;
-  if (isNew) delay.current = now === undefined || now.motions.length === 0 || isMotionReduced.value ? 0 : budget;
   useLayoutEffect(() => {
     if (layer.current === null || now === undefined || now === shown.current) return;
     shown.current = now;
     if (isMotionReduced.value) return;
     if (!isScaled) stopMotions(layer.current);
-    delay.current = playMotions(layer.current, now.motions, layout, budget);
+    playMotions(layer.current, now.motions, layout, budget);
   });
-  return isScaled ? 0 : delay.current;
+  return isScaled || isMotionReduced.value || now === undefined ? 0 : durationOf(now.motions, budget);
 }
 
 interface WireProps {
@@ -254,18 +255,49 @@ function Resting({ now, layout, delayMs }: { readonly now: Moment; readonly layo
     const animation = element.animate([{ opacity: 0 }, { opacity: 0, offset: 0.99 }, { opacity: 1 }], { duration: delayMs });
     return () => animation.cancel();
   }, [now, delayMs]);
-  const waiting = now.flights.filter((flight) => flight.copies.some(({ fate }) => fate === "coming"));
   const arrived = now.record?.kind === "frame-received" ? now.current : undefined;
-  const host = now.record?.host ?? "";
+  const waiting = now.flights.filter(({ id, copies }) => id !== now.current?.id && copies.some(({ fate }) => fate === "coming"));
+  const isWaiting = now.current?.copies.some(({ fate }) => fate === "coming") === true;
+  const middle = layout.places.get(`link/${now.current?.link ?? ""}`);
   return (
-    <g ref={group} class="resting">
-      {waiting.map((flight, index) => {
-        const at = layout.places.get(`link/${flight.link}`);
-        return at === undefined ? null : <Dot key={flight.id} flight={flight} at={{ x: at.x, y: at.y + 34 + 26 * index }} isCurrent={flight.id === now.current?.id} />;
-      })}
-      {arrived === undefined ? null : <Dot flight={arrived} at={portOf(layout, host, arrived.link)} isCurrent />}
-      <Drop now={now} layout={layout} />
+    <g class="resting">
+      <Waiting flights={waiting} layout={layout} link={isWaiting ? (now.current?.link ?? "") : ""} />
+      <g ref={group}>
+        {now.current !== undefined && isWaiting && middle !== undefined ? <Dot flight={now.current} at={{ x: middle.x, y: middle.y + FIRST_DOT }} isCurrent={arrived === undefined} /> : null}
+        {arrived === undefined ? null : <Dot flight={arrived} at={portOf(layout, now.record?.host ?? "", arrived.link)} isCurrent />}
+        <Drop now={now} layout={layout} />
+      </g>
     </g>
+  );
+}
+
+interface WaitingProps {
+  readonly flights: readonly Flight[];
+  readonly layout: Layout;
+  /** Link at which the frame of the record in view has the first place. */
+  readonly link: string;
+}
+
+/** Other frames on their way, below their switches; the newest of many. */
+function Waiting({ flights, layout, link }: WaitingProps) {
+  const links = [...new Set(flights.map((flight) => flight.link))];
+  return (
+    <>
+      {links.map((name) => {
+        const at = layout.places.get(`link/${name}`);
+        if (at === undefined) return null;
+        const here = flights.filter((flight) => flight.link === name).reverse();
+        const top = at.y + FIRST_DOT + (name === link ? FIRST_DOT : 0);
+        return (
+          <g key={name}>
+            {here.slice(0, WAITING_MAX).map((flight, index) => (
+              <Dot key={flight.id} flight={flight} at={{ x: at.x, y: top + DOT_STEP * index }} isCurrent={false} />
+            ))}
+            {here.length > WAITING_MAX ? <text x={at.x} y={top + DOT_STEP * WAITING_MAX}>{`+${here.length - WAITING_MAX}`}</text> : null}
+          </g>
+        );
+      })}
+    </>
   );
 }
 
