@@ -13,39 +13,37 @@ import { ConnectionIndex } from "./connections.ts";
 import type { FramePayload } from "../../../src/wire/packet.ts";
 import { carriedOf, isSamePacket } from "./packet-token.ts";
 
-export const KINDS: readonly TraceKind[] = [
-  "frame-sent",
-  "frame-received",
-  "frame-dropped",
-  "packet-dropped",
-  "packet-passed",
-  "packet-rewritten",
-  "packet-encapsulated",
-  "packet-decapsulated",
-  "neighbour",
-  "arp-decision",
-  "route",
-  "netfilter",
-  "scheduled",
-  "ipvs-connection",
-  "tcp-state",
-  "sysctl",
-  "table",
-  "command-start",
-  "command-end",
-  "link",
-  "log",
-  "origin",
-  "rows",
-  "keyframe",
-];
+/** A number for each kind, so that kinds fit into bytes. */
+const KIND_NUMBERS: Readonly<Record<TraceKind, number>> = {
+  "frame-sent": 0,
+  "frame-received": 1,
+  "frame-dropped": 2,
+  "packet-dropped": 3,
+  "packet-passed": 4,
+  "packet-rewritten": 5,
+  "packet-encapsulated": 6,
+  "packet-decapsulated": 7,
+  neighbour: 8,
+  "arp-decision": 9,
+  route: 10,
+  netfilter: 11,
+  scheduled: 12,
+  "ipvs-connection": 13,
+  "tcp-state": 14,
+  sysctl: 15,
+  table: 16,
+  "command-start": 17,
+  "command-end": 18,
+  link: 19,
+  log: 20,
+  origin: 21,
+  rows: 22,
+  keyframe: 23,
+};
 
-const KIND_NUMBERS = new Map<string, number>(KINDS.map((kind, number) => [kind, number]));
-export const FRAME_SENT = 0;
-export const FRAME_RECEIVED = 1;
-export const FRAME_DROPPED = 2;
-const ROWS = KIND_NUMBERS.get("rows") as number;
-const KEYFRAME = KIND_NUMBERS.get("keyframe") as number;
+export const FRAME_SENT = KIND_NUMBERS["frame-sent"];
+const ROWS = KIND_NUMBERS.rows;
+const KEYFRAME = KIND_NUMBERS.keyframe;
 /** Records without a packet of their own that tell of the packet that caused them. */
 const DECISIONS: ReadonlySet<TraceKind> = new Set<TraceKind>(["route", "scheduled", "ipvs-connection", "arp-decision", "netfilter", "tcp-state", "neighbour"]);
 
@@ -91,7 +89,7 @@ export class RecordStore implements TraceSink {
     if (at === this.timesNs.length) this.#grow();
     this.records.push(event);
     this.timesNs[at] = event.timeNs;
-    this.kinds[at] = KIND_NUMBERS.get(event.kind) as number;
+    this.kinds[at] = KIND_NUMBERS[event.kind];
     this.causes[at] = event.cause < event.id ? event.cause : 0;
     if (event.kind === "origin") this.originNs = event.timeNs;
     if ((event.kind === "frame-received" || event.kind === "frame-dropped") && event.cause > 0 && this.kinds[event.cause - 1] === FRAME_SENT)
