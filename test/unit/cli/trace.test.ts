@@ -3,7 +3,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -107,7 +107,8 @@ describe("trace cat and grep", () => {
     const all = lines("trace", "cat", TRACE);
     const { events } = readTrace(readFileSync(TRACE, "utf8"));
     expect(all.length).toBe(events.filter((event) => event.kind !== "rows" && event.kind !== "keyframe").length);
-    expect(all.find((line) => line.includes("#62 "))).toMatch(/^ {3}1\.030022688 {6}#62 <45 +client\.eth0 +> 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype IPv4 \(0x0800\), length 74: 203\.0\.113\.9\./);
+    expect(all.find((line) => line.includes("#62 "))).toMatch(/^ {4}1\.030022688 {6}#62 <45 +client\.eth0 +> 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype IPv4 \(0x0800\), length 74: 203\.0\.113\.9\./);
+    expect(all.find((line) => line.includes("#4 "))).toMatch(/^ {2}\(0\.010000000\) {7}#4 <3 +director +net\.ipv4\.ip_forward: 0 => 1$/);
     expect(all.filter((line) => line.includes("rr chose 10.1.1.3:8080 for TCP 203.0.113.100:80 from 203.0.113.9:33970; 10.1.1.3:8080 weight 1 active 0 inactive 0 overhead 0;"))).toHaveLength(1);
   });
 
@@ -255,6 +256,23 @@ describe("bad input: one clear message, exit status 2", () => {
     expect(result.status).toBe(2);
     expect(result.stderr).toContain("broken.jsonl:201: the line is no JSON");
     expect(readdirSync(out)).toEqual([]);
+  });
+});
+
+describe("commands in documents work", () => {
+  const folder = join(DIRECTORY, "documents");
+  mkdirSync(folder);
+  symlinkSync(join(ROOT, "scenarios"), join(folder, "scenarios"));
+
+  test.each(["README.md", "docs/TRACE.md"])("%s", (document) => {
+    const commands = [...readFileSync(join(ROOT, document), "utf8").matchAll(/^npx lvsim ((?:trace|run .*--trace) .*)$/gm)].map((match) => (match[1] as string).replace(/ +#.*$/, "").split(" "));
+    const typed = commands.filter((words) => words.includes("F") === false);
+    expect(typed.length).toBeGreaterThan(5);
+    for (const words of typed) {
+      const main = [ROOT, "src/cli/main.ts"].join("");
+      const { status, stderr } = spawnSync(process.execPath, ["--import", join(ROOT, "node_modules/tsx/dist/esm/index.mjs"), main, ...words], { cwd: folder, encoding: "utf8" });
+      expect({ words, status, stderr }).toEqual({ words, status: 0, stderr: "" });
+    }
   });
 });
 
