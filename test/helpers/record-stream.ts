@@ -38,9 +38,10 @@ const reader = new JsonLinesReader((event) => {
   statistics.write(event);
   follower.add(event);
 });
-const lines = new JsonLinesSink(header, (text) => {
-  take(text);
-  reader.push(text);
+const decoder = new TextDecoder();
+const lines = new JsonLinesSink(header, (bytes) => {
+  take(bytes);
+  reader.push(decoder.decode(bytes, { stream: true }));
 });
 const sinks = [
   lines,

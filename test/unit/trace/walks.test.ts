@@ -8,7 +8,7 @@ import { describeRecord } from "../../../src/trace/describe.ts";
 import type { TraceEvent, TraceKind } from "../../../src/trace/events.ts";
 import { type RecordFilter, RecordMatcher } from "../../../src/trace/filter.ts";
 import { CauseIndex, EffectWalk, PacketLife } from "../../../src/trace/life.ts";
-import { TRACE_KINDS } from "../../../src/trace/record-json.ts";
+import { TRACE_KINDS } from "../../../src/trace/record-reader.ts";
 import { TableFollower, TableTimeline } from "../../../src/trace/table-timeline.ts";
 import { SCENARIO_FILES, tracedRun } from "../../helpers/traced-run.ts";
 
