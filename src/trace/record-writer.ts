@@ -26,6 +26,8 @@ const REASON = ascii(',"reason":');
 const DETAIL = ascii(',"detail":');
 const PACKET = ascii(',"packet":');
 const DIRECTION = ascii(',"direction":');
+const FIGURES = ascii(',"figures":');
+const NULL = ascii('null');
 const BY = ascii(',"by":');
 const BEFORE = ascii(',"before":');
 const AFTER = ascii(',"after":');
@@ -205,6 +207,9 @@ export class RecordWriter {
         this.#candidates(event.candidates);
         if (event.chosen === undefined) out.put(CHOSEN_NULL);
         else this.#name(CHOSEN, event.chosen);
+        out.put(FIGURES);
+        if (event.figures === null) out.put(NULL);
+        else this.#nested(event.figures);
         this.#name(BY, event.by);
         break;
       case "tcp-state":
