@@ -63,12 +63,19 @@ export class ScriptRunner {
     return child.pid;
   }
 
-  kill(pid: number, signal: SignalName): boolean {
-    return this.#daemon.machine.processes.kill(pid, signal) === undefined;
+  /** Signals a script and everything that it started, as its process group hears it. */
+  kill(pid: number, signal: SignalName): void {
+    const { processes } = this.#daemon.machine;
+    const group = new Set([pid]);
+    for (let size = 0; size !== group.size; ) {
+      size = group.size;
+      for (const one of processes.list) if (group.has(one.parentPid)) group.add(one.pid);
+    }
+    for (const one of group) processes.kill(one, signal);
   }
 
   killAll(signal: SignalName): void {
-    for (const pid of [...this.#children.keys()]) this.#daemon.machine.processes.kill(pid, signal);
+    for (const pid of [...this.#children.keys()]) this.kill(pid, signal);
   }
 }
 
