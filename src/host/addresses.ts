@@ -26,6 +26,7 @@ export class InterfaceAddressTable implements AddressTable {
   readonly #host: Host;
   /** Who holds an address; the oldest holder first (inet_addr_lst). */
   readonly #owners = new Map<number, Owned[]>();
+  readonly watchers: AddressTable["watchers"] = new Set();
   generation = 1;
   readonly message = "";
 
@@ -137,6 +138,7 @@ export class InterfaceAddressTable implements AddressTable {
   #changed(change: "add" | "change" | "remove", device: NetDevice, address: InterfaceAddress): void {
     this.generation++;
     this.#host.fib.touch();
+    if (change !== "change") for (const watcher of [...this.watchers]) watcher(change, device, address);
     const trace = this.#host.trace;
     if (!trace.isFull) return;
     const entry = `${formatIpv4Address(address.address)}/${address.prefixLength} dev ${device.name}${address.isSecondary ? " secondary" : ""}`;

@@ -117,8 +117,8 @@ class HostDevice implements NetDevice, FrameReceiver {
     if (!this.isUp) return;
     const host = this.#host;
     host.fib.carrierChanged(this);
-    if (hasCarrier || host.sysctl.inForce(this, "arp_evict_nocarrier") === 0) return;
-    host.neighbours.deviceDown(this, true);
+    if (!hasCarrier && host.sysctl.inForce(this, "arp_evict_nocarrier") !== 0) host.neighbours.deviceDown(this, true);
+    for (const watcher of [...host.devices.watchers]) watcher(this);
   }
 }
 
@@ -126,6 +126,7 @@ export class NetDeviceTable implements DeviceTable {
   /** In order of registration, which is what source selection walks; commands list by index. */
   readonly list: NetDevice[] = [];
   readonly loopback: NetDevice;
+  readonly watchers: DeviceTable["watchers"] = new Set();
   message = "";
   readonly #host: Host;
   readonly #byName = new Map<string, HostDevice>();
@@ -307,6 +308,7 @@ export class NetDeviceTable implements DeviceTable {
     host.addresses.deviceUp(device);
     host.multicast.deviceUp(device);
     if (device.kind === "ether") this.#announce(device);
+    for (const watcher of [...this.watchers]) watcher(device);
     return undefined;
   }
 
@@ -320,6 +322,7 @@ export class NetDeviceTable implements DeviceTable {
     host.fib.deviceDown(device, "down");
     host.neighbours.deviceDown(device, false);
     host.conntrack.forgetMasqueraded(device.index);
+    for (const watcher of [...this.watchers]) watcher(device);
   }
 
   setMtu(device: NetDevice, mtu: number): Errno | undefined {

@@ -130,6 +130,8 @@ export interface DeviceTable {
   setFlags(device: NetDevice, flags: { readonly isNoArp?: boolean; readonly isPromiscuous?: boolean; readonly isAllMulticast?: boolean; readonly txQueueLength?: number }): void;
   /** Gives tunnels of a kind their driver; without one they drop what they are given. */
   registerDriver(kind: "tunnel" | "gre", driver: DeviceDriver): void;
+  /** Called when a device went up or down, or its carrier did, or it is gone: what rtnetlink tells daemons. */
+  readonly watchers: Set<(device: NetDevice) => void>;
   /** Brings lo up. The host calls it once, when all its parts exist. */
   boot(): void;
   /** The host dies: every device dark, every timer of the host dead. */
@@ -150,6 +152,8 @@ export interface AddressTable {
   select(device: NetDevice | undefined, destination: Ipv4Address, scope: Scope): Ipv4Address;
   /** The kernel's words about the last failure, empty when there were none. */
   readonly message: string;
+  /** Called after an address was added or removed: what rtnetlink tells daemons. */
+  readonly watchers: Set<(change: "add" | "remove", device: NetDevice, address: InterfaceAddress) => void>;
   /** Counts every change. */
   readonly generation: number;
   /** The device came up: its addresses' routes come back; lo gets 127.0.0.1/8 when it has none (inetdev_event, fib_netdev_event). */

@@ -17,6 +17,7 @@ import { sedCommands } from "./commands/tools/sed.ts";
 import { sortCommands } from "./commands/tools/sort.ts";
 import { textCommands } from "./commands/tools/text.ts";
 import { netfilterCommands } from "./netfilter-commands.ts";
+import { keepalivedCommand } from "./keepalived/keepalived-command.ts";
 import { networkCommands } from "./network-commands.ts";
 import { reachabilityCommands } from "./reachability-commands.ts";
 
@@ -29,6 +30,7 @@ export const INSTALLED_COMMANDS: readonly Command[] = [
   ipvsadmCommand,
   ipvsadmRestoreCommand,
   ipvsadmSaveCommand,
+  keepalivedCommand,
   ...netfilterCommands,
   ...networkCommands,
   ...reachabilityCommands,

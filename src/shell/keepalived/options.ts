@@ -18,8 +18,6 @@ export interface KeepalivedOptions {
   readonly releasesVips: boolean;
   readonly keepsVips: boolean;
   readonly keepsIpvs: boolean;
-  readonly dumpsConfig: boolean;
-  readonly logsAddresses: boolean;
   readonly includesAll: boolean;
   readonly configId: string | undefined;
   readonly pidFile: string | undefined;
@@ -117,7 +115,7 @@ export function parseCommandLine(args: readonly string[], programName: string): 
     }
     if (letter === "g") complain("-g requires configure option --enable-log-file");
     else if (letter === "S" && !FACILITIES.has(value ?? "")) out.stderr += `Invalid log facility '${value}'\n`;
-    else if (["s", "T", "x", "A"].includes(letter)) complain(`${programName}: option -${letter} is not simulated`);
+    else if (["s", "T", "x", "A", "d", "a"].includes(letter)) complain(`${programName}: option -${letter} is not simulated`);
     else if (!WITHOUT_EFFECT.has(letter)) seen.push({ letter, value });
   };
   try {
@@ -201,8 +199,6 @@ function optionsOf(seen: readonly Seen[]): KeepalivedOptions {
     releasesVips: has("X"),
     keepsVips: has("V"),
     keepsIpvs: has("I"),
-    dumpsConfig: has("d"),
-    logsAddresses: has("a"),
     includesAll: has("e"),
     configId: last("i"),
     pidFile: last("p"),
