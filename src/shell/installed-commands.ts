@@ -15,6 +15,7 @@ import { fileCommands } from "./commands/tools/files.ts";
 import { grepCommands } from "./commands/tools/grep.ts";
 import { sedCommands } from "./commands/tools/sed.ts";
 import { sortCommands } from "./commands/tools/sort.ts";
+import { testCommands } from "./commands/tools/test-command.ts";
 import { textCommands } from "./commands/tools/text.ts";
 import { netfilterCommands } from "./netfilter-commands.ts";
 import { keepalivedCommand } from "./keepalived/keepalived-command.ts";
@@ -40,5 +41,6 @@ export const INSTALLED_COMMANDS: readonly Command[] = [
   sysctlCommand,
   ...systemCommands,
   tcpdumpCommand,
+  ...testCommands,
   ...textCommands,
 ];

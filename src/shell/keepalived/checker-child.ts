@@ -91,14 +91,14 @@ export class CheckerChild extends Child {
 
   #beginChecks(config: CheckConfig): void {
     const { daemon, log } = this;
-    const random = daemon.machine.host.random("keepalived/checkers");
+    const random = daemon.machine.host.random("keepalived/warmup");
     const context: CheckContext = {
       daemon,
       log,
       states: this.#states as ServerStates,
       scripts: this.#scripts,
       global: this.#global,
-      random,
+      random: daemon.machine.host.random("keepalived/tls"),
       open: this.#open,
     };
     for (const checker of config.checkers) {

@@ -46,7 +46,6 @@ export class VrrpChild extends Child {
   #vrrp: VrrpContext | undefined;
   #memberships: Membership[] = [];
   #closers: (() => void)[] = [];
-  #socketFd = FIRST_SOCKET_FD;
 
   constructor(context: ChildContext) {
     super(context);
@@ -91,7 +90,9 @@ export class VrrpChild extends Child {
     this.#prepare(old);
     if (old === undefined) this.log.detailed("Registering gratuitous ARP shared channel");
     this.configRead();
-    if (old !== undefined) this.#migrate(old.instances, old.groups);
+    // Whatever an earlier run left behind.
+    if (old === undefined) for (const one of this.#instances) one.restoreInterface(false, true);
+    else this.#migrate(old.instances, old.groups);
     this.#netlink.addAddresses(config.staticAddresses);
     this.#netlink.addRoutes(config.staticRoutes);
     this.#netlink.addRules(config.staticRules);
@@ -272,7 +273,8 @@ export class VrrpChild extends Child {
 
   #listSockets(): void {
     const seen = new Set<string>();
-    let fd = this.#socketFd;
+    // The channel to IPVS takes one.
+    let fd = FIRST_SOCKET_FD + (this.#syncDaemonInstance() === undefined ? 0 : 1);
     for (const one of this.#instances) {
       const { device, isUnicast } = one.config;
       const what = isUnicast ? `unicast, address(${formatIpv4Address(one.source)})` : `multicast, address(${formatIpv4Address(one.config.group ?? this.#global.vrrpGroup)})`;
@@ -280,7 +282,7 @@ export class VrrpChild extends Child {
       const key = `${place} ${what}`;
       if (seen.has(key)) continue;
       seen.add(key);
-      this.log.line(`VRRP sockpool: [${place}, family(IPv4), proto(${PROTOCOL_VRRP}), fd(${fd},${fd + 1}) ${what}]`);
+      this.log.line(`VRRP sockpool: [${place}, family(IPv4), proto(${PROTOCOL_VRRP}), fd(${fd},${fd + 1})${isUnicast ? " ," : ""} ${what}]`);
       fd += 2;
     }
   }

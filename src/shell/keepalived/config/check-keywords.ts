@@ -11,7 +11,7 @@ import type { Keyword, KeywordStream } from "./keyword-stream.ts";
 import { type Forwarding, type GroupEntry, NO_FORWARDING, RealServer, type Script, type SocketAddress, VirtualServer, type VirtualServerGroup } from "./model.ts";
 import type { ConfigReport } from "./report.ts";
 import { notifyScript } from "./scripts.ts";
-import { parseTrueFalse, parseUnsigned, type Words } from "./words.ts";
+import { parseTrueFalse, parseUnsigned, Words } from "./words.ts";
 
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos"];
 const WEIGHT_MAX = 2_147_483_647;
@@ -47,8 +47,8 @@ export class CheckKeywords {
     const group: VirtualServerGroup = { name: words.at(1), entries: [] };
     const { groups } = this.#scope.config;
     groups.push(group);
-    const rest = { at: (i: number) => (i === 0 ? "(null)" : words.at(i + 1)), length: words.length - 1 };
-    stream.valueBlock(Object.assign(Object.create(words) as Words, rest), (row) => {
+    // keepalived looks at the line without its first word.
+    stream.valueBlock(new Words(["(null)", ...words.list.slice(2)], words.line, words.report), (row) => {
       const entry = parseGroupEntry(row, group.name);
       if (entry !== undefined) group.entries.push(entry);
     });

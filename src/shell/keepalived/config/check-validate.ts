@@ -5,6 +5,7 @@
  * check/ipwrapper.c (link_vsg_to_vs, set_quorum_states).
  */
 
+import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import type { FileSystem } from "../../file-system.ts";
 import { formatReal, formatServer, sameAddress } from "./addresses.ts";
 import type { CheckConfig, Checker, GlobalConfig, RealServer, VirtualServer } from "./model.ts";
@@ -160,8 +161,11 @@ function validatePorts(server: VirtualServer, isMarked: boolean, report: ConfigR
       if (real.forwarding.method === "NAT" || real.address.port === 0) continue;
       for (const entry of server.group.entries) {
         if (entry.kind === "fwmark") report.general(`WARNING - fwmark virtual server ${name}, real server ${formatReal(real, server)} has port specified - port will be ignored`);
-        else if (entry.address?.port !== real.address.port)
-          report.general(`virtual server ${name}:[${entry.address?.text},${entry.address?.port}] and real server ${formatReal(real, server)} ports don't match`);
+      }
+      for (const { address, last } of server.group.entries) {
+        if (address === undefined || address.port === real.address.port) continue;
+        const range = address.address === last ? address.text : `${address.text}-${formatIpv4Address(last)}`;
+        report.general(`virtual server ${name}:[${range},${address.port}] and real server ${formatReal(real, server)} ports don't match`);
       }
     }
     return;

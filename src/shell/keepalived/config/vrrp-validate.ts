@@ -197,7 +197,7 @@ function checkVirtualMac(one: VrrpInstanceConfig, report: ConfigReport, complain
     complain("unicast with use_vmac requires vmac_xmit_base - setting");
     one.vmacTransmitsFromBase = true;
   }
-  if (one.device !== undefined && one.device.kind !== "ether") report.refuse("use_vmac on an interface that is no Ethernet");
+  report.refuse("use_vmac: the macvlan interface that goes with it");
 }
 
 function moveExtraAddresses(one: VrrpInstanceConfig, complain: (what: string) => void): void {
