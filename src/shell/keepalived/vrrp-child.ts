@@ -14,6 +14,7 @@ import { ServiceTable } from "./check/service-table.ts";
 import { loadVrrpConfig } from "./config/load-config.ts";
 import { type GlobalConfig, VrrpConfig, type VrrpScript } from "./config/model.ts";
 import { ScriptRunner } from "./script-runner.ts";
+import { AcceptFilter } from "./vrrp/accept-filter.ts";
 import { isMulticast } from "./vrrp/adverts.ts";
 import { GratuitousArps } from "./vrrp/gratuitous-arps.ts";
 import { Instance } from "./vrrp/instance.ts";
@@ -91,8 +92,11 @@ export class VrrpChild extends Child {
     if (old === undefined) this.log.detailed("Registering gratuitous ARP shared channel");
     this.configRead();
     // Whatever an earlier run left behind.
-    if (old === undefined) for (const one of this.#instances) one.restoreInterface(false, true);
-    else this.#migrate(old.instances, old.groups);
+    if (old === undefined) {
+      AcceptFilter.of(this.daemon.machine.host).clear();
+      for (const one of this.#instances) one.restoreInterface(false, true);
+    }
+    if (old !== undefined) this.#migrate(old.instances, old.groups);
     this.#netlink.addAddresses(config.staticAddresses);
     this.#netlink.addRoutes(config.staticRoutes);
     this.#netlink.addRules(config.staticRules);

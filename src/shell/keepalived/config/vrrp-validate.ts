@@ -229,7 +229,7 @@ function checkPreemption(one: VrrpInstanceConfig, complain: (what: string) => vo
   if (one.isStrict === true || one.isNoPreempt) one.preemptDelayUs = 0;
 }
 
-/** Addresses that are held but not answered for need a firewall, which is nftables and not here. */
+/** Addresses that are held but not answered for need a firewall. */
 function checkAcceptance(one: VrrpInstanceConfig, report: ConfigReport, complain: (what: string) => void): void {
   const isOwner = one.basePriority === PRIORITY_OWNER;
   one.accepts ??= isOwner || one.isStrict !== true;
@@ -238,7 +238,6 @@ function checkAcceptance(one: VrrpInstanceConfig, report: ConfigReport, complain
     one.accepts = false;
   }
   if (!one.accepts || one.usesVmac) report.log("use_vmac or no_accept/strict specified, but no firewall configured - using nftables");
-  if (!one.accepts) report.refuse("no_accept (and vrrp_strict): the firewall rules that go with it");
 }
 
 function completeGarps(one: VrrpInstanceConfig, global: GlobalConfig, complain: (what: string) => void): void {

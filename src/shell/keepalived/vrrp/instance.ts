@@ -10,6 +10,7 @@ import type { Ipv4Packet, VrrpAdvert } from "../../../wire/packet.ts";
 import { errorText } from "../../errno-text.ts";
 import type { VirtualAddress, VrrpInstanceConfig, VrrpStateName } from "../config/model.ts";
 import type { DaemonTimer } from "../daemon-process.ts";
+import { AcceptFilter } from "./accept-filter.ts";
 import { acceptsAdvert, makeAdvert } from "./adverts.ts";
 import type { SyncGroup } from "./sync-group.ts";
 import type { VrrpContext } from "./vrrp-context.ts";
@@ -71,6 +72,14 @@ export class Instance {
 
   get #allAddresses(): readonly VirtualAddress[] {
     return [...this.config.addresses, ...this.config.excludedAddresses];
+  }
+
+  get #isFiltered(): boolean {
+    return !this.isOwner && this.config.accepts === false;
+  }
+
+  get #filter(): AcceptFilter {
+    return AcceptFilter.of(this.#context.host);
   }
 
   #log(text: string): void {
@@ -188,6 +197,10 @@ export class Instance {
     const { netlink } = this.#context;
     const { config } = this;
     let isChanged = false;
+    if (this.#isFiltered) {
+      this.#detail("setting firewall drop rule");
+      this.#filter.add(this.#allAddresses);
+    }
     if (config.addresses.length > 0) {
       this.#detail("setting VIPs.");
       isChanged = netlink.addAddresses(config.addresses);
@@ -256,6 +269,10 @@ export class Instance {
     if (config.excludedAddresses.length > 0) {
       this.#detail("removing E-VIPs.");
       netlink.removeAddresses(config.excludedAddresses, isForced || options.keepsVips);
+    }
+    if (this.#isFiltered) {
+      this.#detail("removing firewall drop rule");
+      this.#filter.remove(this.#allAddresses);
     }
     this.hasAddresses = false;
   }
