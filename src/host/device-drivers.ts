@@ -14,6 +14,7 @@ import type { DropReason } from "../trace/events.ts";
 import { ETHERNET_HEADER_BYTES, ETHERTYPE_ARP, ETHERTYPE_IPV4, EthernetFrame, type Ipv4Packet } from "../wire/packet.ts";
 import type { DeviceDriver, NetDevice } from "./device.ts";
 import type { Host } from "./host.ts";
+import { receiveForUppers } from "./macvlan.ts";
 import { type PacketType, SkBuff } from "./skb.ts";
 
 /** A frame may be longer than MTU and header by a VLAN tag (net/core/dev.c:__is_skb_forwardable). */
@@ -85,6 +86,7 @@ export function receiveFrame(host: Host, device: NetDevice, frame: EthernetFrame
   counters.rxPackets++;
   counters.rxBytes += length;
   if (device.taps.length > 0) tapFrame(host, device, "in", frame);
+  if (device.uppers.length > 0 && receiveForUppers(device, frame, (upper, copy) => receiveFrame(host, upper, copy))) return;
   const dst = frame.dst;
   let type: PacketType = "host";
   if (dst !== device.mac) {

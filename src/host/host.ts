@@ -115,6 +115,8 @@ export interface DeviceTable {
     readonly linkPosition?: number;
   }): NetDevice & FrameReceiver;
   addDummy(name: string): NetDevice | Errno;
+  /** A macvlan in private mode: another MAC address on the cable of an Ethernet device. EEXIST, EINVAL, ENFILE. */
+  addMacvlan(name: string, lower: NetDevice, mac: MacAddress): NetDevice | Errno;
   /** tunl0 comes with modprobe ipip (or the first use of it); others by ip tunnel add. */
   addTunnel(name: string, parameters: TunnelParameters): NetDevice | Errno;
   remove(device: NetDevice): Errno | undefined;

@@ -22,6 +22,7 @@ import { InterfaceTracking } from "./vrrp/interface-tracking.ts";
 import { Netlink } from "./vrrp/netlink.ts";
 import { SyncGroup } from "./vrrp/sync-group.ts";
 import { TrackScript } from "./vrrp/track-script.ts";
+import { VirtualMacs } from "./vrrp/virtual-mac.ts";
 import type { VrrpContext } from "./vrrp/vrrp-context.ts";
 
 /** The process stays so long after its last words. */
@@ -38,6 +39,7 @@ export class VrrpChild extends Child {
   readonly #scripts: ScriptRunner;
   readonly #table: ServiceTable;
   readonly #netlink: Netlink;
+  readonly #vmacs: VirtualMacs;
   #config = new VrrpConfig();
   #global: GlobalConfig;
   #instances: Instance[] = [];
@@ -53,6 +55,7 @@ export class VrrpChild extends Child {
     this.#scripts = new ScriptRunner(this.daemon);
     this.#table = new ServiceTable(this.daemon.machine.ipvs, this.log);
     this.#netlink = new Netlink(this.daemon.machine.host, this.log);
+    this.#vmacs = new VirtualMacs(this.daemon.machine.host, this.log);
     this.#global = context.shared.config.global;
     this.daemon.onExit(() => this.#close());
   }
@@ -142,8 +145,10 @@ export class VrrpChild extends Child {
     };
     this.#vrrp = context;
     this.#instances = config.instances.map((one) => {
-      for (const address of [...one.addresses, ...one.excludedAddresses]) address.device ??= one.device?.name;
-      return new Instance(one, context);
+      const instance = new Instance(one, context);
+      if (one.usesVmac) instance.vmac = this.#vmacs.open(one, this.#global);
+      for (const address of [...one.addresses, ...one.excludedAddresses]) address.device ??= (instance.vmac ?? one.device)?.name;
+      return instance;
     });
     this.#groups = config.groups.map((one) => {
       const group = new SyncGroup(one, context);
@@ -256,7 +261,8 @@ export class VrrpChild extends Child {
       },
     ];
     for (const one of this.#instances) {
-      const { device, isUnicast } = one.config;
+      const { isUnicast } = one.config;
+      const device = one.transmitDevice;
       const group = one.config.group ?? this.#global.vrrpGroup;
       if (isUnicast || device === undefined || this.#memberships.some((other) => other.device === device && other.group === group)) continue;
       if (host.multicast.join(group, device) === undefined) this.#memberships.push({ group, device });
@@ -277,10 +283,11 @@ export class VrrpChild extends Child {
 
   #listSockets(): void {
     const seen = new Set<string>();
-    // The channel to IPVS takes one.
-    let fd = FIRST_SOCKET_FD + (this.#syncDaemonInstance() === undefined ? 0 : 1);
+    // The channel to IPVS takes one, that to nftables for virtual MACs another.
+    let fd = FIRST_SOCKET_FD + (this.#syncDaemonInstance() === undefined ? 0 : 1) + (this.#instances.some((one) => one.vmac !== undefined) ? 1 : 0);
     for (const one of this.#instances) {
-      const { device, isUnicast } = one.config;
+      const { isUnicast } = one.config;
+      const device = one.transmitDevice;
       const what = isUnicast ? `unicast, address(${formatIpv4Address(one.source)})` : `multicast, address(${formatIpv4Address(one.config.group ?? this.#global.vrrpGroup)})`;
       const place = device === undefined ? "ifindex(  0)" : `ifindex(${String(device.index).padStart(3, " ")})`;
       const key = `${place} ${what}`;
@@ -298,7 +305,7 @@ export class VrrpChild extends Child {
     const isToGroup = isMulticast(ip.dst);
     const candidates = this.#instances.filter((one) => {
       if (one.config.isUnicast) return ip.dst === one.source;
-      return one.config.device === skb.device && (!isToGroup || ip.dst === (one.config.group ?? this.#global.vrrpGroup));
+      return one.transmitDevice === skb.device && (!isToGroup || ip.dst === (one.config.group ?? this.#global.vrrpGroup));
     });
     const matching = candidates.filter((one) => one.config.vrid === advert.vrid);
     const instance = matching.length > 1 ? (matching.find((one) => one.config.peers.some((peer) => peer.address.address === ip.src)) ?? matching[0]) : matching[0];
@@ -380,6 +387,7 @@ export class VrrpChild extends Child {
       }
       one.inherit(before);
     }
+    this.#vmacs.keepOnly(new Set(this.#instances.map((one) => one.vmac?.name ?? "")));
     for (const group of this.#groups) {
       const before = oldGroups.find((one) => one.config.name === group.config.name);
       if (before !== undefined) group.isSameAfterReload = before.state === group.state;
@@ -405,8 +413,12 @@ export class VrrpChild extends Child {
       group.state = "STOP";
       group.notify();
     }
-    if (this.#instances.length > 0) this.daemon.after(SHUTDOWN_US, () => this.stopped(0));
-    else this.stopped(0);
+    const end = (): void => {
+      this.#vmacs.keepOnly(new Set());
+      this.stopped(0);
+    };
+    if (this.#instances.length > 0) this.daemon.after(SHUTDOWN_US, end);
+    else end();
   }
 }
 

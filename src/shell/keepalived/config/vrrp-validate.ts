@@ -197,7 +197,7 @@ function checkVirtualMac(one: VrrpInstanceConfig, report: ConfigReport, complain
     complain("unicast with use_vmac requires vmac_xmit_base - setting");
     one.vmacTransmitsFromBase = true;
   }
-  report.refuse("use_vmac: the macvlan interface that goes with it");
+  if (one.device !== undefined && one.device.kind !== "ether") report.refuse("use_vmac on an interface that is no Ethernet");
 }
 
 function moveExtraAddresses(one: VrrpInstanceConfig, complain: (what: string) => void): void {

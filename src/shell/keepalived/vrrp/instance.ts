@@ -6,6 +6,7 @@
 
 import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import { NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
+import type { NetDevice } from "../../../host/device.ts";
 import type { Ipv4Packet, VrrpAdvert } from "../../../wire/packet.ts";
 import { errorText } from "../../errno-text.ts";
 import type { VirtualAddress, VrrpInstanceConfig, VrrpStateName } from "../config/model.ts";
@@ -38,7 +39,8 @@ export class Instance {
   source: number;
   hasAddresses = false;
   isReloadedMaster = false;
-  wasFaultyBeforeReload = false;
+  /** The device of its virtual MAC. */
+  vmac: NetDevice | undefined;
   downTimerUs = 0;
   readonly #context: VrrpContext;
   #masterIntervalUs: number;
@@ -68,6 +70,11 @@ export class Instance {
 
   get isOwner(): boolean {
     return this.basePriority === PRIORITY_OWNER;
+  }
+
+  /** What its advertisements leave by. */
+  get transmitDevice(): NetDevice | undefined {
+    return this.vmac !== undefined && !this.config.vmacTransmitsFromBase ? this.vmac : this.config.device;
   }
 
   get #allAddresses(): readonly VirtualAddress[] {
@@ -151,7 +158,7 @@ export class Instance {
     const targets = config.isUnicast ? config.peers.map((peer) => peer.address.address) : [config.group ?? this.#context.global.vrrpGroup];
     for (const destination of targets) {
       const packet = makeAdvert(config, { priority, source: this.source, destination, id: this.#packetId });
-      const errno = host.ip.send(packet, { keepId: true, ...(config.device === undefined ? {} : { device: config.device }), multicastLoop: false });
+      const errno = host.ip.send(packet, { keepId: true, ...(this.transmitDevice === undefined ? {} : { device: this.transmitDevice }), multicastLoop: false });
       if (errno === undefined || (priority === PRIORITY_STOP && errno === "ENETUNREACH" && !this.#isDeviceUp)) continue;
       if (config.isUnicast) this.#log(`Cant send advert to ${formatIpv4Address(destination)} (${errorText(errno)})`);
       else this.#context.log.line(`(${this.name}): send advert error ${ERRNO_NUMBERS[errno] ?? 0} (${errorText(errno)})`);
@@ -159,7 +166,7 @@ export class Instance {
   }
 
   get #isDeviceUp(): boolean {
-    const { device } = this.config;
+    const device = this.transmitDevice;
     return device !== undefined && device.isUp && device.hasCarrier;
   }
 

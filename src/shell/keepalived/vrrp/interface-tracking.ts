@@ -41,6 +41,7 @@ export class InterfaceTracking {
     for (const instance of parts.instances) {
       const { config, group } = instance;
       if (config.device !== undefined && config.tracksPrimary) this.#track(config.device.name, { instance, weight: 0, isReversed: false });
+      if (instance.vmac !== undefined && config.tracksPrimary) this.#track(instance.vmac.name, { instance, weight: 0, isReversed: false });
       for (const one of [...config.trackInterfaces, ...(group?.config.trackInterfaces ?? [])]) this.#track(one.device, { instance, weight: one.weight, isReversed: one.isReversed });
     }
   }
