@@ -17,6 +17,7 @@ const PRIORITY_OWNER = 255;
 const PRIORITY_DEFAULT = 100;
 const ADVERT_ADDRESSES_MAX = 255;
 const DOWN_TIMER_ADVERTS = 3;
+const AUTH_AH = 2;
 
 export interface VrrpValidation {
   readonly host: Host;
@@ -130,6 +131,7 @@ function completeInstance(one: VrrpInstanceConfig, context: VrrpValidation): boo
     one.wantState = isOwner ? "MASTER" : "BACKUP";
   }
   checkAuthentication(one, complain);
+  if (one.authType === AUTH_AH) report.refuse("auth_type AH");
   if (!checkUnicast(one, report)) return false;
   if (one.group === undefined && !one.isUnicast) one.group = global.vrrpGroup;
   else if (one.isUnicast && one.group !== undefined) {

@@ -24,8 +24,6 @@ export class VirtualMacs {
   readonly #log: DaemonLog;
   /** Names of those that this process uses, and the instances that they belong to. */
   readonly #ours = new Map<string, string>();
-  /** What the settings of devices below were. */
-  readonly #saved = new Map<string, string>();
 
   constructor(host: Host, log: DaemonLog) {
     this.#host = host;
@@ -53,11 +51,8 @@ export class VirtualMacs {
     }
     this.#ours.set(name, config.name);
     for (const [key, value] of VMAC_SETTINGS) this.#set(name, key, value);
-    for (const key of BASE_SETTINGS) {
-      const path = `net.ipv4.conf.${base.name.replaceAll(".", "/")}.${key}`;
-      if (!this.#saved.has(path)) this.#saved.set(path, this.#host.sysctl.read(path)?.trim() ?? "0");
-      this.#set(base.name, key, "1");
-    }
+    // They stay so when keepalived has ended.
+    for (const key of BASE_SETTINGS) this.#set(base.name, key, "1");
     this.#host.devices.setUp(device);
     return device;
   }
@@ -76,8 +71,5 @@ export class VirtualMacs {
       this.#host.devices.remove(device);
       this.#log.line(`(${instance}) Success removing VMAC interface ${name}`);
     }
-    if (this.#ours.size > 0) return;
-    for (const [path, value] of this.#saved) this.#host.sysctl.write(path, value);
-    this.#saved.clear();
   }
 }
