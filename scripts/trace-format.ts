@@ -56,6 +56,9 @@ const VALUES: Readonly<Record<string, Schema>> = {
       "LINK_DOWN",
       "LINK_LOSS",
       "LINK_QUEUE_FULL",
+      "LINK_CORRUPTED",
+      "LINK_PARTITION",
+      "QDISC_DROP",
       "OTHERHOST",
       "DEV_DOWN",
       "PKT_TOO_BIG",
@@ -472,6 +475,10 @@ export const RECORDS: Readonly<Record<string, { readonly level: "frames" | "pack
         "Every server of the service as the scheduler saw it, before the choice.",
       ),
       chosen: describe(orNull(text), "`ADDRESS:PORT`; null: nobody was available."),
+      figures: describe(
+        orNull({ type: "object", additionalProperties: { anyOf: [{ type: "number" }, text] } }),
+        "What the scheduler itself remembers or computes, before the choice, by names of its own; null: nothing, or it was not asked.",
+      ),
       by: describe(text, "`scheduler`, `template` (persistence) or `bypass`."),
     },
   },
@@ -583,6 +590,7 @@ function typeText(schema: Schema): string {
   const choices = (schema.anyOf ?? schema.oneOf) as readonly Schema[] | undefined;
   if (choices !== undefined) return choices.map(typeText).join(" or ");
   if (schema.type === "array") return schema.items === undefined || schema.items === false ? "list" : `list of ${typeText(schema.items as Schema)}`;
+  if (schema.type === "object" && typeof schema.additionalProperties === "object" && schema.properties === undefined) return `object of ${typeText(schema.additionalProperties as Schema)}`;
   if (schema.type === "object") return `{ ${Object.keys((schema.properties ?? {}) as object).join(", ")} }`;
   return String(schema.type);
 }
@@ -609,6 +617,8 @@ export function docParts(): Readonly<Record<string, string>> {
     return `#### ${kind}\n\nLevel ${level}. ${about}\n\n${rows}`;
   });
   const packets = Object.entries(PACKETS).map(([name, schema]) => {
+    const choices = schema.oneOf as readonly Schema[] | undefined;
+    if (schema.properties === undefined) return `#### ${name}\n\n${schema.description ?? ""}\n\n${(choices ?? []).map((choice) => `- ${typeText(choice)}`).join("\n")}`;
     const required = new Set(schema.required as readonly string[]);
     const fields = Object.fromEntries(Object.entries(schema.properties as Fields).map(([field, of]) => [required.has(field) ? field : `${field}?`, of]));
     return `#### ${name}\n\n${schema.description ?? ""}\n\n${HEAD}${fieldTable(fields)}`;

@@ -17,9 +17,8 @@ export { comparisonToCsv, comparisonToJson, formatComparison } from "./sched/com
 export { runSchedScript, type SchedScriptOptions, type SchedScriptResult } from "./sched/sched-script.ts";
 export { parseWorkload, type Workload } from "./sched/workload-file.ts";
 export type { WorkloadFigures } from "./sched/workload-figures.ts";
+// Running scenarios.
 export { DEFAULT_LIMITS, LimitError, type RunLimits } from "./scenario/limits.ts";
-
-// Running them.
 export { LINUX_PARTS } from "./scenario/linux-parts.ts";
 export {
   type RunOptions,

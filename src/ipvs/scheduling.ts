@@ -8,6 +8,7 @@
 import { formatIpv4Address } from "../base/ipv4-address.ts";
 import { isRouteError } from "../host/host.ts";
 import type { SkBuff } from "../host/skb.ts";
+import type { ScheduleCandidate, ScheduleFigures } from "../trace/events.ts";
 import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, PROTOCOL_TCP, PROTOCOL_UDP, type RawPayload, TCP_RST, TCP_SYN } from "../wire/packet.ts";
 import { CONN_BYPASS, CONN_ONE_PACKET, CONN_TEMPLATE, type Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
@@ -17,6 +18,9 @@ import { touchDest } from "./ipvs-tables.ts";
 import { describeCandidates } from "./schedulers/candidates.ts";
 import { isSctpAbort, isSctpInit } from "./sctp-states.ts";
 import { formatServiceKey, type Service } from "./service.ts";
+
+/** Figures of a scheduler that a record holds. */
+const FIGURES_MAX = 64;
 
 /**
  * What became of a packet without a connection: a connection, or
@@ -114,9 +118,9 @@ function schedulePersistent(director: Director, connections: Connections, servic
 
 function pick(director: Director, service: Service, skb: SkBuff, key: PacketKey): Dest | undefined {
   const isTraced = director.host.trace.isFull;
-  const candidates = isTraced ? candidatesOf(director, service) : [];
+  const seen = isTraced ? { candidates: candidatesOf(director, service), figures: figuresOf(service, key) } : undefined;
   const dest = service.state?.schedule(key);
-  if (isTraced) traceChoice(director, service, skb, key, dest, "scheduler", candidates);
+  if (seen !== undefined) traceChoice(director, service, skb, key, dest, "scheduler", seen);
   return dest;
 }
 
@@ -174,7 +178,20 @@ function candidatesOf(director: Director, service: Service) {
   }));
 }
 
-function traceChoice(director: Director, service: Service, skb: SkBuff, key: PacketKey, dest: Dest | undefined, by: string, candidates = candidatesOf(director, service)): void {
+/** What the scheduler says of itself, as far as a record can hold it: a scheduler of a user may say anything. */
+function figuresOf(service: Service, key: PacketKey): ScheduleFigures | null {
+  const figures = Object.entries(service.state?.explain?.(key) ?? {}).slice(0, FIGURES_MAX);
+  if (figures.length === 0) return null;
+  return Object.fromEntries(figures.map(([name, figure]) => [name, typeof figure === "number" && Number.isFinite(figure) ? figure : String(figure)]));
+}
+
+/** What was seen before the choice: by a scheduler that was asked, else by nobody. */
+interface Seen {
+  readonly candidates: readonly ScheduleCandidate[];
+  readonly figures: ScheduleFigures | null;
+}
+
+function traceChoice(director: Director, service: Service, skb: SkBuff, key: PacketKey, dest: Dest | undefined, by: string, seen?: Seen): void {
   const { host } = director;
   if (!host.trace.isFull) return;
   const chosen = dest === undefined ? undefined : formatDestName(dest);
@@ -185,7 +202,8 @@ function traceChoice(director: Director, service: Service, skb: SkBuff, key: Pac
     scheduler: service.scheduler.name,
     client: key.sourceAddress,
     clientPort: key.sourcePort,
-    candidates,
+    candidates: seen?.candidates ?? candidatesOf(director, service),
+    figures: seen?.figures ?? null,
     chosen: by === "bypass" ? formatIpv4Address(key.destinationAddress) : chosen,
     by,
     cause: skb.cause,

@@ -15,6 +15,7 @@ import { type RunResult, ScenarioRun, type ScriptResult } from "../scenario/run-
 import { parseScenario, type Scenario } from "../scenario/scenario-file.ts";
 import type { World } from "../scenario/world.ts";
 import type { TraceEvent, TraceKind } from "../trace/events.ts";
+import { type TableRows, type WorldTables, withoutAged } from "../trace/rows.ts";
 import type { TraceLevel } from "../trace/tracer.ts";
 import { checkJournal, journalUntil, TERMINALS_MAX, type LabAction, type LabActionInit, type LabPosition } from "./journal.ts";
 import { durationNs, LabError, type LabTime, unknownName } from "./lab-error.ts";
@@ -40,7 +41,8 @@ export interface LabOptions {
   /** Everything random derives from it; the scenario's own, or 1, when absent. */
   readonly seed?: string | number;
   /**
-   * What is kept in `lab.events`: `full` (the default) keeps every record, `frames` what was sent, received and lost on wires, `off` nothing.
+   * What is kept in `lab.events`: `full` (the default) keeps every record, `packets` all but those of tables, `frames` what was sent, received
+   * and lost on wires, `off` nothing.
    * Subscribers (`lab.on`) get what they ask for whatever is kept. For millions of connections choose `off`.
    */
   readonly trace?: TraceLevel;
@@ -262,15 +264,17 @@ export class Lab {
     return this.#typed;
   }
 
-  /** A terminal of a host, whose shell keeps its variables, directory and jobs. The same `index` is the same terminal. */
+  /** A terminal of a host, whose shell keeps its variables, directory and jobs. The same `index` is the same terminal until the host reboots. */
   terminal(host: string, index = 0): Terminal {
     this.#mustKnow(host);
     if (!Number.isInteger(index) || index < 0 || index >= TERMINALS_MAX) throw new LabError(`terminals are numbered 0 to ${TERMINALS_MAX - 1}, not ${index}`);
     const key = `${index} ${host}`;
+    const run = this.#booted();
     let terminal = this.#terminals.get(key);
-    if (terminal === undefined) {
-      const run = this.#booted();
+    // One that died with its machine makes room.
+    if (terminal?.machine !== run.world.machine(host)) {
       this.#mustBeIdle();
+      this.#mustRun(run, host);
       this.#note({ verb: "open-terminal", host, terminal: index });
       terminal = new Terminal({
         machine: run.world.machine(host),
@@ -338,6 +342,35 @@ export class Lab {
   packets(filter: PacketFilter = {}): readonly PacketPath[] {
     if (this.traceLevel === "off") throw new LabError('packets are found in the trace, which is off; make the lab with trace: "full"');
     return findPackets(this.events, filter);
+  }
+
+  /**
+   * The tables of every host and link as they are now, by the names of hosts and `link/NAME`: what `ip`, `ipvsadm`, `ss` and `conntrack` would
+   * list, as typed rows by key (docs/TRACE.md has their fields). With a name, those of that host or link. Whatever `trace` is. Throws a LabError
+   * for an unknown name.
+   *
+   * @example
+   * Object.values(lab.tables("director").ipvsDestinations ?? {}).map(({ address, activeConns }) => `${address} ${activeConns}`);
+   */
+  tables(): WorldTables;
+  tables(of: string): TableRows;
+  tables(of?: string): WorldTables | TableRows {
+    const { world } = this.#booted();
+    return tablesOf(withoutAged(world.trace.readTables(), world.loop.nowNs), of);
+  }
+
+  /**
+   * The same at a time of the timeline that has been, found in the kept records; 0 is the end of the setup scripts. Throws a LabError when
+   * they are not all kept (option `trace`), and for a time to come.
+   */
+  tablesAt(time: LabTime): WorldTables;
+  tablesAt(time: LabTime, of: string): TableRows;
+  tablesAt(time: LabTime, of?: string): WorldTables | TableRows {
+    if (this.traceLevel !== "full") throw new LabError(`tables of the past are found in the trace, which keeps ${this.traceLevel}; make the lab with trace: "full"`);
+    const { world } = this.#booted();
+    const timeNs = world.originNs + durationNs(time, "tablesAt");
+    if (timeNs > world.loop.nowNs) throw new LabError(`tablesAt ${JSON.stringify(time)} is still to come: this lab is at ${this.nowNs / NS_PER_SECOND} s`);
+    return tablesOf(this.#trace.tablesAt(timeNs), of);
   }
 
   /** The capture file of an interface (pcap, nanoseconds, time 0 of the timeline is 0). Needs the option `captures`. */
@@ -447,6 +480,7 @@ export class Lab {
     this.#mustKnow(host);
     const run = this.#booted();
     const index = this.#typed.length;
+    this.#mustRun(run, host);
     this.#noteIdle({ verb: "type", host, text, ...(timeoutNs === undefined ? {} : { timeoutNs }) });
     let result: ScriptResult | undefined;
     const script = run.type(host, text, {
@@ -547,7 +581,18 @@ export class Lab {
       throw new LabError(`${what} before the lab boots; ${this.#run === undefined ? "this one came from a scenario" : "this one has booted"}`);
   }
 
+  #mustRun(run: ScenarioRun, host: string): void {
+    if (!run.world.isRunning(host)) throw new LabError(`${host} is off, or on its way up; let time pass until it has booted`);
+  }
+
   #mustKnow(host: string): void {
     if (!this.hostNames.includes(host)) throw unknownName("host", host, this.hostNames);
   }
+}
+
+function tablesOf(tables: WorldTables, name: string | undefined): WorldTables | TableRows {
+  if (name === undefined) return tables;
+  const found = tables[name];
+  if (found === undefined) throw unknownName("host or link", name, Object.keys(tables));
+  return found;
 }

@@ -27,6 +27,8 @@ export class Terminal {
   readonly host: string;
   /** 0 is the host's first. */
   readonly index: number;
+  /** The machine that it belongs to: a host's is another one after a reboot. */
+  readonly machine: Machine;
   readonly #session: InteractiveSession;
   readonly #owner: TerminalOwner;
   readonly #listeners = new Set<(text: string, stream: "stdout" | "stderr") => void>();
@@ -35,6 +37,7 @@ export class Terminal {
   /** For `lab.terminal`, which is how to open one. */
   constructor(options: { readonly machine: Machine; readonly index: number; readonly owner: TerminalOwner; readonly outputCharsMax: number }) {
     this.host = options.machine.host.name;
+    this.machine = options.machine;
     this.index = options.index;
     this.#owner = options.owner;
     this.#session = new InteractiveSession(options.machine, {
@@ -56,7 +59,7 @@ export class Terminal {
     return this.#session.isBusy;
   }
 
-  /** False after `exit`. */
+  /** False after `exit`, and when the host has rebooted. */
   get isAlive(): boolean {
     return this.#session.isAlive;
   }

@@ -3,22 +3,34 @@
  */
 
 import type { TraceEvent, TraceKind } from "../trace/events.ts";
+import type { WorldTables } from "../trace/rows.ts";
+import { TableTimeline } from "../trace/table-timeline.ts";
 import type { TraceLevel, TraceSink } from "../trace/tracer.ts";
 
-/** Kinds that the level `frames` gives; the others need `full`. */
-const FRAME_KINDS: ReadonlySet<TraceKind> = new Set<TraceKind>(["frame-sent", "frame-received", "frame-dropped", "link"]);
+/** From the least to the most. */
+const LEVELS: readonly TraceLevel[] = ["off", "frames", "packets", "full"];
+const FRAMES_RANK = 1;
+const PACKETS_RANK = 2;
+const FULL_RANK = 3;
+
+/** Kinds that the level `frames` gives; the others need `packets`, those of tables `full`. */
+const FRAME_KINDS: ReadonlySet<TraceKind> = new Set<TraceKind>(["frame-sent", "frame-received", "frame-dropped", "link", "origin"]);
+const TABLE_KINDS: ReadonlySet<TraceKind> = new Set<TraceKind>(["rows", "keyframe"]);
 
 type Listener = (event: TraceEvent) => void;
 
 export class TraceKeeper implements TraceSink {
   readonly events: TraceEvent[] = [];
-  readonly #kept: TraceLevel;
+  readonly #keptRank: number;
   readonly #eventsMax: number;
   readonly #listeners = new Map<TraceKind | "*", Set<Listener>>();
+  readonly #timeline = new TableTimeline();
+  /** How many of `events` the timeline has. */
+  #timelineCount = 0;
   #isFull = false;
 
   constructor(options: { readonly kept: TraceLevel; readonly eventsMax: number }) {
-    this.#kept = options.kept;
+    this.#keptRank = LEVELS.indexOf(options.kept);
     this.#eventsMax = options.eventsMax;
   }
 
@@ -29,12 +41,9 @@ export class TraceKeeper implements TraceSink {
 
   /** The level that what is kept and what was subscribed to need. */
   get level(): TraceLevel {
-    let level = this.#kept;
-    for (const [kind, listeners] of this.#listeners) {
-      if (listeners.size === 0 || level === "full") continue;
-      level = kind !== "*" && FRAME_KINDS.has(kind) ? "frames" : "full";
-    }
-    return level;
+    let rank = this.#keptRank;
+    for (const [kind, listeners] of this.#listeners) if (listeners.size > 0) rank = Math.max(rank, rankOf(kind));
+    return LEVELS[rank] as TraceLevel;
   }
 
   on(kind: TraceKind | "*", listener: Listener): () => void {
@@ -51,8 +60,14 @@ export class TraceKeeper implements TraceSink {
     };
   }
 
+  /** The tables when everything that happened at `timeNs` of the run had happened, as the kept records tell. */
+  tablesAt(timeNs: number): WorldTables {
+    for (; this.#timelineCount < this.events.length; this.#timelineCount++) this.#timeline.add(this.events[this.#timelineCount] as TraceEvent);
+    return this.#timeline.at(timeNs);
+  }
+
   write(event: TraceEvent): void {
-    if (this.#keeps(event.kind)) {
+    if (this.#keptRank === FULL_RANK || rankOf(event.kind) <= this.#keptRank) {
       if (this.events.length < this.#eventsMax) this.events.push(event);
       else this.#isFull = true;
     }
@@ -60,12 +75,14 @@ export class TraceKeeper implements TraceSink {
     this.#tell("*", event);
   }
 
-  #keeps(kind: TraceKind): boolean {
-    return this.#kept === "full" || (this.#kept === "frames" && FRAME_KINDS.has(kind));
-  }
-
   #tell(kind: TraceKind | "*", event: TraceEvent): void {
     const listeners = this.#listeners.get(kind);
     if (listeners !== undefined && listeners.size > 0) for (const listener of listeners) listener(event);
   }
+}
+
+/** The place in LEVELS of the least level that gives a kind. */
+function rankOf(kind: TraceKind | "*"): number {
+  if (kind === "*" || TABLE_KINDS.has(kind)) return FULL_RANK;
+  return FRAME_KINDS.has(kind) ? FRAMES_RANK : PACKETS_RANK;
 }

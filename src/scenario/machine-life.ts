@@ -68,7 +68,7 @@ export class MachineLife {
     this.isRunning = false;
     this.machine.onPower = undefined;
     // What dies now would close its sockets and withdraw its rules in the trace: nobody is there to see it.
-    const level = trace.isFull ? "full" : trace.isOn ? "frames" : "off";
+    const level = trace.hasTables ? "full" : trace.isFull ? "packets" : trace.isOn ? "frames" : "off";
     trace.setLevel("off");
     for (const { port } of this.#world.attachments.get(this.#spec.name) ?? []) port.connect(undefined);
     this.machine.host.devices.crash();

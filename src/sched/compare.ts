@@ -18,6 +18,7 @@ export interface Contender {
   readonly flags?: readonly string[];
 }
 
+/** How to compare. */
 export interface CompareOptions {
   /** Another seed than the workload's. */
   readonly seed?: string | undefined;
@@ -25,6 +26,7 @@ export interface CompareOptions {
   readonly clockNs?: (() => number) | undefined;
 }
 
+/** What came of one scheduler. */
 export interface ComparedScheduler {
   readonly label: string;
   readonly figures: WorkloadFigures;
@@ -32,6 +34,7 @@ export interface ComparedScheduler {
   readonly pickNs: number | undefined;
 }
 
+/** The same workload under each scheduler, in the order of asking. */
 export interface Comparison {
   readonly workload: Workload;
   readonly seed: string;

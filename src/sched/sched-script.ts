@@ -19,6 +19,7 @@ import { defineScheduler, type SchedulerDefinition } from "../ipvs/schedulers/sc
 import { SchedScriptLab } from "./sched-script-lab.ts";
 import { parseSchedScript, type SchedScriptProblem } from "./sched-script-parser.ts";
 
+/** Which schedulers a script gets, and of which kernel. */
 export interface SchedScriptOptions {
   /** Schedulers that `service` may name beside those of Linux 6.1; one with a kernel's name takes its place, the first of a name counts. */
   readonly schedulers?: readonly SchedulerDefinition[];
@@ -28,6 +29,7 @@ export interface SchedScriptOptions {
   readonly kernel?: SchedulerOptions;
 }
 
+/** What a script has printed, or what is wrong with it. */
 export interface SchedScriptResult {
   /** NAME SERVER, NAME - when not served, or ! OPERATION: MESSAGE for a refused command. Empty if there are problems. */
   readonly lines: readonly string[];

@@ -36,6 +36,7 @@ export interface DisruptionFigures {
   readonly movedNeedlessly: number;
 }
 
+/** What came of a workload: counts of connections, times in seconds, shares as parts of 1. */
 export interface WorkloadFigures {
   readonly arrived: number;
   /** Served to the end. */

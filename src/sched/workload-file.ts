@@ -52,6 +52,7 @@ export interface WorkloadChange {
   readonly place: FilePlace;
 }
 
+/** What a workload file says, checked. Times are nanoseconds. */
 export interface Workload {
   readonly file: string;
   readonly title: string;

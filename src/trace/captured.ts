@@ -9,6 +9,7 @@ import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from "../wire/pcap.ts";
 import type { PcapngReception } from "../wire/pcapng.ts";
 import type { TraceEvent } from "./events.ts";
 
+/** One line of a capture: what went through which interface. */
 export interface Captured {
   readonly host: string;
   readonly device: string;

@@ -18,8 +18,10 @@ import type { TraceHeader } from "./trace-header.ts";
 import { formatCaptured } from "./text.ts";
 import type { TraceSink } from "./tracer.ts";
 
+/** The tables, each a file of its own. docs/TRACE.md has their fields. */
 export const CSV_NAMES = ["connections", "scheduler", "drops", "interfaces"] as const;
 
+/** The name of a table, without `.csv`. */
 export type CsvName = (typeof CSV_NAMES)[number];
 
 type Value = string | number | boolean | undefined;
@@ -60,6 +62,7 @@ const HEADS: Readonly<Record<CsvName, readonly string[]>> = {
     "overhead",
     "eligible",
     "is_chosen",
+    "figures",
   ],
   drops: ["record", "time", "place", "reason", "detail", "length", "packet"],
   interfaces: ["interface", "link", "sent_frames", "sent_bytes", "received_frames", "received_bytes", "for_others", "dropped_frames"],
@@ -67,6 +70,7 @@ const HEADS: Readonly<Record<CsvName, readonly string[]>> = {
 
 const CHUNK_CHARS = 65_536;
 
+/** What the tables are of, and where their text goes. */
 export interface CsvSinkOptions {
   readonly header: Pick<TraceHeader, "hosts" | "links">;
   /** Time of the trace that is 0; by default that of its `origin` record, and 0 for what comes before. */
@@ -75,6 +79,7 @@ export interface CsvSinkOptions {
   readonly write: (name: CsvName, text: string) => void;
 }
 
+/** Makes tables as records pass. `flush` writes what is only known then: connections that still live, counts of interfaces. */
 export class CsvSink implements TraceSink {
   readonly #write: CsvSinkOptions["write"];
   readonly #clock: TimelineClock;
@@ -142,11 +147,14 @@ export class CsvSink implements TraceSink {
   #scheduled(event: Scheduled): void {
     this.#choices++;
     const head = [this.#choices, this.#seconds(event), event.host, event.service, event.scheduler, event.by, formatIpv4Address(event.client), event.clientPort, event.chosen];
+    const figures = Object.entries(event.figures ?? {})
+      .map(([name, figure]) => `${name}=${figure}`)
+      .join(" ");
     // A choice without candidates is a line, too.
-    if (event.candidates.length === 0) this.#line("scheduler", [...head, undefined, undefined, undefined, undefined, undefined, undefined, undefined]);
+    if (event.candidates.length === 0) this.#line("scheduler", [...head, undefined, undefined, undefined, undefined, undefined, undefined, undefined, figures]);
     for (const one of event.candidates) {
       const name = formatEnd(one.address, one.port);
-      this.#line("scheduler", [...head, name, one.weight, one.activeConns, one.inactConns, one.overhead, one.isEligible, name === event.chosen]);
+      this.#line("scheduler", [...head, name, one.weight, one.activeConns, one.inactConns, one.overhead, one.isEligible, name === event.chosen, figures]);
     }
   }
 

@@ -172,6 +172,9 @@ export interface ScheduleCandidate {
   readonly isEligible: boolean;
 }
 
+/** What a scheduler remembers or computes, by names of its own (`SchedulerFigures` of lvsim/ipvs). */
+export type ScheduleFigures = Readonly<Record<string, number | string>>;
+
 export interface Scheduled extends RecordBase {
   readonly kind: "scheduled";
   readonly service: string;
@@ -181,6 +184,8 @@ export interface Scheduled extends RecordBase {
   readonly candidates: readonly ScheduleCandidate[];
   /** `address:port`, or undefined when nobody was available. */
   readonly chosen: string | undefined;
+  /** The scheduler's own figures before the choice, such as `{ cw: 1, mw: 4, di: 1 }` of wrr; null when it has none or was not asked. */
+  readonly figures: ScheduleFigures | null;
   /** Why not the scheduler: `template`, `bypass`; or `scheduler`. */
   readonly by: string;
 }
@@ -277,6 +282,7 @@ export interface Keyframe extends RecordBase {
   readonly tables: Readonly<Record<string, { readonly [name in TableName]?: KeyframeTable }>>;
 }
 
+/** Any record; `kind` says which. */
 export type TraceEvent =
   | FrameSent
   | FrameReceived
@@ -304,6 +310,7 @@ export type TraceEvent =
   | RowsChanged
   | Keyframe;
 
+/** What `kind` of a record may be. */
 export type TraceKind = TraceEvent["kind"];
 
 type WithoutStamp<E> = E extends TraceEvent ? Omit<E, "id" | "timeNs"> : never;

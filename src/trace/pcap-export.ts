@@ -12,6 +12,7 @@ import type { TraceEvent } from "./events.ts";
 import type { TraceHeader } from "./trace-header.ts";
 import type { TraceSink } from "./tracer.ts";
 
+/** What the captures are of, and where their bytes go. */
 export interface PcapExportOptions {
   /** Its interfaces get a file each, with or without frames; lo and tunnels only with packets. */
   readonly header: Pick<TraceHeader, "hosts">;
@@ -21,6 +22,7 @@ export interface PcapExportOptions {
   readonly write: (host: string, device: string, bytes: Uint8Array) => void;
 }
 
+/** Makes a capture (pcap, nanoseconds) of each interface as records pass. `flush` writes what waits. */
 export class PcapExport implements TraceSink {
   readonly #files = new Map<string, ByteChunks>();
   readonly #write: PcapExportOptions["write"];

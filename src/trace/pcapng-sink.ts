@@ -54,6 +54,7 @@ interface Note {
   isTold: boolean;
 }
 
+/** What the capture is of, and where its bytes go. */
 export interface PcapngSinkOptions {
   /** Its interfaces come first in the file, with or without frames; lo and tunnels when they carry something. */
   readonly header: Pick<TraceHeader, "title" | "hosts">;
@@ -62,6 +63,7 @@ export interface PcapngSinkOptions {
   readonly write: (bytes: Uint8Array) => void;
 }
 
+/** Makes one capture (pcapng) of all interfaces as records pass, with reasons as comments. `flush` writes what waits. */
 export class PcapngSink implements TraceSink {
   /** Reasons of drops and rewrites whose packet was written already. */
   lateCount = 0;

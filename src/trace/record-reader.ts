@@ -93,5 +93,6 @@ function readScheduled(json: Record<string, unknown>): void {
     const candidate = objectOf(value, "candidates") as unknown as ScheduleCandidate;
     return { ...candidate, address: readAddress(value as Record<string, unknown>, "address"), overhead: candidate.overhead ?? undefined };
   });
+  if (json.figures !== null) objectOf(json.figures, "figures");
   (json as unknown as { chosen: Scheduled["chosen"] | null }).chosen ??= undefined;
 }

@@ -185,6 +185,7 @@ export interface RowTypes {
 
 export type TableName = keyof RowTypes;
 
+/** Every table, in the order in which they are told. */
 export const TABLE_NAMES: readonly TableName[] = [
   "links",
   "addresses",

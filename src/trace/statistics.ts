@@ -7,6 +7,7 @@ import type { TraceEvent } from "./events.ts";
 import type { TraceHeader } from "./trace-header.ts";
 import type { TraceSink } from "./tracer.ts";
 
+/** What went over a link. */
 export interface LinkCount {
   /** Frames that interfaces put on the link, and their bytes. */
   frames: number;
@@ -15,6 +16,7 @@ export interface LinkCount {
   lost: number;
 }
 
+/** Counts records as they pass: what `lvsim trace stat` prints. */
 export class TraceStatistics implements TraceSink {
   records = 0;
   /** Time of the last record since the start of the timeline, nanoseconds. */

@@ -12,6 +12,13 @@ import { type Row, type TableName, type TableRows, type WorldTables, withoutAged
 
 type MutableTables = Map<string, Map<TableName, Map<string, Row>>>;
 
+/**
+ * The tables at any time of a trace whose records it has been given. It keeps those of tables, nothing else.
+ *
+ * @example
+ * const timeline = new TableTimeline(lab.events);
+ * timeline.at(lab.originNs + 2_000_000_000).director?.ipvsConnections;
+ */
 export class TableTimeline {
   /** Records that say something of tables, oldest first. */
   readonly #records: (Keyframe | RowsChanged)[] = [];

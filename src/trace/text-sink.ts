@@ -19,6 +19,7 @@ import type { TraceSink } from "./tracer.ts";
 
 const CHUNK_CHARS = 65_536;
 
+/** How lines look, and where they go. */
 export interface TextSinkOptions {
   /** How times are shown; `clock` counts from midnight. */
   readonly time?: TimeStyle;
@@ -30,6 +31,7 @@ export interface TextSinkOptions {
   readonly write: (text: string) => void;
 }
 
+/** Makes lines as tcpdump prints them, with interface and direction, as records pass. `flush` writes what waits. */
 export class TextSink implements TraceSink {
   readonly #write: (text: string) => void;
   readonly #clock: TimelineClock;

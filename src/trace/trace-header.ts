@@ -4,7 +4,10 @@
 
 import { objectOf, readText, TraceFormatError } from "./packet-reader.ts";
 
+/** What `format` of a header says. */
 export const TRACE_FORMAT = "lvsim-trace";
+
+/** The version that is written, and the only one that is read. */
 export const TRACE_VERSION = 1;
 
 /** One interface of the world that a trace is of. */
@@ -28,6 +31,7 @@ export interface TraceHeader {
   readonly scenario: string | null;
 }
 
+/** The header as the first line of a trace, without a newline. */
 export function headerLine(header: Omit<TraceHeader, "format" | "version">): string {
   return JSON.stringify({ format: TRACE_FORMAT, version: TRACE_VERSION, ...header });
 }

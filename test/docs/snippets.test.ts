@@ -60,7 +60,7 @@ beforeAll(() => {
     const folder = folderOf(document);
     mkdirSync(join(folder, "node_modules"), { recursive: true });
     symlinkSync(ROOT, join(folder, "node_modules/lvsim"));
-    symlinkSync(join(ROOT, "scenarios"), join(folder, "scenarios"));
+    for (const name of ["scenarios", "workloads"]) symlinkSync(join(ROOT, name), join(folder, name));
     writeFileSync(join(folder, "vitest.config.js"), "export default {};\n");
     for (const snippet of snippets) if (["ts", "js", "yaml"].includes(snippet.language)) writeFileSync(pathOf(document, snippet), snippet.text);
   }

@@ -19,6 +19,7 @@ export interface ConformanceExceptions {
   readonly remembersDeleted?: boolean;
 }
 
+/** How hard to test, and what the scheduler may do that others may not. */
 export interface ConformanceOptions extends ConformanceExceptions {
   /** The words of `ipvsadm -b` that the service has. */
   readonly flags?: readonly string[];

@@ -16,18 +16,24 @@ import {
   schedulerDest,
 } from "./scheduler.ts";
 
+/** What `ipvsadm -a` and `-e` set: weight, and thresholds (0: no limit). Weight 1 and no limits when absent. */
 export interface ServerSettings {
   readonly weight?: number;
   readonly upper?: number;
   readonly lower?: number;
 }
 
+/** Flags of the service, and what of the kernel is different; plain Linux 6.1.176 when absent. */
 export interface DriverOptions {
   readonly flags?: readonly string[];
   readonly context?: Partial<SchedulerContext>;
   readonly rules?: OverloadRules;
 }
 
+/**
+ * A virtual service without a network around it: servers come and go, connections open and close, as commands and packets would have it.
+ * For tests of schedulers.
+ */
 export class ServiceDriver {
   readonly dests: SchedulerDest[] = [];
   /** What the scheduler said when it chose nothing. */
@@ -169,6 +175,7 @@ export function addressOf(name: string): number {
   return 0x0a090000 + name.charCodeAt(0) - 64;
 }
 
+/** The letter of a server that a driver made: A is 10.9.0.1. */
 export function nameOf(dest: SchedulerDest): string {
   return String.fromCharCode(64 + (dest.address & 255));
 }
