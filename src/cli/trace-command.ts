@@ -76,14 +76,14 @@ async function startWalk(file: string, { cause, life, effects }: ListOptions): P
 
 const CHUNK_CHARS = 65_536;
 
-/** `1.030022688  #62 <45  client.eth0  > ...`: time, record, its cause, place, what happened. Or a trace again. */
+/** `   1.030022688  #62 <45  client.eth0  > ...`: time, record, its cause, place, what happened. Or a trace again. */
 class RecordPrinter {
   count = 0;
   readonly #isJson: boolean;
   readonly #hidesRows: boolean;
   readonly #lines: RecordLines;
   #placeWidth = 0;
-  #originNs = 0;
+  #originNs: number | undefined;
   #text = "";
 
   constructor(options: { readonly json?: boolean; readonly whole?: boolean }, hidesRows: boolean) {
@@ -116,9 +116,10 @@ class RecordPrinter {
     this.#text = "";
   }
 
-  /** Before the origin is known, times count from the start of the run. */
+  /** Times of the setup, before the timeline starts, count from the start of the run and are in brackets. */
   #line(event: TraceEvent): string {
-    const time = formatSeconds(event.timeNs - this.#originNs, 9).padStart(14);
+    const seconds = formatSeconds(event.timeNs - (this.#originNs ?? 0), 9);
+    const time = (this.#originNs === undefined ? `(${seconds})` : seconds).padStart(15);
     const cause = event.cause === 0 ? "" : `<${event.cause}`;
     return `${time}  ${`#${event.id}`.padStart(7)} ${cause.padEnd(8)} ${placeOf(event).padEnd(this.#placeWidth)}  ${describeRecord(event)}\n`;
   }

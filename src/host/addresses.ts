@@ -27,6 +27,7 @@ export class InterfaceAddressTable implements AddressTable {
   readonly #host: Host;
   /** Who holds an address; the oldest holder first (inet_addr_lst). */
   readonly #owners = new Map<number, Owned[]>();
+  readonly watchers: AddressTable["watchers"] = new Set();
   generation = 1;
   readonly message = "";
 
@@ -139,6 +140,7 @@ export class InterfaceAddressTable implements AddressTable {
     this.generation++;
     this.#host.fib.touch();
     touchRow(this.#host, "addresses", address);
+    if (change !== "change") for (const watcher of [...this.watchers]) watcher(change, device, address);
     const trace = this.#host.trace;
     if (!trace.isFull) return;
     const entry = `${formatIpv4Address(address.address)}/${address.prefixLength} dev ${device.name}${address.isSecondary ? " secondary" : ""}`;

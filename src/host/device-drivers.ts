@@ -15,6 +15,7 @@ import { ETHERNET_HEADER_BYTES, ETHERTYPE_ARP, ETHERTYPE_IPV4, EthernetFrame, ty
 import type { DeviceDriver, NetDevice } from "./device.ts";
 import type { Host } from "./host.ts";
 import type { Departure, DepartureSink } from "./netem-qdisc.ts";
+import { receiveForUppers } from "./macvlan.ts";
 import { type PacketType, SkBuff } from "./skb.ts";
 
 /** A frame may be longer than MTU and header by a VLAN tag (net/core/dev.c:__is_skb_forwardable). */
@@ -94,6 +95,7 @@ export function receiveFrame(host: Host, device: NetDevice, frame: EthernetFrame
   counters.rxPackets++;
   counters.rxBytes += length;
   if (device.taps.length > 0) tapFrame(host, device, "in", frame);
+  if (device.uppers.length > 0 && receiveForUppers(device, frame, (upper, copy) => receiveFrame(host, upper, copy))) return;
   const dst = frame.dst;
   let type: PacketType = "host";
   if (dst !== device.mac) {

@@ -18,6 +18,7 @@ import type { CaptureTap, DeviceCounters, DeviceDriver, DeviceKind, InterfaceAdd
 import { AbsentDriver, DummyDriver, EtherDriver, LoopbackDriver, receiveFrame } from "./device-drivers.ts";
 import type { DeviceTable, Errno, Host } from "./host.ts";
 import { touchRow } from "./host-tables.ts";
+import { MacvlanDriver } from "./macvlan.ts";
 import type { Ipv4Conf } from "./ipv4-conf.ts";
 import { NeighbourParameters } from "./neighbour-parameters.ts";
 import { NetemQdisc } from "./netem-qdisc.ts";
@@ -48,6 +49,7 @@ interface DeviceOptions {
   readonly peerIndex?: number;
   readonly peerNetnsId?: number;
   readonly tunnel?: TunnelParameters;
+  readonly lower?: NetDevice;
 }
 
 class HostDevice implements NetDevice, FrameReceiver {
@@ -86,6 +88,8 @@ class HostDevice implements NetDevice, FrameReceiver {
   readonly taps: CaptureTap[] = [];
   tunnel: TunnelParameters | undefined;
   qdisc: NetemQdisc | undefined = undefined;
+  readonly lower: NetDevice | undefined;
+  readonly uppers: NetDevice[] = [];
   readonly #host: Host;
 
   constructor(host: Host, options: DeviceOptions) {
@@ -102,6 +106,7 @@ class HostDevice implements NetDevice, FrameReceiver {
     this.peerIndex = options.peerIndex ?? 0;
     this.peerNetnsId = options.peerNetnsId ?? -1;
     this.tunnel = options.tunnel;
+    this.lower = options.lower;
     this.conf = host.sysctl.default.copy();
     if (options.kind === "loopback") {
       this.conf.disable_policy = 1;
@@ -126,15 +131,22 @@ class HostDevice implements NetDevice, FrameReceiver {
     if (!this.isUp) return;
     if (!hasCarrier) this.qdisc?.netem.reset();
     host.fib.carrierChanged(this);
-    if (hasCarrier || host.sysctl.inForce(this, "arp_evict_nocarrier") === 0) return;
-    host.neighbours.deviceDown(this, true);
+    if (!hasCarrier && host.sysctl.inForce(this, "arp_evict_nocarrier") !== 0) host.neighbours.deviceDown(this, true);
+    for (const watcher of [...host.devices.watchers]) watcher(this);
+    tellUppers(this);
   }
+}
+
+/** A macvlan works as long as the device below does (netif_stacked_transfer_operstate). */
+function tellUppers(device: NetDevice): void {
+  for (const upper of device.uppers) if (upper instanceof HostDevice) upper.carrierChanged(device.isUp && device.hasCarrier);
 }
 
 export class NetDeviceTable implements DeviceTable {
   /** In order of registration, which is what source selection walks; commands list by index. */
   readonly list: NetDevice[] = [];
   readonly loopback: NetDevice;
+  readonly watchers: DeviceTable["watchers"] = new Set();
   message = "";
   readonly #host: Host;
   readonly #byName = new Map<string, HostDevice>();
@@ -216,6 +228,26 @@ export class NetDeviceTable implements DeviceTable {
     return this.#register({ index: this.#newIndex(), name: chosen, kind: "dummy", driver: new DummyDriver(this.#host), mac, mtu: 1500, isNoArp: true });
   }
 
+  addMacvlan(name: string, lower: NetDevice, mac: MacAddress): NetDevice | Errno {
+    const errno = this.#checkName(name);
+    if (errno !== undefined) return errno;
+    // On a macvlan it lies beside that one, on the device below both.
+    const base = lower.lower ?? lower;
+    if (base.kind !== "ether") return "EINVAL";
+    const device = this.#register({
+      index: this.#newIndex(),
+      name,
+      kind: "ether",
+      driver: new MacvlanDriver(this.#host, base),
+      mac,
+      mtu: base.mtu,
+      hasCarrier: base.isUp && base.hasCarrier,
+      lower: base,
+    });
+    base.uppers.push(device);
+    return device;
+  }
+
   addTunnel(name: string, parameters: TunnelParameters): NetDevice | Errno {
     const kind = parameters.mode === "ipip" ? "tunnel" : "gre";
     const chosen = name === "" ? this.#freeName(parameters.mode === "ipip" ? "ipip%d" : "gre%d") : name;
@@ -291,7 +323,10 @@ export class NetDeviceTable implements DeviceTable {
     if (device.kind === "loopback") return "EOPNOTSUPP";
     // The fallback device of a tunnel module cannot be deleted; asking for it succeeds without effect (ip_tunnel_dellink).
     if (this.#fallbacks.has(device)) return undefined;
+    for (const upper of [...device.uppers]) this.remove(upper);
     this.setDown(device);
+    const uppers = device.lower?.uppers;
+    uppers?.splice(uppers.indexOf(device), 1);
     const host = this.#host;
     for (const address of [...device.addresses].reverse()) host.addresses.remove(device, address);
     host.fib.deviceDown(device, "gone");
@@ -310,6 +345,7 @@ export class NetDeviceTable implements DeviceTable {
   setUp(device: NetDevice): Errno | undefined {
     this.message = "";
     if (device.isUp || this.#isCrashed) return undefined;
+    if (device.lower?.isUp === false) return "ENETDOWN";
     const host = this.#host;
     device.isUp = true;
     device.hasBeenUp = true;
@@ -317,6 +353,8 @@ export class NetDeviceTable implements DeviceTable {
     host.addresses.deviceUp(device);
     host.multicast.deviceUp(device);
     if (device.kind === "ether") this.#announce(device);
+    for (const watcher of [...this.watchers]) watcher(device);
+    tellUppers(device);
     return undefined;
   }
 
@@ -331,6 +369,8 @@ export class NetDeviceTable implements DeviceTable {
     host.fib.deviceDown(device, "down");
     host.neighbours.deviceDown(device, false);
     host.conntrack.forgetMasqueraded(device.index);
+    for (const watcher of [...this.watchers]) watcher(device);
+    tellUppers(device);
   }
 
   setMtu(device: NetDevice, mtu: number): Errno | undefined {

@@ -102,6 +102,10 @@ export interface NetDevice {
   /** The other end of the cable as `ip link` shows it (`@if8`, `link-netnsid 0`); 0 and -1: none. */
   readonly peerIndex: number;
   readonly peerNetnsId: number;
+  /** A macvlan lies on this device; undefined for others. */
+  readonly lower: NetDevice | undefined;
+  /** The macvlans that lie on it. */
+  readonly uppers: NetDevice[];
   readonly counters: DeviceCounters;
   readonly taps: CaptureTap[];
   tunnel: TunnelParameters | undefined;

@@ -121,6 +121,8 @@ export interface DeviceTable {
     readonly linkPosition?: number;
   }): NetDevice & FrameReceiver;
   addDummy(name: string): NetDevice | Errno;
+  /** A macvlan in private mode: another MAC address on the cable of an Ethernet device. EEXIST, EINVAL, ENFILE. */
+  addMacvlan(name: string, lower: NetDevice, mac: MacAddress): NetDevice | Errno;
   /** tunl0 comes with modprobe ipip (or the first use of it); others by ip tunnel add. */
   addTunnel(name: string, parameters: TunnelParameters): NetDevice | Errno;
   remove(device: NetDevice): Errno | undefined;
@@ -138,6 +140,8 @@ export interface DeviceTable {
   setNetem(device: NetDevice, netem: NetemOptions | undefined, handle?: number): Errno | undefined;
   /** Gives tunnels of a kind their driver; without one they drop what they are given. */
   registerDriver(kind: "tunnel" | "gre", driver: DeviceDriver): void;
+  /** Called when a device went up or down, or its carrier did, or it is gone: what rtnetlink tells daemons. */
+  readonly watchers: Set<(device: NetDevice) => void>;
   /** Brings lo up. The host calls it once, when all its parts exist. */
   boot(): void;
   /** The host dies: every device dark, every timer of the host dead. */
@@ -158,6 +162,8 @@ export interface AddressTable {
   select(device: NetDevice | undefined, destination: Ipv4Address, scope: Scope): Ipv4Address;
   /** The kernel's words about the last failure, empty when there were none. */
   readonly message: string;
+  /** Called after an address was added or removed: what rtnetlink tells daemons. */
+  readonly watchers: Set<(change: "add" | "remove", device: NetDevice, address: InterfaceAddress) => void>;
   /** Counts every change. */
   readonly generation: number;
   /** The device came up: its addresses' routes come back; lo gets 127.0.0.1/8 when it has none (inetdev_event, fib_netdev_event). */

@@ -226,6 +226,19 @@ export class ScenarioRun {
     if (this.#stepsLeft === 0) this.#end();
   }
 
+  /** Keeps the run from ending until the function that it returns has been called, once: for owners that type lines of their own. Before `scheduleTimeline`. */
+  hold(): () => void {
+    this.#stepsLeft++;
+    return () => {
+      this.#finishOne();
+    };
+  }
+
+  /** Fires the next few thousand events, for owners that do other things in between; false when the run is over. After `scheduleTimeline`. */
+  runSome(): boolean {
+    return !this.#isOver && this.#fireSome();
+  }
+
   /** Fires one event, for owners that drive the run themselves; false when nothing waits. */
   stepOnce(): boolean {
     const isWaiting = this.#step();

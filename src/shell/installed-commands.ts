@@ -16,8 +16,10 @@ import { fileCommands } from "./commands/tools/files.ts";
 import { grepCommands } from "./commands/tools/grep.ts";
 import { sedCommands } from "./commands/tools/sed.ts";
 import { sortCommands } from "./commands/tools/sort.ts";
+import { testCommands } from "./commands/tools/test-command.ts";
 import { textCommands } from "./commands/tools/text.ts";
 import { netfilterCommands } from "./netfilter-commands.ts";
+import { keepalivedCommand } from "./keepalived/keepalived-command.ts";
 import { networkCommands } from "./network-commands.ts";
 import { reachabilityCommands } from "./reachability-commands.ts";
 
@@ -30,6 +32,7 @@ export const INSTALLED_COMMANDS: readonly Command[] = [
   ipvsadmCommand,
   ipvsadmRestoreCommand,
   ipvsadmSaveCommand,
+  keepalivedCommand,
   ...netfilterCommands,
   ...networkCommands,
   ...reachabilityCommands,
@@ -40,5 +43,6 @@ export const INSTALLED_COMMANDS: readonly Command[] = [
   ...systemCommands,
   tcCommand,
   tcpdumpCommand,
+  ...testCommands,
   ...textCommands,
 ];

@@ -90,8 +90,9 @@ export class PacketLife implements TraceSink {
       }
       this.#last = event;
       this.#add(event, after ?? (isMember ? key : undefined));
-    } else if (isMember && (key !== undefined || event.cause === this.#id)) this.#add(event, after ?? key);
-    else if (this.#members.has(event.cause) && event.cause !== 0 && key !== undefined) this.#events.push(event);
+    } else if (isMember && key !== undefined) this.#add(event, after ?? key);
+    // What it gave rise to, and what followed at once from a record without a packet.
+    else if (this.#members.has(event.cause) && (key !== undefined || event.cause === this.#id)) this.#events.push(event);
   }
 
   /** In order of time, what made the packet first. */

@@ -6,10 +6,10 @@ import type { EthernetFrame, Ipv4Packet } from "../wire/packet.ts";
 import type { TraceEvent } from "./events.ts";
 
 /** Payload bytes that went into the trace before are referred to by the record that has them, unless so many others were written since. */
-export const DATA_WINDOW = 4096;
+export const DATA_WINDOW = 1024;
 
 /** Records so far back are no longer referred to for their packets and frames. */
-const PLACES = 16_384;
+const PLACES = 4096;
 
 /** A packet and the record that has it. */
 export interface PacketPlace {

@@ -7,14 +7,83 @@
  *   {"id":8,"timeNs":30022000,"kind":"frame-received","host":"rs1","cause":7,"device":"eth0","frame":7}
  */
 
-import { formatIpv4Address } from "../base/ipv4-address.ts";
-import { formatMacAddress } from "../base/mac-address.ts";
-import type { FrameDropped, FrameReceived, ScheduleCandidate, TraceEvent } from "./events.ts";
-import type { JsonWriter } from "./json-writer.ts";
+import type { Ipv4Address } from "../base/ipv4-address.ts";
+import type { FrameDropped, FrameReceived, ScheduleCandidate, TraceEvent, TraceKind } from "./events.ts";
+import { ascii, type JsonWriter } from "./json-writer.ts";
 import { type PacketPlace, PacketPlaces } from "./packet-places.ts";
 import { PacketWriter } from "./packet-writer.ts";
+import { TRACE_KINDS } from "./record-reader.ts";
 import type { Cell } from "./rows.ts";
 import type { RowChange } from "./table-set.ts";
+
+const ID = ascii('{"id":');
+const TIME_NS = ascii(',"timeNs":');
+const CAUSE = ascii(',"cause":');
+const END = ascii('}\n');
+const DEVICE = ascii(',"device":');
+const FRAME = ascii(',"frame":');
+const REASON = ascii(',"reason":');
+const DETAIL = ascii(',"detail":');
+const PACKET = ascii(',"packet":');
+const DIRECTION = ascii(',"direction":');
+const FIGURES = ascii(',"figures":');
+const NULL = ascii('null');
+const BY = ascii(',"by":');
+const BEFORE = ascii(',"before":');
+const AFTER = ascii(',"after":');
+const INNER = ascii(',"inner":');
+const OUTER = ascii(',"outer":');
+const ADDRESS = ascii(',"address":');
+const MAC = ascii(',"mac":');
+const TARGET = ascii(',"target":');
+const SENDER = ascii(',"sender":');
+const IS_ANSWERED = ascii(',"isAnswered":');
+const DST = ascii(',"dst":');
+const SRC = ascii(',"src":');
+const TYPE = ascii(',"type":');
+const GATEWAY = ascii(',"gateway":');
+const TABLE = ascii(',"table":');
+const CHAIN = ascii(',"chain":');
+const RULE = ascii(',"rule":');
+const VERDICT = ascii(',"verdict":');
+const SERVICE = ascii(',"service":');
+const SCHEDULER = ascii(',"scheduler":');
+const CLIENT = ascii(',"client":');
+const CLIENT_PORT = ascii(',"clientPort":');
+const CHOSEN_NULL = ascii(',"chosen":null');
+const CHOSEN = ascii(',"chosen":');
+const SOCKET = ascii(',"socket":');
+const CANDIDATES = ascii(',"candidates":[');
+const PORT = ascii(',"port":');
+const WEIGHT = ascii(',"weight":');
+const ACTIVE_CONNS = ascii(',"activeConns":');
+const INACT_CONNS = ascii(',"inactConns":');
+const OVERHEAD_NULL = ascii(',"overhead":null');
+const OVERHEAD = ascii(',"overhead":');
+const IS_ELIGIBLE = ascii(',"isEligible":');
+const CLOSE = ascii('}');
+const CLOSE_LIST = ascii(']');
+const CHANGES = ascii(',"changes":[');
+const CLOSE_TWO = ascii('}}');
+const OPEN = ascii('{');
+const COMMA = ascii(',');
+const COLON = ascii(':');
+const FIRST_ADDRESS = ascii('{"address":');
+const NEXT_ADDRESS = ascii(',{"address":');
+const FIRST_TABLE = ascii('{"table":');
+const NEXT_TABLE = ascii(',{"table":');
+const KEY = ascii(',"key":');
+const NOTHING = ascii('');
+
+/** `,"change":"add","set":{` and the like. */
+const CHANGES_OF: Readonly<Record<RowChange["change"], Uint8Array>> = {
+  add: ascii(',"change":"add","set":{'),
+  change: ascii(',"change":"change","set":{'),
+  remove: ascii(',"change":"remove","set":{'),
+};
+
+/** `,"kind":"frame-sent","host":` and the like. */
+const KINDS: Readonly<Record<TraceKind, Uint8Array>> = Object.fromEntries(TRACE_KINDS.map((kind) => [kind, ascii(`,"kind":"${kind}","host":`)])) as Record<TraceKind, Uint8Array>;
 
 /** Writes records, each with a newline. One writer a trace: frames, packets and payloads that were written before are referred to. */
 export class RecordWriter {
@@ -35,15 +104,13 @@ export class RecordWriter {
     const out = this.#out;
     const base = this.#isWhole ? undefined : this.#places.get(event.cause);
     this.#packets.begin(event.id);
-    this.#number('{"id":', event.id);
-    this.#number(',"timeNs":', event.timeNs);
-    out.put(',"kind":"');
-    out.put(event.kind);
-    out.put('","host":');
-    out.text(event.host);
-    this.#number(',"cause":', event.cause);
+    this.#number(ID, event.id);
+    this.#number(TIME_NS, event.timeNs);
+    out.put(KINDS[event.kind]);
+    out.name(event.host);
+    this.#number(CAUSE, event.cause);
     this.#fields(event, base);
-    out.put("}\n");
+    out.put(END);
     if (!this.#isWhole) this.#places.note(event);
   }
 
@@ -52,100 +119,101 @@ export class RecordWriter {
     const packets = this.#packets;
     switch (event.kind) {
       case "frame-sent":
-        this.#text(',"device":', event.device);
-        out.put(',"frame":');
+        this.#name(DEVICE, event.device);
+        out.put(FRAME);
         packets.frame(event.frame, base);
         break;
       case "frame-received":
-        this.#text(',"device":', event.device);
+        this.#name(DEVICE, event.device);
         this.#frame(event, base);
         break;
       case "frame-dropped":
-        this.#text(',"device":', event.device);
-        this.#text(',"reason":', event.reason);
+        this.#name(DEVICE, event.device);
+        this.#name(REASON, event.reason);
         this.#frame(event, base);
         break;
       case "packet-dropped":
-        this.#text(',"reason":', event.reason);
-        this.#text(',"detail":', event.detail);
-        out.put(',"packet":');
+        this.#name(REASON, event.reason);
+        this.#text(DETAIL, event.detail);
+        out.put(PACKET);
         packets.packetOf(event.packet, base);
         break;
       case "packet-passed":
-        this.#text(',"device":', event.device);
-        this.#text(',"direction":', event.direction);
-        out.put(',"packet":');
+        this.#name(DEVICE, event.device);
+        this.#name(DIRECTION, event.direction);
+        out.put(PACKET);
         packets.packetOf(event.packet, base);
         break;
       case "packet-rewritten":
-        this.#text(',"by":', event.by);
-        out.put(',"before":');
+        this.#name(BY, event.by);
+        out.put(BEFORE);
         packets.packetOf(event.before, base);
-        out.put(',"after":');
+        out.put(AFTER);
         packets.packetOf(event.after, base);
         break;
       case "packet-encapsulated":
-        this.#text(',"by":', event.by);
-        out.put(',"inner":');
+        this.#name(BY, event.by);
+        out.put(INNER);
         packets.packetOf(event.inner, base);
-        out.put(',"outer":');
+        out.put(OUTER);
         packets.packet(event.outer);
         break;
       case "packet-decapsulated":
-        this.#text(',"by":', event.by);
-        this.#text(',"device":', event.device);
-        out.put(',"outer":');
+        this.#name(BY, event.by);
+        this.#name(DEVICE, event.device);
+        out.put(OUTER);
         packets.packetOf(event.outer, base);
-        out.put(',"inner":');
+        out.put(INNER);
         packets.packet(event.inner);
         break;
       case "neighbour":
-        this.#text(',"device":', event.device);
-        this.#text(',"address":', formatIpv4Address(event.address));
-        this.#text(',"mac":', formatMacAddress(event.mac));
+        this.#name(DEVICE, event.device);
+        this.#address(ADDRESS, event.address);
+        out.put(MAC);
+        out.mac(event.mac);
         this.#change(event);
         break;
       case "arp-decision":
-        this.#text(',"device":', event.device);
-        this.#text(',"target":', formatIpv4Address(event.target));
-        this.#text(',"sender":', formatIpv4Address(event.sender));
-        out.put(',"isAnswered":');
+        this.#name(DEVICE, event.device);
+        this.#address(TARGET, event.target);
+        this.#address(SENDER, event.sender);
+        out.put(IS_ANSWERED);
         out.boolean(event.isAnswered);
-        this.#text(',"detail":', event.detail);
+        this.#text(DETAIL, event.detail);
         break;
       case "route":
-        this.#text(',"direction":', event.direction);
-        this.#text(',"dst":', formatIpv4Address(event.dst));
-        this.#text(',"src":', formatIpv4Address(event.src));
-        this.#text(',"type":', event.type);
-        this.#text(',"device":', event.device);
-        this.#text(',"gateway":', formatIpv4Address(event.gateway));
-        this.#number(',"table":', event.table);
-        this.#text(',"detail":', event.detail);
+        this.#name(DIRECTION, event.direction);
+        this.#address(DST, event.dst);
+        this.#address(SRC, event.src);
+        this.#name(TYPE, event.type);
+        this.#name(DEVICE, event.device);
+        this.#address(GATEWAY, event.gateway);
+        this.#number(TABLE, event.table);
+        this.#text(DETAIL, event.detail);
         break;
       case "netfilter":
-        this.#text(',"table":', event.table);
-        this.#text(',"chain":', event.chain);
-        this.#text(',"rule":', event.rule);
-        this.#text(',"verdict":', event.verdict);
-        out.put(',"packet":');
+        this.#name(TABLE, event.table);
+        this.#name(CHAIN, event.chain);
+        this.#name(RULE, event.rule);
+        this.#name(VERDICT, event.verdict);
+        out.put(PACKET);
         packets.packetOf(event.packet, base);
         break;
       case "scheduled":
-        this.#text(',"service":', event.service);
-        this.#text(',"scheduler":', event.scheduler);
-        this.#text(',"client":', formatIpv4Address(event.client));
-        this.#number(',"clientPort":', event.clientPort);
+        this.#name(SERVICE, event.service);
+        this.#name(SCHEDULER, event.scheduler);
+        this.#address(CLIENT, event.client);
+        this.#number(CLIENT_PORT, event.clientPort);
         this.#candidates(event.candidates);
-        if (event.chosen === undefined) out.put(',"chosen":null');
-        else this.#text(',"chosen":', event.chosen);
-        out.put(',"figures":');
-        if (event.figures === null) out.put("null");
+        if (event.chosen === undefined) out.put(CHOSEN_NULL);
+        else this.#name(CHOSEN, event.chosen);
+        out.put(FIGURES);
+        if (event.figures === null) out.put(NULL);
         else this.#nested(event.figures);
-        this.#text(',"by":', event.by);
+        this.#name(BY, event.by);
         break;
       case "tcp-state":
-        this.#text(',"socket":', event.socket);
+        this.#text(SOCKET, event.socket);
         this.#change(event);
         break;
       case "rows":
@@ -158,61 +226,59 @@ export class RecordWriter {
 
   /** A frame is written once: who gets it names the record that sent it. */
   #frame({ frame, cause }: FrameReceived | FrameDropped, base: PacketPlace | undefined): void {
-    this.#out.put(',"frame":');
+    this.#out.put(FRAME);
     if (this.#places.frame(cause) === frame) this.#out.number(cause);
     else this.#packets.frame(frame, base);
   }
 
   #candidates(candidates: readonly ScheduleCandidate[]): void {
     const out = this.#out;
-    out.put(',"candidates":[');
-    let comma = '{"address":';
+    out.put(CANDIDATES);
+    let comma = FIRST_ADDRESS;
     for (const candidate of candidates) {
-      this.#text(comma, formatIpv4Address(candidate.address));
-      this.#number(',"port":', candidate.port);
-      this.#number(',"weight":', candidate.weight);
-      this.#number(',"activeConns":', candidate.activeConns);
-      this.#number(',"inactConns":', candidate.inactConns);
-      if (candidate.overhead === undefined) out.put(',"overhead":null');
-      else this.#number(',"overhead":', candidate.overhead);
-      out.put(',"isEligible":');
+      this.#address(comma, candidate.address);
+      this.#number(PORT, candidate.port);
+      this.#number(WEIGHT, candidate.weight);
+      this.#number(ACTIVE_CONNS, candidate.activeConns);
+      this.#number(INACT_CONNS, candidate.inactConns);
+      if (candidate.overhead === undefined) out.put(OVERHEAD_NULL);
+      else this.#number(OVERHEAD, candidate.overhead);
+      out.put(IS_ELIGIBLE);
       out.boolean(candidate.isEligible);
-      out.put("}");
-      comma = ',{"address":';
+      out.put(CLOSE);
+      comma = NEXT_ADDRESS;
     }
-    out.put("]");
+    out.put(CLOSE_LIST);
   }
 
   #rowChanges(changes: readonly RowChange[]): void {
     const out = this.#out;
-    out.put(',"changes":[');
-    let comma = '{"table":"';
+    out.put(CHANGES);
+    let comma = FIRST_TABLE;
     for (const { table, key, change, set } of changes) {
       out.put(comma);
-      out.put(table);
-      this.#text('","key":', key);
-      out.put(',"change":"');
-      out.put(change);
-      out.put('","set":{');
+      out.name(table);
+      this.#text(KEY, key);
+      out.put(CHANGES_OF[change]);
       this.#row(set);
-      out.put("}}");
-      comma = ',{"table":"';
+      out.put(CLOSE_TWO);
+      comma = NEXT_TABLE;
     }
-    out.put("]");
+    out.put(CLOSE_LIST);
   }
 
   #row(row: RowChange["set"]): void {
     const out = this.#out;
-    let quote = '"';
+    let comma = NOTHING;
     for (const field in row) {
       const cell = row[field] as Cell;
-      out.put(quote);
-      out.put(field);
-      out.put('":');
+      out.put(comma);
+      out.name(field);
+      out.put(COLON);
       if (typeof cell === "string") out.text(cell);
       else if (typeof cell === "number") out.number(cell);
-      else out.put(String(cell));
-      quote = ',"';
+      else out.ascii(String(cell));
+      comma = COMMA;
     }
   }
 
@@ -221,43 +287,54 @@ export class RecordWriter {
     const out = this.#out;
     for (const [field, value] of Object.entries(event)) {
       if (STAMP.has(field)) continue;
-      out.put(',"');
-      out.put(field);
-      out.put('":');
+      out.put(COMMA);
+      out.name(field);
+      out.put(COLON);
       if (typeof value === "string") out.text(value);
       else if (typeof value === "object" && value !== null) this.#nested(value as Readonly<Record<string, unknown>>);
-      else out.put(String(value));
+      else out.ascii(String(value));
     }
   }
 
   /** Objects of objects down to plain values: the tables of a keyframe. */
   #nested(object: Readonly<Record<string, unknown>>): void {
     const out = this.#out;
-    out.put("{");
+    out.put(OPEN);
     let isFirst = true;
     for (const [name, value] of Object.entries(object)) {
-      if (!isFirst) out.put(",");
+      if (!isFirst) out.put(COMMA);
       isFirst = false;
       out.text(name);
-      out.put(":");
+      out.put(COLON);
       if (typeof value === "string") out.text(value);
       else if (typeof value === "object" && value !== null) this.#nested(value as Readonly<Record<string, unknown>>);
-      else out.put(String(value));
+      else out.ascii(String(value));
     }
-    out.put("}");
+    out.put(CLOSE);
   }
 
   #change(event: { readonly before: string; readonly after: string }): void {
-    this.#text(',"before":', event.before);
-    this.#text(',"after":', event.after);
+    this.#name(BEFORE, event.before);
+    this.#name(AFTER, event.after);
   }
 
-  #text(name: string, value: string): void {
+  #text(name: Uint8Array, value: string): void {
     this.#out.put(name);
     this.#out.text(value);
   }
 
-  #number(name: string, value: number): void {
+  /** A text that comes again and again. */
+  #name(name: Uint8Array, value: string): void {
+    this.#out.put(name);
+    this.#out.name(value);
+  }
+
+  #address(name: Uint8Array, value: Ipv4Address): void {
+    this.#out.put(name);
+    this.#out.address(value);
+  }
+
+  #number(name: Uint8Array, value: number): void {
     this.#out.put(name);
     this.#out.number(value);
   }

@@ -10,7 +10,7 @@ import { formatMacAddress } from "../../src/base/mac-address.ts";
 import { LINUX_PARTS } from "../../src/scenario/linux-parts.ts";
 import { type RunResult, runScenario } from "../../src/scenario/run-scenario.ts";
 import { parseScenario, type Scenario } from "../../src/scenario/scenario-file.ts";
-import { normalOutput, storyDifferences, storyOf } from "../helpers/story.ts";
+import { linesOf, normalOutput, storyDifferences, storyOf, withoutRepetition } from "../helpers/story.ts";
 
 const FOLDER = import.meta.dirname;
 /** Without a duration frames of the first six seconds are compared. */
@@ -20,6 +20,7 @@ const DEFAULT_SECONDS = 6;
  * Scenarios whose recording and run still differ, and why. Each is run all the same, and its test fails once they agree, so that its line here goes.
  */
 const KNOWN_DIFFERENCES: ReadonlyMap<string, string> = new Map([
+  ["ka-vmac", "a master that is overruled answers the gratuitous ARP that follows the advertisement at once; ours has given the address up by then"],
   ["nat-ip-forward-0", "client and server retransmit in one tick: the kernel's SYN+ACK passes the director before the SYN, ours after it; two recordings alike"],
   ["nat-one-arm-redirect-obeyed", "the reset arrives 20 us after the data: nc prints nothing, ours has read by then; two recordings alike"],
   ["net-addresses", "ifconfig counts 7 frames received, ours 8; two recordings alike, cause not found"],
@@ -28,6 +29,9 @@ const KNOWN_DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ["out-shell", "the line number in the message of an assignment to a readonly variable, after a subshell and a here-document"],
   ["tun-big-upload", "how much is sent again after a fragmentation-needed message; cause not found"],
 ]);
+
+/** keepalived's checks and advertisements begin at random times and go on for ever: how often something was said does not count. */
+const isLoose = (name: string): boolean => name.startsWith("ka-");
 
 interface KernelScript {
   readonly exit: number;
@@ -61,7 +65,8 @@ function frameDifferences(name: string, scenario: Scenario, kernel: KernelResult
       if (capture === undefined) return [`${point}: no capture`];
       const theirs = storyOf(readFileSync(join(FOLDER, "kernel", name, `${point}.pcap`)), macs, kernel.t0, seconds);
       const ours = storyOf(capture.toBytes(result.originNs), macs, 0, seconds);
-      return storyDifferences(theirs, ours).map((difference) => `${point}: ${difference}`);
+      const differences = isLoose(name) ? storyDifferences(withoutRepetition(theirs), withoutRepetition(ours)) : storyDifferences(theirs, ours);
+      return differences.map((difference) => `${point}: ${difference}`);
     }),
   );
 }
@@ -77,7 +82,7 @@ function lineDifferences(kernel: string, ours: string): string {
   return [...missing.map((line) => `  kernel ${line}`), ...rest.map((line) => `  ours   ${line}`)].join("\n");
 }
 
-function outputDifferences(scenario: Scenario, kernel: KernelResult, result: RunResult): string[] {
+function outputDifferences(name: string, scenario: Scenario, kernel: KernelResult, result: RunResult): string[] {
   const wrong: string[] = [];
   const check = (where: string, command: string, theirs: KernelScript, ours: { readonly exit: number | null; readonly stdout: string; readonly stderr: string } | undefined) => {
     if (ours === undefined) {
@@ -86,8 +91,9 @@ function outputDifferences(scenario: Scenario, kernel: KernelResult, result: Run
     }
     if (theirs.exit !== ours.exit) wrong.push(`${where}: exit ${ours.exit}, the kernel's ${theirs.exit}`);
     for (const field of ["stdout", "stderr"] as const) {
-      const expected = normalOutput(theirs[field], command);
-      const actual = normalOutput(ours[field], command);
+      const normal = (text: string): string => (isLoose(name) ? linesOf(normalOutput(text, command)) : normalOutput(text, command));
+      const expected = normal(theirs[field]);
+      const actual = normal(ours[field]);
       if (expected !== actual) wrong.push(`${where}: ${command.trim().slice(0, 100)}: ${field}\n${lineDifferences(expected, actual)}`);
     }
   };
@@ -110,7 +116,7 @@ describe("as the kernel", () => {
     const { scenario, kernel } = load(name);
     const result = runScenario(scenario, { parts: LINUX_PARTS, capturesFrames: true });
     expect(result.unmet).toEqual([]);
-    const differences = [...frameDifferences(name, scenario, kernel, result), ...outputDifferences(scenario, kernel, result)].join("\n\n");
+    const differences = [...frameDifferences(name, scenario, kernel, result), ...outputDifferences(name, scenario, kernel, result)].join("\n\n");
     if (KNOWN_DIFFERENCES.has(name)) expect(differences, "agrees now: take it from KNOWN_DIFFERENCES").not.toBe("");
     else expect(differences).toBe("");
   });

@@ -227,3 +227,28 @@ export function normalOutput(text: string, command: string): string {
     .sort()
     .join("\n");
 }
+
+/**
+ * The story with repetition taken out, for daemons that do the same again and again and whose number of times depends on when they began:
+ * TCP connections of the same ends become the set of their courses without bare ACKs, of other frames each kind counts once.
+ */
+export function withoutRepetition(story: Story): Story {
+  const out: Story = new Map();
+  for (const [conversation, rows] of story) {
+    const plain = (text: string): string => text.replace(/:e\d+/g, ":e");
+    const key = plain(conversation);
+    const known = out.get(key) ?? [];
+    // How busy a machine is decides whether it acknowledges before it has something to say.
+    if (key.includes("tcp ")) known.push(plain(rows.filter((row) => !row.endsWith("[-.]")).join(" | ")));
+    else known.push(...rows.map((row) => plain(row).replace(/ seq \d+/g, "")));
+    out.set(key, [...new Set(known)]);
+  }
+  // What groups a report of IGMP (protocol 2) has together is chance.
+  for (const [key, rows] of out) if (key.includes("tcp ") || key.startsWith("ip 2 ")) out.set(key, rows.sort());
+  return out;
+}
+
+/** Each line once, in no order: logs of processes that run side by side. */
+export function linesOf(text: string): string {
+  return [...new Set(text.split("\n"))].sort().join("\n");
+}

@@ -35,6 +35,7 @@ export function linkFlags(device: NetDevice): string[] {
   if (device.isPromiscuous) flags.push("PROMISC");
   if (device.isUp) flags.push("UP");
   if (device.isUp && device.hasCarrier) flags.push("LOWER_UP");
+  if (device.lower?.isUp === false) flags.push("M-DOWN");
   return flags;
 }
 
@@ -46,6 +47,7 @@ export function operState(device: NetDevice): string {
 }
 
 export function shownName(device: NetDevice): string {
+  if (device.lower !== undefined) return `${device.name}@${device.lower.name}`;
   if (device.peerIndex !== 0) return `${device.name}@if${device.peerIndex}`;
   return device.kind === "loopback" || device.kind === "dummy" ? device.name : `${device.name}@NONE`;
 }
@@ -91,7 +93,7 @@ function linkDetails(session: IpSession, device: NetDevice, isAddressList: boole
   const promiscuity = device.isPromiscuous || device.taps.length > 0 ? 1 : 0;
   const queues = `numtxqueues 1 gso_max_size 65536 gso_max_segs 65535 tso_max_size ${segment} tso_max_segs 65535 gro_max_size 65536 `;
   const kind = kindDetails(device);
-  return ` promiscuity ${promiscuity}  allmulti ${device.isAllMulticast ? 1 : 0} ${limits}${kind === "" ? "" : `${session.nl}    ${kind}`}${isAddressList || device.kind === "gre" ? "" : "addrgenmode eui64 "}${queues}`;
+  return ` promiscuity ${promiscuity}  allmulti ${device.isAllMulticast ? 1 : 0} ${limits}${kind === "" ? "" : `${session.nl}    ${kind}`}${isAddressList || device.kind === "gre" ? "" : `addrgenmode ${device.lower === undefined ? "eui64" : "none"} `}${queues}`;
 }
 
 function kindDetails(device: NetDevice): string {
@@ -103,7 +105,7 @@ function kindDetails(device: NetDevice): string {
     case "loopback":
       return "";
     case "ether":
-      return "veth ";
+      return device.lower === undefined ? "veth " : "macvlan mode private bcqueuelen 1000 usedbcqueuelen 1000 ";
     case "dummy":
       return "dummy ";
     case "tunnel":

@@ -12,7 +12,8 @@ import { fail, parseOptions, readFile, tool, usageError } from "../tools/support
 import { dateLine, formatMoment } from "./date.ts";
 
 const HOST_NAME_MAX = 64;
-const BUILD = "#1 Sat Jul  4 15:38:16 UTC 2026";
+/** What `uname -v` prints. */
+export const KERNEL_BUILD = "#1 Sat Jul  4 15:38:16 UTC 2026";
 
 function runId(context: CommandContext): number {
   const options = parseOptions(context.args, "ugGnrzaZ", { user: "u", group: "g", groups: "G", name: "n", real: "r", zero: "z" });
@@ -108,7 +109,7 @@ function runUname(context: CommandContext): number {
   if (extra !== undefined) return usageError(context, `extra operand '${extra}'`, 1);
   const { machine } = context;
   const parts: Readonly<Record<string, string>> = {
-    s: "Linux", n: machine.hostname, r: machine.host.options.release, v: BUILD, m: "x86_64", p: "unknown", i: "unknown", o: "GNU/Linux",
+    s: "Linux", n: machine.hostname, r: machine.host.options.release, v: KERNEL_BUILD, m: "x86_64", p: "unknown", i: "unknown", o: "GNU/Linux",
   };
   const isAll = options.has("a");
   const letters = Object.keys(parts).filter((letter) => (isAll ? letter !== "p" && letter !== "i" : options.has(letter)));

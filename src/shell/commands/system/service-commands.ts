@@ -1,13 +1,15 @@
 /**
  * service and systemctl, and the programs that install: they do as much as the reference laboratory's scripts of these names do.
  *
- * `service NAME VERB` knows the web servers, keepalived and the firewall; everything else succeeds and does nothing.
+ * `service NAME VERB` knows the web servers, keepalived and the firewall; everything else succeeds and does nothing. Of keepalived they do
+ * what systemd does.
  */
 
 import { NS_PER_SECOND } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { FileError } from "../../file-system.ts";
 import { disableService, enableService, isServiceEnabled } from "../../boot/enabled-services.ts";
+import type { Process } from "../../process.ts";
 import { fail } from "../tools/support.ts";
 import { systemctlPower } from "./power.ts";
 
@@ -27,15 +29,70 @@ function* stopWebServer(context: CommandContext): Running<number> {
   return 0;
 }
 
+const KEEPALIVED_PID_FILE = "/run/keepalived.pid";
+const EXIT_NOT_RUNNING = 3;
+/** TimeoutStopSec of systemd. */
+const STOP_TRIES = 900;
+
+function mainProcess(context: CommandContext): Process | undefined {
+  const { files, processes } = context.machine;
+  const pid = files.exists(KEEPALIVED_PID_FILE) ? Number.parseInt(files.read(KEEPALIVED_PID_FILE), 10) : Number.NaN;
+  const process = Number.isNaN(pid) ? undefined : processes.byPid(pid);
+  return process?.name === "keepalived" && process.isAlive ? process : undefined;
+}
+
+/** Tells the main process to end and waits until it has. */
+function* stopKeepalived(context: CommandContext): Running<void> {
+  const main = mainProcess(context);
+  if (main === undefined) return;
+  context.machine.processes.kill(main.pid, "TERM");
+  for (let i = 0; main.isAlive && i < STOP_TRIES; i++) yield* context.sleep(NS_PER_SECOND / 10);
+  if (main.isAlive) context.machine.processes.kill(main.pid, "KILL");
+}
+
+function keepalivedStatus(context: CommandContext): number {
+  const main = mainProcess(context);
+  const isEnabled = isServiceEnabled(context.machine.files, "keepalived") ? "enabled" : "disabled";
+  context.stdout.write(
+    `${main === undefined ? "○" : "●"} keepalived.service - Keepalive Daemon (LVS and VRRP)\n` +
+      `     Loaded: loaded (/lib/systemd/system/keepalived.service; ${isEnabled}; preset: enabled)\n` +
+      (main === undefined ? "     Active: inactive (dead)\n" : `     Active: active (running)\n   Main PID: ${main.pid} (keepalived)\n`),
+  );
+  return main === undefined ? EXIT_NOT_RUNNING : 0;
+}
+
+function* serveKeepalived(context: CommandContext, verb: string): Running<number> {
+  const { processes } = context.machine;
+  switch (verb) {
+    case "start":
+      return yield* context.spawn(["keepalived"]);
+    case "stop":
+      yield* stopKeepalived(context);
+      return 0;
+    case "restart":
+    case "force-reload":
+      yield* stopKeepalived(context);
+      return yield* context.spawn(["keepalived"]);
+    case "reload": {
+      const main = mainProcess(context);
+      if (main === undefined) return fail(context, "keepalived.service is not active, cannot reload.");
+      processes.kill(main.pid, "HUP");
+      return 0;
+    }
+    case "status":
+      return keepalivedStatus(context);
+    case "is-active":
+      context.stdout.write(mainProcess(context) === undefined ? "inactive\n" : "active\n");
+      return mainProcess(context) === undefined ? EXIT_NOT_RUNNING : 0;
+    default:
+      return fail(context, `keepalived: ${verb}: not simulated`);
+  }
+}
+
 function* serve(context: CommandContext, name: string, verb: string): Running<number> {
   const isStart = verb === "start" || verb === "restart";
   if (WEB_SERVERS.has(name)) return isStart ? yield* context.spawn(["httpd"]) : verb === "stop" ? yield* stopWebServer(context) : 0;
-  if (name === "keepalived") {
-    if (isStart && context.machine.commandNamed("keepalived") === undefined) return fail(context, "keepalived is not simulated on this machine");
-    if (isStart) return yield* context.spawn(["keepalived"]);
-    if (verb === "stop") for (const process of context.machine.processes.list) if (process.name === "keepalived") context.machine.processes.kill(process.pid, "TERM");
-    return 0;
-  }
+  if (name === "keepalived") return yield* serveKeepalived(context, verb);
   if ((name === "firewalld" || name === "iptables") && verb === "stop") {
     yield* context.spawn(["iptables", "-F"]);
     yield* context.spawn(["iptables", "-P", "INPUT", "ACCEPT"]);
@@ -77,6 +134,7 @@ function runSystemctl(context: CommandContext): number | Running<number> {
   if (verb === "disable") for (const name of names) disableService(context.machine.files, name);
   const now = context.args.includes("--now") ? { enable: "start", disable: "stop" }[verb] : undefined;
   const wanted = now ?? verb;
+  if (names[0] === "keepalived" && wanted !== "enable" && wanted !== "disable") return serve(context, "keepalived", wanted);
   if (wanted !== "start" && wanted !== "stop" && wanted !== "restart") return 0;
   return serve(context, names[0] ?? "", wanted);
 }

@@ -1,0 +1,226 @@
+/**
+ * What every view must be: usable with keys alone, named for screen readers, readable in both themes, safe against what files say.
+ */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openScenario, PageLab, pressAndMove, recordInView, SCENARIOS } from "./browser.ts";
+
+const DR = "documents/dr-192.168.247.yaml";
+const CONTRAST_MIN = 4.5;
+const CONTRAST_LARGE_MIN = 3;
+
+let lab: PageLab;
+
+beforeAll(async () => {
+  lab = await PageLab.start();
+});
+
+afterAll(async () => {
+  await lab.stop();
+});
+
+/** What a person can reach but not be told the name of. */
+function nameless(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>("button, select, input, [role=slider], [role=separator], [role=tab], [role=button], [tabindex='0']")]
+      .filter((element) => element.checkVisibility())
+      .filter((element) => {
+        const labels = element instanceof HTMLInputElement || element instanceof HTMLSelectElement ? [...(element.labels ?? [])].map((label) => label.textContent) : [];
+        const name = element.getAttribute("aria-label") ?? [...labels, element.textContent].join("");
+        return name.trim() === "";
+      })
+      .map((element) => element.outerHTML.slice(0, 120)),
+  );
+}
+
+/** Texts whose colour is too near to what is behind them. */
+function faint(page: Page, bounds: { readonly text: number; readonly large: number }): Promise<string[]> {
+  return page.evaluate(({ text: textMin, large: largeMin }) => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
+    const rgb = (color: string) => {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = color;
+      canvas.fillRect(0, 0, 1, 1);
+      return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const luminance = (color: readonly number[]) => {
+      const [r = 0, g = 0, b = 0] = color.slice(0, 3).map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (element: Element | null): number[] => {
+      for (let at = element; at !== null; at = at.parentElement) {
+        const color = rgb(getComputedStyle(at).backgroundColor);
+        if ((color[3] ?? 0) > 250) return color;
+      }
+      return rgb(getComputedStyle(document.body).backgroundColor);
+    };
+    const wrong = new Set<string>();
+    for (const element of document.querySelectorAll<HTMLElement>("body *")) {
+      if (element.closest("svg, [hidden], :disabled, dialog:not([open]), .visually-hidden, .skip") !== null || !element.checkVisibility()) continue;
+      if (![...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent?.trim() !== "")) continue;
+      const style = getComputedStyle(element);
+      const [one, two] = [luminance(rgb(style.color)), luminance(behind(element))];
+      const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+      const size = Number.parseFloat(style.fontSize);
+      const isLarge = size >= 24 || (size >= 18.6 && Number(style.fontWeight) >= 700);
+      if (ratio < (isLarge ? largeMin : textMin)) wrong.add(`${element.className || element.tagName} ${ratio.toFixed(2)} ${element.textContent?.slice(0, 30)}`);
+    }
+    return [...wrong];
+  }, bounds);
+}
+
+test.each(["light", "dark"] as const)("in the %s theme everything has a name and can be read, on 1280x720 without scrolling the page", async (colorScheme) => {
+  const { page, complaints } = await lab.open("", { colorScheme });
+  await page.waitForSelector(".card");
+  const look = async () => {
+    expect(await nameless(page)).toEqual([]);
+    expect(await faint(page, { text: CONTRAST_MIN, large: CONTRAST_LARGE_MIN })).toEqual([]);
+    expect(await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight])).toEqual([1280, 720]);
+  };
+  await look();
+  await openScenario(page, DR);
+  await page.waitForSelector(".records .record");
+  await look();
+  await page.fill("#filter", "drop &&");
+  await expect.poll(() => page.textContent("#filter-said")).not.toBe("");
+  await look();
+  await page.selectOption("select >> nth=1", "zh");
+  await expect.poll(() => page.getAttribute("html", "lang")).toBe("zh-Hans");
+  await look();
+  expect(complaints).toEqual([]);
+});
+
+test("keys alone: from the gallery to a frame and back", async () => {
+  const { page } = await lab.open();
+  await page.waitForSelector(".card");
+  for (let i = 0; i < 40 && (await page.evaluate((path) => document.activeElement?.getAttribute("data-path") !== path, DR)); i++) await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".frame-card[data-record]");
+  await page.keyboard.press("Escape");
+  const start = await recordInView(page);
+  const frame = await pressAndMove(page, "ArrowRight");
+  expect(await pressAndMove(page, "Shift+ArrowLeft")).toBeLessThan(frame);
+  await pressAndMove(page, "Home");
+  const end = await pressAndMove(page, "End");
+  expect(end).toBeGreaterThan(start);
+  await page.keyboard.press("/");
+  await page.keyboard.type("arp.opcode == 2 && kind == frame-sent");
+  await page.keyboard.press("Escape");
+  await expect.poll(() => page.textContent("#filter-said")).toMatch(/\d+ matches/);
+  const previous = await pressAndMove(page, "N");
+  expect(previous).toBeLessThan(end);
+  await page.keyboard.press("?");
+  await page.waitForSelector("dialog[open]");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog:not([open])", { state: "attached" });
+  await page.keyboard.press("g");
+  await page.waitForSelector(".gallery");
+  await page.keyboard.press("g");
+  expect(await recordInView(page)).toBe(previous);
+});
+
+test("plays by events and to scale, and pauses", async () => {
+  const { page } = await lab.open();
+  await openScenario(page, DR);
+  const start = await recordInView(page);
+  await page.getByLabel("Pace").selectOption("event 120");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press(" ");
+  await expect.poll(() => recordInView(page), { timeout: 10_000 }).toBeGreaterThan(start + 20);
+  await page.keyboard.press(" ");
+  const paused = await recordInView(page);
+  await page.waitForTimeout(400);
+  expect(await recordInView(page)).toBe(paused);
+  const time = async () => Number(await page.getAttribute("[role=slider]", "aria-valuenow"));
+  const before = await time();
+  await page.getByLabel("Pace").selectOption("scale 0.5");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press(" ");
+  await page.waitForTimeout(1000);
+  await page.keyboard.press(" ");
+  const passed = (await time()) - before;
+  expect(passed).toBeGreaterThan(0.1);
+  expect(passed).toBeLessThan(0.8);
+});
+
+test("goes to a time and to a host", async () => {
+  const { page } = await lab.open();
+  await openScenario(page, DR);
+  await page.getByLabel("Go to time").fill("2.5");
+  await page.keyboard.press("Enter");
+  await expect.poll(async () => Number(await page.getAttribute("[role=slider]", "aria-valuenow"))).toBe(2.5);
+  await page.getByLabel("Next at host").selectOption("node01");
+  await expect.poll(() => page.textContent(".frame-card")).toContain("node01");
+  await page.getByLabel("Go to time").fill("soon");
+  await page.keyboard.press("Enter");
+  expect(await page.getByLabel("Go to time").getAttribute("aria-invalid")).toBe("true");
+});
+
+test("who wants no motion sees none", async () => {
+  const { page } = await lab.open("", { reducedMotion: "reduce" });
+  await page.waitForSelector(".card");
+  await page.evaluate(() => {
+    const state = globalThis as unknown as { moved: number };
+    state.moved = 0;
+    new MutationObserver(() => {
+      state.moved += document.querySelectorAll(".motions .dot").length;
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+  await openScenario(page, DR);
+  for (let i = 0; i < 4; i++) await pressAndMove(page, "ArrowRight");
+  expect(await page.evaluate(() => (globalThis as unknown as { moved: number }).moved)).toBe(0);
+  expect(await page.locator(".resting .dot, .drop").count()).toBeGreaterThan(0);
+});
+
+test("hosts can be dragged and laid out anew", async () => {
+  const { page } = await lab.open();
+  await openScenario(page, DR);
+  const node = page.locator('[data-node="node02"]');
+  const before = await node.boundingBox();
+  if (before === null) throw new Error("node02 is not in view");
+  await page.mouse.move(before.x + before.width / 2, before.y + before.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(before.x + before.width / 2 - 80, before.y + before.height / 2 + 20, { steps: 4 });
+  await page.mouse.up();
+  const after = await node.boundingBox();
+  expect(after?.x).toBeLessThan(before.x - 60);
+  await page.getByRole("button", { name: "Lay out anew" }).click();
+  expect((await node.boundingBox())?.x).toBe(before.x);
+});
+
+test("theme and language are remembered", async () => {
+  const { page } = await lab.open();
+  await page.selectOption("select >> nth=0", "dark");
+  await page.selectOption("select >> nth=1", "zh");
+  await page.reload();
+  await page.waitForSelector(".card");
+  expect(await page.getAttribute("html", "data-theme")).toBe("dark");
+  expect(await page.textContent(".gallery h2")).toBe("场景");
+});
+
+test("what a file says is text, never HTML, and nothing inline runs", async () => {
+  const attack = '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>';
+  const text = readFileSync(join(SCENARIOS, DR), "utf8")
+    .replace(/^title: .*$/m, `title: '${attack}'`)
+    .replace("curl -s http://192.168.247.135/", `curl -s http://192.168.247.135/ # ${attack.replaceAll('"', "'")}`)
+    .replace(/, expect: \{[^}]*\}/g, "");
+  const { page, complaints } = await lab.open();
+  await page.setInputFiles("input[type=file]", { name: "<b>x</b>.yaml", mimeType: "text/plain", buffer: Buffer.from(text) });
+  await page.waitForSelector(".frame-card[data-record]");
+  expect(await page.textContent("h1")).toContain(attack);
+  await page.fill("#filter", "kind == command-start");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => page.textContent(".records")).toContain("onerror=");
+  expect(await page.locator("img, .records script, h1 *").count()).toBe(0);
+  expect(complaints).toEqual([]);
+  await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "globalThis.hacked = 2";
+    document.body.append(script);
+  });
+  expect(await page.evaluate(() => (globalThis as unknown as { hacked?: number }).hacked)).toBeUndefined();
+  expect(complaints.join()).toContain("Content Security Policy");
+});

@@ -1,0 +1,20 @@
+/**
+ * The page begins here.
+ */
+
+import { render } from "preact";
+import "./app/theme.css";
+import "./app/app.css";
+import { App } from "./app/app.tsx";
+import { listenForKeys } from "./app/keys.ts";
+import { followInAddress, openAddress } from "./state/address-bar.ts";
+import { engine } from "./state/store.ts";
+
+const PREPARE_AFTER_MS = 300;
+
+// A link needs the simulator at once, the gallery only when something is opened.
+if (location.hash.includes("s=")) engine.prepare();
+else setTimeout(() => engine.prepare(), PREPARE_AFTER_MS);
+render(<App />, document.getElementById("app") as HTMLElement);
+listenForKeys();
+void openAddress().finally(followInAddress);

@@ -1,0 +1,23 @@
+/**
+ * The panels of the page, in the order of their tabs. To add one: a folder here with a component that takes no properties, a line below, its
+ * name in the `name` of its section of every language. viz/README.md shows it step by step.
+ */
+
+import type { ComponentType } from "preact";
+import type { Strings } from "../i18n/en.ts";
+
+/** `stage`: the large middle; `side`: right; `dock`: below. */
+export type Area = "stage" | "side" | "dock";
+
+export interface PanelDefinition {
+  readonly id: string;
+  readonly area: Area;
+  name(strings: Strings): string;
+  /** Fetched when the panel is first shown. */
+  load(): Promise<{ readonly Panel: ComponentType }>;
+}
+
+export const PANELS: readonly PanelDefinition[] = [
+  { id: "topology", area: "stage", name: (t) => t.topology.name, load: () => import("./topology/topology.tsx") },
+  { id: "records", area: "dock", name: (t) => t.records.name, load: () => import("./records/records.tsx") },
+];
