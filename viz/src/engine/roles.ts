@@ -1,5 +1,6 @@
 /**
- * What each host is in the cluster, from what happened in the run: directors have services, servers are their destinations.
+ * What each host is in the cluster, from what happened in the run: directors have services or advertise
+ * themselves with VRRP, servers are the destinations of services.
  */
 
 import { parseIpv4Address } from "../../../src/base/ipv4-address.ts";
@@ -16,9 +17,20 @@ export function rolesOf(header: TraceHeader, store: RecordStore): Record<string,
   const worlds = store.tables.hasTables ? moments.map((timeNs) => store.tables.at(timeNs)) : [];
   const destinations = new Set<string>();
   for (const world of worlds) for (const { ipvsDestinations } of Object.values(world)) for (const row of Object.values(ipvsDestinations ?? {})) destinations.add(row.address);
-  for (const { name, interfaces } of header.hosts) roles[name] = roleOf(name, interfaces.length, worlds, destinations);
-  if (worlds.length === 0) for (const { name } of header.hosts) roles[name] = roleByName(name);
+  for (const { name, interfaces } of header.hosts) roles[name] = worlds.length === 0 ? roleByName(name) : roleOf(name, interfaces.length, worlds, destinations);
+  // Who takes part in an election of masters is a director, even while it has no service.
+  for (const name of advertisers(store)) if (roles[name] !== "server") roles[name] = "director";
   return roles;
+}
+
+function advertisers(store: RecordStore): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const event of store.records) {
+    if (event.kind !== "frame-sent") continue;
+    const { payload } = event.frame;
+    if (payload.kind === "ipv4" && payload.payload.kind === "vrrp") names.add(event.host);
+  }
+  return names;
 }
 
 function roleOf(name: string, interfaceCount: number, worlds: readonly WorldTables[], destinations: ReadonlySet<string>): NodeRole {
