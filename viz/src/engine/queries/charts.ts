@@ -37,7 +37,7 @@ export interface ServiceCharts {
   readonly services: readonly ServiceSeries[];
 }
 
-const BINS = 240;
+const BINS_MAX = 1000;
 const SERVICES_MAX = 20;
 const SERVERS_MAX = 40;
 
@@ -59,11 +59,12 @@ interface WorkingService {
   readonly servers: Map<string, Working>;
 }
 
-/** Every service of every director. */
-export function serviceCharts(session: Session): ServiceCharts {
+/** Every service of every director, from the timeline's start to its end, in so many bins. */
+export function serviceCharts(session: Session, { bins }: { readonly bins: number }): ServiceCharts {
+  const count = Math.max(1, Math.min(bins, BINS_MAX));
   let charts = session.cache.get("service charts") as ServiceCharts | undefined;
-  if (charts === undefined) {
-    charts = new ServiceReader(session).read();
+  if (charts?.bins !== count) {
+    charts = new ServiceReader(session, count).read();
     session.cache.set("service charts", charts);
   }
   return charts;
@@ -74,8 +75,10 @@ class ServiceReader {
   readonly #services = new Map<string, WorkingService>();
   readonly #fromNs: number;
   readonly #toNs: number;
+  readonly #bins: number;
 
-  constructor(session: Session) {
+  constructor(session: Session, bins: number) {
+    this.#bins = bins;
     this.#session = session;
     this.#fromNs = session.info.originNs;
     this.#toNs = Math.max(session.info.endNs, this.#fromNs + 1);
@@ -84,10 +87,10 @@ class ServiceReader {
   read(): ServiceCharts {
     for (const event of this.#session.store.records) this.#take(event);
     const services = [...this.#services.values()].map(({ host, service, scheduler, servers }): ServiceSeries => {
-      for (const one of servers.values()) fill(one, BINS - 1);
+      for (const one of servers.values()) fill(one, this.#bins - 1);
       return { host, service, scheduler, servers: [...servers.values()].map(({ server, picks, weight, active, inactive }) => ({ server, picks, weight, active, inactive })) };
     });
-    return { fromNs: this.#fromNs, toNs: this.#toNs, bins: BINS, services };
+    return { fromNs: this.#fromNs, toNs: this.#toNs, bins: this.#bins, services };
   }
 
   #take(event: TraceEvent): void {
@@ -136,10 +139,10 @@ class ServiceReader {
       if (service.servers.size >= SERVERS_MAX) return undefined;
       found = {
         server,
-        picks: new Uint32Array(BINS),
-        weight: new Float64Array(BINS),
-        active: new Uint32Array(BINS),
-        inactive: new Uint32Array(BINS),
+        picks: new Uint32Array(this.#bins),
+        weight: new Float64Array(this.#bins),
+        active: new Uint32Array(this.#bins),
+        inactive: new Uint32Array(this.#bins),
         now: { weight, active: 0, inactive: 0, picks: 0 },
         bin: -1,
       };
@@ -161,7 +164,7 @@ class ServiceReader {
   }
 
   #set(server: Working, timeNs: number, values: Partial<Working["now"]>): void {
-    const bin = Math.max(0, Math.min(BINS - 1, Math.floor(((timeNs - this.#fromNs) / (this.#toNs - this.#fromNs)) * BINS)));
+    const bin = Math.max(0, Math.min(this.#bins - 1, Math.floor(((timeNs - this.#fromNs) / (this.#toNs - this.#fromNs)) * this.#bins)));
     fill(server, bin);
     Object.assign(server.now, values);
     write(server, bin);

@@ -26,7 +26,7 @@ export function Panel() {
   const totalGuess = useSignal(0);
   const session = current.value;
   const id = moment.value?.position.id ?? 0;
-  const shownFilter = filterCheck.value.problem === undefined ? filter.value : "";
+  const shownFilter = filterCheck.value?.problem === undefined ? filter.value : "";
   const hosts = session === undefined ? [] : orderHosts(session.info.header.hosts.map(({ name }) => name), session.info.roles);
   const layout = layOutLadder(hosts, size.value.width, zoom.value);
   const { rowPixels } = layout;
@@ -92,12 +92,7 @@ export function Panel() {
       <div
         ref={scroller}
         class="scroller"
-        role="listbox"
-        aria-label={s.label}
-        aria-activedescendant={currentRow === undefined ? undefined : `ladder-${currentRow.id}`}
-        tabIndex={0}
         onScroll={(event) => (top.value = event.currentTarget.scrollTop)}
-        onKeyDown={move}
         onWheel={(event) => {
           if (!event.ctrlKey) return;
           event.preventDefault();
@@ -106,6 +101,7 @@ export function Panel() {
       >
         <Hosts hosts={hosts} layout={layout} recordHost={moment.value?.record?.host ?? ""} />
         {answer.value !== undefined && total === 0 ? <p class="note">{s.empty}</p> : null}
+        <div class="rows" role="listbox" aria-label={s.label} aria-activedescendant={currentRow === undefined ? undefined : `ladder-${currentRow.id}`} tabIndex={0} onKeyDown={move}>
         <svg width={layout.width} height={sheet} role="presentation" class={isPlaying.value ? "playing" : ""}>
           <g class="lifelines">
             {hosts.map((host) => (
@@ -128,6 +124,7 @@ export function Panel() {
             );
           })}
         </svg>
+        </div>
       </div>
     </div>
   );
