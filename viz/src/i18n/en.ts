@@ -195,7 +195,7 @@ export const en = {
     decidedHere: "decided",
     was: (value: string) => `was ${value}`,
     all: "All settings",
-    defaults: "written",
+    defaults: "not default",
     byRecord: "learned from",
     more: (count: string) => `${count} more rows`,
     names: {

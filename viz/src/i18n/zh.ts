@@ -195,7 +195,7 @@ export const zh: Strings = {
     decidedHere: "起决定作用",
     was: (value) => `原为 ${value}`,
     all: "全部设置",
-    defaults: "已写入",
+    defaults: "非默认",
     byRecord: "学自",
     more: (count) => `还有 ${count} 行`,
     names: {

@@ -6,7 +6,7 @@
 import { formatMacAddress } from "../../../../src/base/mac-address.ts";
 import type { Ipv4ConfKey } from "../../../../src/host/ipv4-conf.ts";
 import { CONF_COMBINATIONS, confInForce } from "../../../../src/host/sysctl.ts";
-import type { NeighbourChanged } from "../../../../src/trace/events.ts";
+import type { NeighbourChanged, TraceEvent } from "../../../../src/trace/events.ts";
 import { type Row, TABLE_NAMES, type TableName, type TableRows } from "../../../../src/trace/rows.ts";
 import { formatIpv4Address } from "../../../../src/base/ipv4-address.ts";
 import { type RecordSummary, summarize } from "../describe.ts";
@@ -82,7 +82,7 @@ const BY_POSITION: ReadonlySet<TableName> = new Set<TableName>(["addresses", "ro
 
 /** Settings that decide what LVS does, shown whatever their value is. */
 const LVS_CONF: ReadonlySet<string> = new Set(["arp_ignore", "arp_announce", "rp_filter", "forwarding", "send_redirects", "accept_redirects"]);
-const LVS_SETTINGS = /^net\.ipv4\.(?:ip_forward|vs\..*)$/;
+const LVS_SETTINGS = /^net\.ipv4\.(?:ip_forward|vs\.(?:conntrack|conn_reuse_mode|expire_nodest_conn|expire_quiescent_template))$/;
 
 export function hostTables(session: Session, { id, previous, owner, hasAllSettings }: HostTablesArgs): HostTables | undefined {
   const { store } = session;
@@ -286,11 +286,19 @@ function learnings(session: Session): ReadonlyMap<string, readonly number[]> {
 }
 
 function sourceOf(store: RecordStore, id: number): number {
+  const { host } = store.record(id) as TraceEvent;
   let above = store.causes[id - 1] as number;
   for (let climbed = 0; above > 0 && climbed < CLIMB_MAX; climbed++) {
-    const kind = store.record(above)?.kind;
-    if (kind === "frame-received" || kind === "command-start") return above;
+    const event = store.record(above);
+    if (event?.kind === "frame-received" || event?.kind === "command-start") return above;
+    // A cause across a wire is the frame as it was sent: it is known by its arrival.
+    if (event?.kind === "frame-sent" && event.host !== host) return store.childrenOf(above).find((child) => child <= id && isArrivalAt(store, child, host)) ?? above;
     above = store.causes[above - 1] as number;
   }
   return id;
+}
+
+function isArrivalAt(store: RecordStore, id: number, host: string): boolean {
+  const event = store.record(id);
+  return event?.kind === "frame-received" && event.host === host;
 }

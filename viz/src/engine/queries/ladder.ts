@@ -21,7 +21,7 @@ export interface LadderRow {
   readonly protocol: ProtocolClass | undefined;
   /** Beside the arrow or the mark. */
   readonly label: string;
-  /** Addresses, for frames. */
+  /** The last octets of a frame's IP addresses, `.247.137 → .247.100`. */
   readonly ends: string;
   /** For frames; those of hosts that it was not for are left out. */
   readonly copies: readonly Copy[];
@@ -78,6 +78,10 @@ function ladderIds(session: Session, filter: string): Uint32Array {
   return ids;
 }
 
+function shortAddress(address: number): string {
+  return formatIpv4Address(address).replace(/^\d+\.\d+/, "");
+}
+
 function rowIdOf(store: RecordStore, id: number): number {
   if (store.kinds[id - 1] === FRAME_SENT) return id;
   const event = store.record(id) as TraceEvent;
@@ -96,12 +100,13 @@ function rowOf(session: Session, id: number): LadderRow {
   if (event.kind !== "frame-sent") return { ...base, label: markLabel(event), ends: "", copies: [], changes: [] };
   const sent = flight(store, linksOf(session), id, store.count);
   const { payload } = event.frame;
-  const ends = payload.kind === "ipv4" ? `${formatIpv4Address(payload.src)} → ${formatIpv4Address(payload.dst)}` : "";
+  const ends = payload.kind === "ipv4" ? `${shortAddress(payload.src)} → ${shortAddress(payload.dst)}` : "";
   return { ...base, label: sent.label, ends, copies: sent.copies.filter(({ fate }) => fate !== "passed"), changes: hopChanges(store, id) };
 }
 
 function markLabel(event: TraceEvent): string {
   if (event.kind === "packet-dropped" || event.kind === "frame-dropped") return event.reason;
+  if (event.kind === "arp-decision") return `${event.isAnswered ? "✓ answers" : "✕ silent about"} ${shortAddress(event.target)}${event.detail === "" ? "" : `: ${event.detail}`}`;
   if (event.kind === "scheduled") return `${event.scheduler} → ${event.chosen ?? "✕"}${event.by === "scheduler" ? "" : ` (${event.by})`}`;
   return describeRecord(event);
 }

@@ -94,8 +94,9 @@ function routeOf({ table, type, dst, device, gateway }: RouteChosen, of: TableRo
   let bestLength = -1;
   for (const [key, row] of Object.entries(of.routes ?? {})) {
     const cidr = row.destination === "default" ? { address: 0, prefixLength: 0 } : parseIpv4Cidr(row.destination);
-    if (cidr === undefined || row.table !== table || row.type !== type) continue;
-    // A local packet goes through lo, whatever device the address is on.
+    if (cidr === undefined || row.type !== type) continue;
+    // A local packet goes through lo, whatever device the address is on; until there are rules, the local table is a part of main.
+    if (type !== "local" && row.table !== table) continue;
     if (type !== "local" && (row.nextHops === null ? row.device !== device || (row.via !== via && via !== null) : false)) continue;
     const mask = prefixMask(cidr.prefixLength);
     if (((dst ^ cidr.address) & mask) !== 0 || cidr.prefixLength <= bestLength) continue;

@@ -6,6 +6,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Dissection } from "../../engine/layers.ts";
 import { t } from "../../state/preferences.ts";
+import { withOwner } from "./address-owner.ts";
 import { type ComparedLayer, compareLayers, fieldAt } from "./layer-diff.ts";
 
 const BYTES_A_LINE = 8;
@@ -106,7 +107,8 @@ function LayerView({ layer, at, active, chosen, optionId, onPoint, onChoose }: L
           >
             <span class="field-name">{field.name}</span>
             <span class="field-value">
-              {field.before === undefined ? field.value : `▲ ${field.value}`}
+              {field.before === undefined ? "" : "▲ "}
+              {withOwner(field.value)}
               {field.before === undefined ? null : <span class="was"> (← {field.before})</span>}
             </span>
           </div>

@@ -13,6 +13,7 @@ import { t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
 import { current, filter, moment } from "../../state/store.ts";
 import { showRow } from "../tables/shown-row.ts";
+import { withOwner } from "./address-owner.ts";
 import { HeaderView } from "./header-view.tsx";
 import { compareLayers } from "./layer-diff.ts";
 import { RecordLink } from "./record-link.tsx";
@@ -36,15 +37,17 @@ function InspectionView({ inspection, rows }: { readonly inspection: Inspection;
   const { record, now, before } = inspection;
   const side = useSignal<"after" | "before">("after");
   const isBefore = side.value === "before" && before !== undefined;
+  // A frame's device stands in the title.
+  const details = inspection.details.filter(([name]) => name !== "device" || record.device === "");
   const own = rows.filter((row) => row.record === record.id);
   return (
     <div class="inspector" data-record={record.id}>
       <Title record={record} />
       {now === undefined ? null : <Changes inspection={inspection} />}
-      {inspection.details.length === 0 ? null : (
+      {details.length === 0 ? null : (
         <Section title={s.details}>
           <dl>
-            {inspection.details.map(([name, value]) => (
+            {details.map(([name, value]) => (
               <div key={name}>
                 <dt>{name}</dt>
                 <dd class="mono">{value}</dd>
@@ -162,8 +165,8 @@ function ChangeTable({ changes }: { readonly changes: readonly FieldChange[] }) 
         {changes.map(({ field, before, after }) => (
           <tr key={`${field} ${before} ${after}`}>
             <th scope="row">{field}</th>
-            <td>{before === "" ? "—" : before}</td>
-            <td class="changed">▲ {after === "" ? "—" : after}</td>
+            <td>{before === "" ? "—" : withOwner(before)}</td>
+            <td class="changed">▲ {after === "" ? "—" : withOwner(after)}</td>
           </tr>
         ))}
       </tbody>

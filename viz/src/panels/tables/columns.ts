@@ -92,7 +92,7 @@ export const COLUMNS: Readonly<Partial<Record<TableName, readonly Column[]>>> = 
     plain("scope"),
     made("flags", ["isSecondary", "peer"], (row) => [row.isSecondary === true ? "secondary" : "", row.peer === null ? "" : `peer ${row.peer}`].filter((word) => word !== "").join(" ")),
   ],
-  neighbours: [plain("address"), plain("device"), plain("mac"), made("state", ["state", "isProxy"], (row) => (row.isProxy === true ? "PROXY" : cellText(row.state)))],
+  neighbours: [plain("address"), plain("mac"), made("state", ["state", "isProxy"], (row) => (row.isProxy === true ? "PROXY" : cellText(row.state))), plain("device")],
   routes: [
     made("destination", ["type", "destination"], (row) => (row.type === "unicast" ? cellText(row.destination) : `${row.type} ${row.destination}`)),
     plain("via"),
