@@ -4,6 +4,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { FIELD_NAMES } from "../filter/field-names.ts";
 import { t } from "../state/preferences.ts";
 
 export const isHelpOpen = signal(false);
@@ -31,6 +32,7 @@ export function HelpDialog() {
       </dl>
       <h2>{s.filterTitle}</h2>
       <p>{s.filterText}</p>
+      <p class="mono fields">{FIELD_NAMES.join("  ")}</p>
       <button type="button" onClick={() => (isHelpOpen.value = false)}>
         {t.value.app.close}
       </button>

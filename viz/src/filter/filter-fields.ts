@@ -8,6 +8,7 @@ import type { TraceEvent } from "../../../src/trace/events.ts";
 import { GuePacket, type IcmpMessage, type Ipv4Packet, TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, type TcpSegment, type UdpDatagram } from "../../../src/wire/packet.ts";
 import { describeRecord } from "../engine/describe.ts";
 import { carriedOf, frameOf, packetsIn } from "../engine/packet-token.ts";
+import type { FieldName } from "./field-names.ts";
 
 export type FieldType = "text" | "number" | "ipv4" | "mac" | "flag";
 
@@ -60,7 +61,7 @@ const ofArp = (type: FieldType, read: (arp: { operation: number; senderMac: numb
   },
 });
 
-export const FILTER_FIELDS: Readonly<Record<string, FilterField>> = {
+export const FILTER_FIELDS: Readonly<Record<FieldName, FilterField>> = {
   host: text((event) => (event.host === "" ? [] : [event.host])),
   device: text((event) => ("device" in event ? [event.device] : [])),
   kind: text((event) => [event.kind]),

@@ -7,6 +7,7 @@ import { parseMacAddress } from "../../../src/base/mac-address.ts";
 import { nearestWord } from "../../../src/scenario/suggest.ts";
 import type { TraceEvent } from "../../../src/trace/events.ts";
 import { RE2JS } from "re2js";
+import type { FieldName } from "./field-names.ts";
 import { FILTER_FIELDS, type FilterContext, type FilterField } from "./filter-fields.ts";
 import { type Comparison, FilterError, type FilterNode, parseFilter, type Word } from "./filter-parser.ts";
 
@@ -57,7 +58,7 @@ function anyValue(field: FilterField, test: ValueTest): RecordTest {
 }
 
 function fieldNamed({ text, at }: Word): FilterField {
-  const field = Object.hasOwn(FILTER_FIELDS, text) ? FILTER_FIELDS[text] : undefined;
+  const field = Object.hasOwn(FILTER_FIELDS, text) ? FILTER_FIELDS[text as FieldName] : undefined;
   if (field !== undefined) return field;
   const meant = nearestWord(text, Object.keys(FILTER_FIELDS));
   throw new FilterError(`${text} is no field${meant === undefined ? "" : `; did you mean ${meant}?`}`, at);

@@ -2,7 +2,7 @@
  * Tables, connections, lives of packets and outputs of commands.
  */
 
-import { headerLine, RecordWriter } from "../../../../src/trace/record-json.ts";
+import { JsonLinesSink } from "../../../../src/trace/jsonl.ts";
 import type { RowTypes, TableName } from "../../../../src/trace/rows.ts";
 import type { RowChange } from "../../../../src/trace/table-set.ts";
 import { type RecordSummary, summarize } from "../describe.ts";
@@ -97,19 +97,14 @@ export function outputs(session: Session): readonly CommandOutput[] {
   return session.outputs;
 }
 
+type BlobParts = NonNullable<ConstructorParameters<typeof Blob>[0]>;
+
 /** The trace as JSON Lines: the same bytes as the command line writes. */
-export function traceFile(session: Session): Blob {
-  const { format: _format, version: _version, ...header } = session.header;
-  const writer = new RecordWriter();
-  const parts: string[] = [];
-  let text = `${headerLine(header)}\n`;
-  for (const event of session.store.records) {
-    text += `${writer.line(event)}\n`;
-    if (text.length > 1_048_576) {
-      parts.push(text);
-      text = "";
-    }
-  }
-  parts.push(text);
+export function traceFile({ header, store }: Session): Blob {
+  const { format: _format, version: _version, ...rest } = header;
+  const parts: BlobParts = [];
+  const sink = new JsonLinesSink(rest, (part) => parts.push(part as BlobParts[number]));
+  for (const event of store.records) sink.write(event);
+  sink.flush();
   return new Blob(parts, { type: "application/jsonl" });
 }

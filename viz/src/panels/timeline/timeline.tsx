@@ -51,20 +51,28 @@ export function Timeline() {
     observer.observe(element);
     return () => observer.disconnect();
   }, [width]);
+  const at = moment.value?.position.timeNs ?? 0;
+  useEffect(() => {
+    // A position that leaves the stretch in view takes it along.
+    const [from, to] = range.peek();
+    if (at >= from && at <= to) return;
+    const half = (to - from) / 2;
+    const start = Math.max(0, at - half);
+    range.value = [start, start + 2 * half];
+  }, [at, range]);
   const [fromNs, toNs] = range.value;
   const bins = Math.floor(width.value / BIN_PIXELS);
   const density = useQuery("density", info === undefined ? undefined : { fromNs, toNs, bins, filter: filter.value });
   const marks = useQuery("markers", info === undefined ? undefined : { fromNs, toNs });
   if (info === undefined) return null;
   const x = scaleLinear([fromNs, toNs], [0, width.value]);
-  const now = moment.value?.position.timeNs ?? 0;
   const setRange = (from: number, to: number) => {
     const [low, high] = wholeRange(info);
     const span = Math.min(Math.max(to - from, SPAN_MIN_NS), high - low);
     const start = Math.min(Math.max(from, low), high - span);
     range.value = [start, start + span];
   };
-  const zoom = (factor: number, centre = now) => setRange(centre - (centre - fromNs) * factor, centre + (toNs - centre) * factor);
+  const zoom = (factor: number, centre = at) => setRange(centre - (centre - fromNs) * factor, centre + (toNs - centre) * factor);
   const scrubTo = (event: PointerEvent) => {
     const left = box.current?.getBoundingClientRect().left ?? 0;
     void goToTime(x.invert(event.clientX - left));
@@ -79,8 +87,8 @@ export function Timeline() {
         aria-label={s.slider}
         aria-valuemin={(info.firstId === 0 ? 0 : -info.originNs) / NS_PER_SECOND}
         aria-valuemax={(info.endNs - info.originNs) / NS_PER_SECOND}
-        aria-valuenow={(now - info.originNs) / NS_PER_SECOND}
-        aria-valuetext={`${formatTime(now - info.originNs)} s`}
+        aria-valuenow={(at - info.originNs) / NS_PER_SECOND}
+        aria-valuetext={`${formatTime(at - info.originNs)} s`}
         onPointerDown={(event) => {
           if (event.button !== 0) return;
           pause();
@@ -120,7 +128,7 @@ export function Timeline() {
               <path d={MARK_PATHS[mark.kind]} />
             </g>
           ))}
-          <g class="now" transform={`translate(${Math.min(Math.max(x(now), -10), width.value + 10)},0)`}>
+          <g class="now" transform={`translate(${Math.min(Math.max(x(at), -10), width.value + 10)},0)`}>
             <path d={`M0,${HEIGHT - 14}V12`} />
             <path class="head" d="M-6,0H6V6L0,12L-6,6Z" />
           </g>

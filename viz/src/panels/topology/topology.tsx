@@ -256,6 +256,8 @@ function Resting({ now, layout, delayMs }: { readonly now: Moment; readonly layo
     return () => animation.cancel();
   }, [now, delayMs]);
   const arrived = now.record?.kind === "frame-received" ? now.current : undefined;
+  const arrivalHost = now.record?.host ?? "";
+  const arrivalAt = portOf(layout, arrivalHost, arrived?.link ?? "");
   const waiting = now.flights.filter(({ id, copies }) => id !== now.current?.id && copies.some(({ fate }) => fate === "coming"));
   const isWaiting = now.current?.copies.some(({ fate }) => fate === "coming") === true;
   const middle = layout.places.get(`link/${now.current?.link ?? ""}`);
@@ -264,7 +266,7 @@ function Resting({ now, layout, delayMs }: { readonly now: Moment; readonly layo
       <Waiting flights={waiting} layout={layout} link={isWaiting ? (now.current?.link ?? "") : ""} />
       <g ref={group}>
         {now.current !== undefined && isWaiting && middle !== undefined ? <Dot flight={now.current} at={{ x: middle.x, y: middle.y + FIRST_DOT }} isCurrent={arrived === undefined} /> : null}
-        {arrived === undefined ? null : <Dot flight={arrived} at={portOf(layout, now.record?.host ?? "", arrived.link)} isCurrent />}
+        {arrived === undefined ? null : <Dot flight={arrived} at={arrivalAt} isCurrent isLeft={arrivalAt.x < (layout.places.get(arrivalHost)?.x ?? 0) - HOST_WIDTH / 4} />}
         <Drop now={now} layout={layout} />
       </g>
     </g>
@@ -301,7 +303,15 @@ function Waiting({ flights, layout, link }: WaitingProps) {
   );
 }
 
-function Dot({ flight, at, isCurrent }: { readonly flight: Flight; readonly at: Point; readonly isCurrent: boolean }) {
+interface DotProps {
+  readonly flight: Flight;
+  readonly at: Point;
+  readonly isCurrent: boolean;
+  /** Words to the left: a host is to the right. */
+  readonly isLeft?: boolean;
+}
+
+function Dot({ flight, at, isCurrent, isLeft = false }: DotProps) {
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents lint/a11y/noStaticElementInteractions: the records list and the arrow keys lead to the same frame
     <g
@@ -313,10 +323,10 @@ function Dot({ flight, at, isCurrent }: { readonly flight: Flight; readonly at: 
       }}
     >
       <path d={PROTOCOL_SHAPES[flight.protocol]} />
-      <text x={17} y={5} class={isCurrent ? "beside" : "beside small"}>
+      <text x={isLeft ? -17 : 17} y={5} class={`${isLeft ? "before" : "beside"}${isCurrent ? "" : " small"}`}>
         {flight.label}
       </text>
-      {isCurrent ? <Changes /> : null}
+      {isCurrent ? <Changes isLeft={isLeft} /> : null}
     </g>
   );
 }
@@ -324,12 +334,12 @@ function Dot({ flight, at, isCurrent }: { readonly flight: Flight; readonly at: 
 const FIELD_WORDS: Readonly<Record<string, string>> = { "eth.dst": "MAC", "ip.src": "src", "ip.dst": "dst", ipip: "IPIP", gre: "GRE", gue: "GUE" };
 
 /** What this hop changed, beside the frame: `▲ MAC → rs1.eth0`. */
-function Changes() {
+function Changes({ isLeft }: { readonly isLeft: boolean }) {
   const changes = (moment.value?.card?.changes ?? []).filter(({ field }) => field in FIELD_WORDS);
   return (
     <>
       {changes.map(({ field, after, before }, index) => (
-        <text key={field} class="beside small changed" x={17} y={20 + index * 14}>
+        <text key={field} class={`${isLeft ? "before" : "beside"} small changed`} x={isLeft ? -17 : 17} y={20 + index * 14}>
           {after === "" ? `− ${FIELD_WORDS[field]} ${before}` : before === "" ? `+ ${FIELD_WORDS[field]} ${after}` : `▲ ${FIELD_WORDS[field]} → ${after}`}
         </text>
       ))}
