@@ -10,6 +10,8 @@ import { type Arrow, arrowsOf, fitText, type LadderLayout, TIME_WIDTH } from "./
 
 const CHAR_PIXELS = 6.3;
 const HEAD = 6;
+/** Room of the words for a pause. */
+const PAUSE_TEXT_PIXELS = 74;
 const MARK_SIGNS: Readonly<Record<string, string>> = { "packet-dropped": "✕", "frame-dropped": "✕", scheduled: "⚖", "arp-decision": "?", "command-start": "$", link: "⏚", log: "≡", origin: "⚑" };
 
 export interface RowProps {
@@ -42,7 +44,7 @@ export function LadderRowView({ row, y, layout, originNs, pauseNs, isCurrent, in
       onClick={() => onGo(row.id)}
     >
       <rect class="back" x={0} y={0} width={layout.width} height={rowPixels} />
-      {pauseNs === 0 ? null : <path class="pause" d={`M${TIME_WIDTH},0H${layout.width}`} />}
+      {pauseNs === 0 ? null : <path class="pause" d={`M${TIME_WIDTH + PAUSE_TEXT_PIXELS},0H${layout.width}`} />}
       {hasText ? (
         <text class="time" x={TIME_WIDTH - 8} y={rowPixels / 2 + 4}>
           {formatTime(row.timeNs - originNs)}

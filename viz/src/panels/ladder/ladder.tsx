@@ -16,6 +16,8 @@ import "./ladder.css";
 const SPARE_ROWS = 10;
 const ZOOM_STEP = 1.25;
 const HEADER_PIXELS = 30;
+/** Below the last row, for the buttons. */
+const FOOT_PIXELS = 40;
 
 export function Panel() {
   const s = t.value.ladder;
@@ -38,7 +40,7 @@ export function Panel() {
   const place = useQuery("ladderIndex", session === undefined ? undefined : { filter: shownFilter, id });
   const total = answer.value?.total ?? 0;
   const index = place.value ?? -1;
-  const sheet = Math.max(total * step, size.value.height - HEADER_PIXELS);
+  const sheet = Math.max(total * step + FOOT_PIXELS, size.value.height - HEADER_PIXELS);
   useEffect(() => {
     totalGuess.value = total;
   }, [total, totalGuess]);

@@ -80,8 +80,8 @@ export const COLUMNS: Readonly<Partial<Record<TableName, readonly Column[]>>> = 
   ipvsConnections: [
     plain("client"),
     plain("destination"),
-    made("state", ["state", "isTemplate", "isInactive", "isFromSync"], (row) => [row.state, row.isTemplate === true ? "template" : "", row.isInactive === true ? "inactive" : "", row.isFromSync === true ? "synced" : ""].filter((word) => word !== "").join(" ")),
     timer("expiresNs"),
+    made("state", ["state", "isTemplate", "isInactive", "isFromSync"], (row) => [row.state, row.isTemplate === true ? "template" : "", row.isInactive === true ? "inactive" : "", row.isFromSync === true ? "synced" : ""].filter((word) => word !== "").join(" ")),
     plain("method"),
     plain("virtual"),
     plain("protocol"),
