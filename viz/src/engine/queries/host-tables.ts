@@ -116,7 +116,7 @@ export function hostTables(session: Session, { id, previous, owner, hasAllSettin
 }
 
 function rowsOf(store: RecordStore, id: number, owner: string): TableRows | undefined {
-  return store.tables.afterRecord(store.lastRowsAfter(Math.max(id, 1)))[owner];
+  return store.tables.ownerAfterRecord(store.lastRowsAfter(Math.max(id, 1)), owner);
 }
 
 type Rows = Readonly<Record<string, Row>>;

@@ -26,17 +26,22 @@ const RECORDS_MAX = 100;
 export function rowLinks(session: Session, { id, records }: { readonly id: number; readonly records: readonly number[] }): readonly RowLink[] {
   const { store } = session;
   if (!store.tables.hasTables) return [];
-  const world = store.tables.afterRecord(store.lastRowsAfter(Math.max(id, 1)));
+  const at = store.lastRowsAfter(Math.max(id, 1));
+  const read = new Map<string, TableRows | undefined>();
+  const rowsOf = (owner: string) => {
+    if (!read.has(owner)) read.set(owner, store.tables.ownerAfterRecord(at, owner));
+    return read.get(owner);
+  };
   const links: RowLink[] = [];
   for (const record of records.slice(0, RECORDS_MAX)) {
     const event = store.record(record);
-    const of = event === undefined ? undefined : world[event.host];
+    const of = event === undefined ? undefined : rowsOf(event.host);
     if (event === undefined || of === undefined) continue;
     for (const found of rowsBehind(event, of)) links.push({ record, owner: event.host, ...found });
     if (event.kind !== "frame-sent" || isGroupMac(event.frame.dst)) continue;
     const link = `link/${linksOf(session).get(`${event.host}.${event.device}`) ?? ""}`;
     const key = formatMacAddress(event.frame.dst);
-    const learnt = world[link]?.macs?.[key];
+    const learnt = rowsOf(link)?.macs?.[key];
     if (learnt !== undefined) links.push({ record, owner: link, table: "macs", key, text: `${key} port ${learnt.port}` });
   }
   return links;

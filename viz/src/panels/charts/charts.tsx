@@ -9,7 +9,8 @@ import { formatTime } from "../../state/format.ts";
 import { pause } from "../../state/playback.ts";
 import { t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
-import { current, currentId, goTo, moment, sessions } from "../../state/store.ts";
+import { settled } from "../../state/settled.ts";
+import { current, currentId, goTo, sessions } from "../../state/store.ts";
 import { binAt, formatBytes, formatShare, sharesOf, styleOf } from "./chart-series.ts";
 import { LineChart } from "./line-chart.tsx";
 import { TrafficChart } from "./traffic-chart.tsx";
@@ -71,7 +72,7 @@ export function Panel() {
 function ServiceView({ charts, service, width }: { readonly charts: ServiceCharts; readonly service: ServiceSeries; readonly width: number }) {
   const s = t.value.charts;
   const { fromNs, toNs, bins } = charts;
-  const nowNs = moment.value?.position.timeNs ?? fromNs;
+  const nowNs = settled.value?.position.timeNs ?? fromNs;
   const shares = sharesOf(service.servers, bins);
   const bin = binAt(nowNs, fromNs, toNs, bins);
   const range = { width, height: CHART_HEIGHT, fromNs, toNs, nowNs };
@@ -150,7 +151,7 @@ function Sign({ index }: { readonly index: number }) {
 
 function Decisions() {
   const s = t.value.charts;
-  const id = moment.value?.position.id ?? 0;
+  const id = settled.value?.position.id ?? 0;
   const answer = useQuery("schedulings", { id, length: DECISIONS });
   const view = answer.value;
   if (view === undefined) return null;
@@ -177,7 +178,7 @@ function DecisionRow({ row, isDone }: { readonly row: Scheduling; readonly isDon
   const s = t.value.charts;
   const words = t.value.inspector;
   const originNs = current.value?.info.originNs ?? 0;
-  const isInView = moment.value?.position.id === row.id;
+  const isInView = settled.value?.position.id === row.id;
   return (
     <tr class={`${isDone ? "" : "muted"}${isInView ? " current" : ""}`}>
       <th scope="row">
@@ -212,8 +213,8 @@ function DecisionRow({ row, isDone }: { readonly row: Scheduling; readonly isDon
 function Traffic() {
   const s = t.value.charts;
   const other = useSignal(0);
-  const id = moment.value?.position.id ?? 0;
-  const timeNs = moment.value?.position.timeNs ?? 0;
+  const id = settled.value?.position.id ?? 0;
+  const timeNs = settled.value?.position.timeNs ?? 0;
   const others = sessions.value.filter(({ info }) => info.id !== currentId.value);
   const beside = others.find(({ info }) => info.id === other.value);
   const own = useQuery("traffic", { id });

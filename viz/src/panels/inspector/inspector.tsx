@@ -3,7 +3,7 @@
  */
 
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
+import { type ComponentChildren, Fragment } from "preact";
 import type { RecordSummary } from "../../engine/describe.ts";
 import type { FieldChange } from "../../engine/hop.ts";
 import type { Candidate, Inspection } from "../../engine/queries/inspect.ts";
@@ -11,7 +11,8 @@ import type { RowLink } from "../../engine/queries/row-links.ts";
 import { formatTime } from "../../state/format.ts";
 import { t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
-import { current, filter, moment } from "../../state/store.ts";
+import { settled } from "../../state/settled.ts";
+import { current, filter } from "../../state/store.ts";
 import { showRow } from "../tables/shown-row.ts";
 import { withOwner } from "./address-owner.ts";
 import { HeaderView } from "./header-view.tsx";
@@ -19,11 +20,12 @@ import { compareLayers } from "./layer-diff.ts";
 import { RecordLink } from "./record-link.tsx";
 import "./inspector.css";
 
-const LIST_MAX = 60;
+/** A long chain of causes is cut behind so many. */
+const CAUSES_FIRST = 2;
 
 export function Panel() {
   const s = t.value.inspector;
-  const id = moment.value?.position.id ?? 0;
+  const id = settled.value?.position.id ?? 0;
   const answer = useQuery("inspect", id === 0 ? undefined : { id });
   const inspection = answer.value;
   const asked = inspection === undefined ? undefined : { id: inspection.record.id, records: [...inspection.decisions.map((one) => one.id), inspection.record.id] };
@@ -87,8 +89,8 @@ function InspectionView({ inspection, rows }: { readonly inspection: Inspection;
           <HeaderView key={`${record.id} ${isBefore}`} shown={isBefore ? before : now} before={isBefore ? undefined : before} />
         </Section>
       )}
-      <Chain title={s.causes} records={inspection.causes} current={record.id} none={s.noCauses} isFromEnd />
-      <Chain title={s.effects} records={inspection.effects} current={record.id} none={s.noEffects} />
+      <Chain title={s.causes} records={inspection.causes} current={record.id} none={s.noCauses} hidden={inspection.causesHidden} hiddenBefore={CAUSES_FIRST} />
+      <Chain title={s.effects} records={inspection.effects} current={record.id} none={s.noEffects} hidden={inspection.effectsHidden} hiddenBefore={inspection.effects.length} />
       {record.packet === 0 ? null : <Life record={record} />}
     </div>
   );
@@ -227,16 +229,15 @@ interface ChainProps {
   readonly records: readonly RecordSummary[];
   readonly current: number;
   readonly none: string;
-  /** Of many, the last are shown. */
-  readonly isFromEnd?: boolean;
+  /** How many are left out, and before which record. */
+  readonly hidden: number;
+  readonly hiddenBefore: number;
 }
 
-function Chain({ title, records, current: id, none, isFromEnd = false }: ChainProps) {
+function Chain({ title, records, current: id, none, hidden, hiddenBefore }: ChainProps) {
   const s = t.value.inspector;
-  const isAll = useSignal(false);
-  const others = records.filter((record) => record.id !== id);
-  const shown = isAll.value || records.length <= LIST_MAX ? records : isFromEnd ? records.slice(-LIST_MAX) : records.slice(0, LIST_MAX);
-  if (others.length === 0) {
+  const left = hidden === 0 ? null : <li class="muted left-out">⋮ {s.more(String(hidden))}</li>;
+  if (records.every((record) => record.id === id)) {
     return (
       <Section title={title}>
         <p class="muted">{none}</p>
@@ -244,19 +245,16 @@ function Chain({ title, records, current: id, none, isFromEnd = false }: ChainPr
     );
   }
   return (
-    <Section title={title}>
-      <ol>
-        {shown.map((record) => (
-          <li key={record.id}>
+    <Section title={title} isOrdered>
+      {records.map((record, at) => (
+        <Fragment key={record.id}>
+          {at === hiddenBefore ? left : null}
+          <li>
             <RecordLink record={record} isCurrent={record.id === id} />
           </li>
-        ))}
-      </ol>
-      {shown.length === records.length ? null : (
-        <button type="button" onClick={() => (isAll.value = true)}>
-          {s.more(String(records.length - shown.length))}
-        </button>
-      )}
+        </Fragment>
+      ))}
+      {hiddenBefore >= records.length ? left : null}
     </Section>
   );
 }

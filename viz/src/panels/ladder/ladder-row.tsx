@@ -2,6 +2,7 @@
  * One row of the ladder: a frame's arrows, or a mark at a host.
  */
 
+import { Component } from "preact";
 import type { LadderRow } from "../../engine/queries/ladder.ts";
 import { formatTime } from "../../state/format.ts";
 import { t } from "../../state/preferences.ts";
@@ -26,7 +27,19 @@ export interface RowProps {
   onGo(id: number): void;
 }
 
-export function LadderRowView({ row, y, layout, originNs, pauseNs, isCurrent, index, total, onGo }: RowProps) {
+/** Drawn anew only when its properties change: most rows stay as they are when the position moves. */
+export class LadderRowView extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    const { row, y, layout, pauseNs, isCurrent, total } = this.props;
+    return next.row !== row || next.y !== y || next.isCurrent !== isCurrent || next.pauseNs !== pauseNs || next.total !== total || next.layout.width !== layout.width || next.layout.rowPixels !== layout.rowPixels;
+  }
+
+  override render(props: RowProps) {
+    return <RowDrawing {...props} />;
+  }
+}
+
+function RowDrawing({ row, y, layout, originNs, pauseNs, isCurrent, index, total, onGo }: RowProps) {
   const arrows = arrowsOf(row, layout);
   const { rowPixels, hasText } = layout;
   return (

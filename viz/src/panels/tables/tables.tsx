@@ -9,10 +9,10 @@ import type { TableName } from "../../../../src/trace/rows.ts";
 import type { HostTables, ShownRow, ShownTable } from "../../engine/queries/host-tables.ts";
 import { t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
-import { current, moment, selection } from "../../state/store.ts";
+import { settled, settledPrevious } from "../../state/settled.ts";
+import { current, selection } from "../../state/store.ts";
 import { RecordLink } from "../inspector/record-link.tsx";
 import { COLUMNS, type Column, TABLE_ORDER, textBefore } from "./columns.ts";
-import { previousId } from "./previous-position.ts";
 import { SettingsTables } from "./settings-table.tsx";
 import { pointedRow, showRow } from "./shown-row.ts";
 import "./tables.css";
@@ -29,13 +29,13 @@ function isOpen(name: TableName): boolean {
 export function Panel() {
   const s = t.value.tables;
   const session = current.value;
-  const now = moment.value;
+  const now = settled.value;
   const hasAllSettings = useSignal(false);
   const recordHost = now?.record?.host ?? "";
   const owners = session === undefined ? [] : [...session.info.header.hosts.map(({ name }) => name), ...session.info.header.links.map((name) => `link/${name}`)];
   const followed = owners.includes(recordHost) ? recordHost : owners.includes(`link/${recordHost}`) ? `link/${recordHost}` : (owners[0] ?? "");
   const owner = selection.value.node === "" ? followed : selection.value.node;
-  const answer = useQuery("hostTables", now === undefined ? undefined : { id: now.position.id, previous: previousId.value, owner, hasAllSettings: hasAllSettings.value || pointsAtSetting(owner) });
+  const answer = useQuery("hostTables", now === undefined ? undefined : { id: now.position.id, previous: settledPrevious.value, owner, hasAllSettings: hasAllSettings.value || pointsAtSetting(owner) });
   if (session === undefined || now === undefined) return null;
   const view = answer.value?.owner === owner ? answer.value : undefined;
   return (
