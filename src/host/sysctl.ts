@@ -16,7 +16,7 @@ import { INT_MAX, type IntegerBounds, integerLeaf, parseSysctlVector, readOnlyLe
 /** How conf/all and conf/DEVICE make one value. */
 type Combination = "max" | "or" | "and" | "own";
 
-const COMBINATIONS: Readonly<Record<Ipv4ConfKey, Combination | "redirects">> = {
+export const CONF_COMBINATIONS: Readonly<Record<Ipv4ConfKey, Combination | "redirects">> = {
   forwarding: "own",
   mc_forwarding: "and",
   bc_forwarding: "and",
@@ -52,7 +52,7 @@ const COMBINATIONS: Readonly<Record<Ipv4ConfKey, Combination | "redirects">> = {
   drop_unicast_in_l2_multicast: "or",
 };
 
-const CONF_KEYS = Object.keys(COMBINATIONS).sort() as Ipv4ConfKey[];
+const CONF_KEYS = Object.keys(CONF_COMBINATIONS).sort() as Ipv4ConfKey[];
 
 /** Older names in other units, which `sysctl -a` leaves out. */
 const DEPRECATED = new Set(["base_reachable_time", "retrans_time"]);
@@ -74,6 +74,22 @@ interface ConfDirectory {
   readonly undo: (() => void)[];
   /** Settings that were written, which conf/default no longer changes. */
   readonly written: Set<Ipv4ConfKey>;
+}
+
+/** What conf/all and conf/DEVICE make together; `isForwarding` is that of the device. */
+export function confInForce(key: Ipv4ConfKey, all: number, own: number, isForwarding: boolean): number {
+  switch (CONF_COMBINATIONS[key]) {
+    case "max":
+      return Math.max(all, own);
+    case "or":
+      return all !== 0 ? all : own;
+    case "and":
+      return all !== 0 ? own : 0;
+    case "own":
+      return own;
+    case "redirects":
+      return isForwarding ? (all !== 0 ? own : 0) : all !== 0 ? all : own;
+  }
 }
 
 export class SysctlTree implements Sysctl {
@@ -163,20 +179,7 @@ export class SysctlTree implements Sysctl {
   }
 
   inForce(device: NetDevice, key: Ipv4ConfKey): number {
-    const all = this.all[key];
-    const own = device.conf[key];
-    switch (COMBINATIONS[key]) {
-      case "max":
-        return Math.max(all, own);
-      case "or":
-        return all !== 0 ? all : own;
-      case "and":
-        return all !== 0 ? own : 0;
-      case "own":
-        return own;
-      case "redirects":
-        return device.conf.forwarding !== 0 ? (all !== 0 ? own : 0) : all !== 0 ? all : own;
-    }
+    return confInForce(key, this.all[key], device.conf[key], device.conf.forwarding !== 0);
   }
 
   /* --------------------------------------------------------------------------------------------------------------- devices */

@@ -3,11 +3,15 @@
  * way to the other sessions; its types are those of `engine.ask(NAME, session, argument)`. Arguments and answers cross by structured clone: plain values only.
  */
 
+import { schedulings, serviceCharts, traffic } from "./queries/charts.ts";
 import { compare } from "./queries/compare.ts";
+import { hostTables } from "./queries/host-tables.ts";
 import { hostAddresses } from "./queries/hosts.ts";
 import { inspect } from "./queries/inspect.ts";
+import { ladder, ladderIndex } from "./queries/ladder.ts";
 import { moment } from "./queries/moment.ts";
 import { checkFilter, momentAt, step } from "./queries/navigate.ts";
+import { rowLinks } from "./queries/row-links.ts";
 import { causes, connections, effects, outputs, packetLife, tableChanges, tables, traceFile } from "./queries/state.ts";
 import { density, indexOfRecord, markers, records } from "./queries/window.ts";
 
@@ -31,6 +35,13 @@ export const QUERIES = {
   effects,
   outputs,
   traceFile,
+  hostTables,
+  rowLinks,
+  ladder,
+  ladderIndex,
+  serviceCharts,
+  schedulings,
+  traffic,
 };
 
 export type QueryName = keyof typeof QUERIES;

@@ -19,5 +19,9 @@ export interface PanelDefinition {
 
 export const PANELS: readonly PanelDefinition[] = [
   { id: "topology", area: "stage", name: (t) => t.topology.name, load: () => import("./topology/topology.tsx") },
+  { id: "ladder", area: "stage", name: (t) => t.ladder.name, load: () => import("./ladder/ladder.tsx") },
+  { id: "charts", area: "stage", name: (t) => t.charts.name, load: () => import("./charts/charts.tsx") },
+  { id: "inspector", area: "side", name: (t) => t.inspector.name, load: () => import("./inspector/inspector.tsx") },
+  { id: "tables", area: "side", name: (t) => t.tables.name, load: () => import("./tables/tables.tsx") },
   { id: "records", area: "dock", name: (t) => t.records.name, load: () => import("./records/records.tsx") },
 ];

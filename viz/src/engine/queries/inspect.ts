@@ -10,7 +10,6 @@ import { type Dissection, dissectFrame, dissectPacket } from "../layers.ts";
 import { frameOf } from "../packet-token.ts";
 import type { RecordStore } from "../record-store.ts";
 import type { Session } from "../session.ts";
-import { causes, effects } from "./state.ts";
 
 export interface Candidate extends Omit<ScheduleCandidate, "address"> {
   /** `address:port`. */
@@ -31,11 +30,19 @@ export interface Inspection {
   readonly candidates: readonly Candidate[];
   /** Records on this host that decided on the packet between its arrival and this record: routes, rules, neighbours, connections. */
   readonly decisions: readonly RecordSummary[];
+  /** The chain that led here, first cause first; of a long one its beginning and its end. */
   readonly causes: readonly RecordSummary[];
+  /** How many are left out between the two. */
+  readonly causesHidden: number;
+  /** The first of what followed at once. */
   readonly effects: readonly RecordSummary[];
+  readonly effectsHidden: number;
 }
 
 const DECISIONS_MAX = 100;
+const CAUSES_FIRST = 2;
+const CAUSES_LAST = 18;
+const EFFECTS_MAX = 30;
 const DECIDING: ReadonlySet<string> = new Set(["arp-decision", "route", "netfilter", "scheduled", "ipvs-connection", "neighbour", "packet-rewritten", "packet-encapsulated", "packet-decapsulated"]);
 
 export function inspect(session: Session, { id }: { readonly id: number }): Inspection | undefined {
@@ -51,9 +58,23 @@ export function inspect(session: Session, { id }: { readonly id: number }): Insp
     details: detailsOf(event),
     candidates: candidatesOf(event),
     decisions: decisionsFor(store, event),
-    causes: causes(session, { id }),
-    effects: effects(session, { id }),
+    ...causesOf(store, id),
+    ...effectsOf(store, id),
   };
+}
+
+function causesOf(store: RecordStore, id: number): Pick<Inspection, "causes" | "causesHidden"> {
+  const chain: number[] = [];
+  for (let above = id; above > 0; above = store.causes[above - 1] as number) chain.push(above);
+  chain.reverse();
+  const hidden = Math.max(0, chain.length - CAUSES_FIRST - CAUSES_LAST);
+  chain.splice(CAUSES_FIRST, hidden);
+  return { causes: chain.map((above) => summarize(store, above)), causesHidden: hidden };
+}
+
+function effectsOf(store: RecordStore, id: number): Pick<Inspection, "effects" | "effectsHidden"> {
+  const ids = Array.from(store.childrenOf(id)).filter((child) => store.isShown(child));
+  return { effects: ids.slice(0, EFFECTS_MAX).map((child) => summarize(store, child)), effectsHidden: Math.max(0, ids.length - EFFECTS_MAX) };
 }
 
 function nowOf(event: TraceEvent): Dissection | undefined {

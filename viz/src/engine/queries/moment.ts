@@ -132,7 +132,7 @@ export function moment(session: Session, { id, timeNs, from }: MomentArgs): Mome
 }
 
 /** The frame-sent record that a frame's record is about; 0 when it is about none. */
-function flightOf(store: RecordStore, id: number): number {
+export function flightOf(store: RecordStore, id: number): number {
   const event = store.record(id);
   if (event?.kind === "frame-sent") return id;
   if (event?.kind !== "frame-received" && event?.kind !== "frame-dropped") return 0;
@@ -163,7 +163,7 @@ function macOwner(session: Session, mac: number): string {
   return text;
 }
 
-function flight(store: RecordStore, links: ReadonlyMap<string, string>, id: number, at: number): Flight {
+export function flight(store: RecordStore, links: ReadonlyMap<string, string>, id: number, at: number): Flight {
   const event = store.record(id) as FrameSent;
   const copies: Copy[] = [];
   for (const child of store.childrenOf(id)) {

@@ -46,7 +46,7 @@ export function indexOfRecord(session: Session, { filter, id }: { readonly filte
   return low - 1;
 }
 
-function matchesOrNone(session: Session, filter: string): Uint32Array {
+export function matchesOrNone(session: Session, filter: string): Uint32Array {
   try {
     return matchesOf(session, filter);
   } catch (error) {
