@@ -4,7 +4,7 @@
 
 import { chmodSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 
-const program = "dist/cli/main.js";
+const program = "dist/bin/lvsim.js";
 const link = "node_modules/.bin/lvsim";
 
 chmodSync(program, 0o755);

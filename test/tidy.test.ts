@@ -19,9 +19,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   host: ["base", "wire", "kernel", "trace", "link"],
   ipvs: ["base", "wire", "kernel", "trace", "link", "host"],
   shell: ["base", "wire", "kernel", "trace", "link", "host", "ipvs"],
-  scenario: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell"],
-  "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
-  cli: ["index.ts", "base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
+  workload: ["base", "kernel"],
+  scenario: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload"],
+  sched: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario"],
+  lab: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
+  "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario", "sched", "lab"],
+  vitest: ["index.ts", "trace", "ipvs"],
+  cli: ["index.ts", "base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario", "sched"],
 };
 
 /** Names that would make a run depend on the machine or on time. */

@@ -27,8 +27,17 @@ export function parseIpv4Address(text: string): Ipv4Address | undefined {
   return value;
 }
 
+const TEXTS_MAX = 65_536;
+const texts = new Map<number, string>();
+
+/** 0x0a000001 -> `10.0.0.1`. The same few addresses are asked for again and again: their texts are kept. */
 export function formatIpv4Address(address: Ipv4Address): string {
-  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
+  let text = texts.get(address);
+  if (text !== undefined) return text;
+  text = `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
+  if (texts.size >= TEXTS_MAX) texts.clear();
+  texts.set(address, text);
+  return text;
 }
 
 /** Parses `a.b.c.d/n`; without `/n` the prefix length is 32. */

@@ -20,7 +20,9 @@ export function report(error: unknown): number {
       return EXIT_BAD_INPUT;
     case "LimitError":
     case "UsageError":
-      process.stderr.write(`${error.name === "UsageError" ? "lvsim: " : ""}${error.message}\n`);
+    case "SchedulerDefinitionError":
+    case "SchedulerFault":
+      process.stderr.write(`${error.name === "LimitError" ? "" : "lvsim: "}${error.message}\n`);
       return EXIT_BAD_INPUT;
     default:
       process.stderr.write(`lvsim: this is a bug in lvsim, please report it with the scenario file\n${error.stack ?? error.message}\n`);

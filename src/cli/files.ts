@@ -2,7 +2,7 @@
  * Reading scenario files with a bound, writing results so that nothing is left half-written.
  */
 
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseScenario, type Scenario } from "../scenario/scenario-file.ts";
 import { checkFileSize } from "../scenario/yaml-source.ts";
@@ -32,16 +32,44 @@ export function readScenario(path: string): Scenario {
   return parseScenario(readText(path), path);
 }
 
+interface OutputFile {
+  readonly temporary: string;
+  readonly path: string;
+  /** Open while it is written piece by piece. */
+  descriptor: number | undefined;
+}
+
 /** Files that appear together: written under other names, renamed when all are there. */
 export class OutputFiles {
-  readonly #files: { readonly temporary: string; readonly path: string }[] = [];
+  readonly #files: OutputFile[] = [];
 
   add(path: string, content: string | Uint8Array): void {
+    this.#begin(path, (temporary) => {
+      writeFileSync(temporary, content);
+      return undefined;
+    });
+  }
+
+  /** A file that is written piece by piece. */
+  open(path: string): (content: string | Uint8Array) => void {
+    const file = this.#begin(path, (temporary) => openSync(temporary, "w"));
+    return (content) => {
+      try {
+        writeWhole(file.descriptor as number, typeof content === "string" ? Buffer.from(content) : content);
+      } catch (error) {
+        this.discard();
+        throw new UsageError(fileErrorText(error, path));
+      }
+    };
+  }
+
+  #begin(path: string, create: (temporary: string) => number | undefined): OutputFile {
     const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
     try {
       mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(temporary, content);
-      this.#files.push({ temporary, path });
+      const file = { temporary, path, descriptor: create(temporary) };
+      this.#files.push(file);
+      return file;
     } catch (error) {
       removeIfThere(temporary);
       this.discard();
@@ -50,8 +78,9 @@ export class OutputFiles {
   }
 
   commit(): void {
+    for (const file of this.#files) close(file);
     while (this.#files.length > 0) {
-      const file = this.#files[0] as { readonly temporary: string; readonly path: string };
+      const file = this.#files[0] as OutputFile;
       try {
         renameSync(file.temporary, file.path);
       } catch (error) {
@@ -63,8 +92,20 @@ export class OutputFiles {
   }
 
   discard(): void {
-    for (const { temporary } of this.#files.splice(0)) removeIfThere(temporary);
+    for (const file of this.#files.splice(0)) {
+      close(file);
+      removeIfThere(file.temporary);
+    }
   }
+}
+
+function close(file: OutputFile): void {
+  if (file.descriptor !== undefined) closeSync(file.descriptor);
+  file.descriptor = undefined;
+}
+
+function writeWhole(descriptor: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
 }
 
 /** For cleaning up after an error, which must not be hidden by another. */

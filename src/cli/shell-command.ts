@@ -7,17 +7,23 @@
 
 import { createInterface, type Interface } from "node:readline";
 import { formatSeconds, NS_PER_MS, NS_PER_SECOND, parseDuration } from "../base/time.ts";
+import { describeFault, FAULT_VERBS, type FaultVerb } from "../scenario/fault.ts";
+import { FAULT_HELP, isFaultVerb, parseFaultWords } from "../scenario/fault-words.ts";
+import { makeFault } from "../scenario/faults.ts";
 import { ScenarioRun, type ScriptResult } from "../scenario/run-scenario.ts";
 import type { Scenario, Step } from "../scenario/scenario-file.ts";
 import { nearestWord } from "../scenario/suggest.ts";
 import type { RunningScript, WorldParts } from "../scenario/world.ts";
 import { UsageError } from "./failure.ts";
 import { readScenario } from "./files.ts";
+import { loadAllSchedulers } from "./scheduler-module.ts";
 
 export interface ShellCommandOptions {
   readonly host?: string;
   readonly seed?: string;
   readonly fast?: boolean;
+  /** Files of modules that export schedulers. */
+  readonly scheduler?: readonly string[];
 }
 
 const HELP = `.hosts             the hosts and their interfaces
@@ -29,11 +35,11 @@ const HELP = `.hosts             the hosts and their interfaces
 .down HOST[.IF]    take the switch port of an interface down
 .up HOST[.IF]      and up again
 .crash HOST        take every interface of a host down at once
-.help              this
+${faultHelp()}.help              this
 .quit              leave (also Ctrl-D)
 Everything else is a command for the host: ip addr; ipvsadm -Ln; curl -s http://...
 `;
-const WORDS = [".hosts", ".host", ".step", ".steps", ".run", ".time", ".down", ".up", ".crash", ".help", ".quit"];
+const WORDS = [".hosts", ".host", ".step", ".steps", ".run", ".time", ".down", ".up", ".crash", ...FAULT_VERBS.map((verb) => `.${verb}`), ".help", ".quit"];
 const SLICE_NS = 20 * NS_PER_MS;
 const UNATTENDED_MAX_NS = 120 * NS_PER_SECOND;
 const OUTPUT_CHARS_MAX = 16_777_216;
@@ -42,7 +48,7 @@ export async function shellCommand(file: string, options: ShellCommandOptions): 
   const scenario = readScenario(file);
   if (options.host !== undefined) hostNamed(scenario, options.host);
   const { LINUX_PARTS } = await import("../scenario/linux-parts.ts");
-  const run = new ScenarioRun(scenario, { parts: LINUX_PARTS, seed: options.seed, onSetupEnd: printSetup });
+  const run = new ScenarioRun(scenario, { parts: LINUX_PARTS, seed: options.seed, schedulers: await loadAllSchedulers(options.scheduler ?? []), onSetupEnd: printSetup });
   run.runSetup();
   const session = new ShellSession(scenario, run, LINUX_PARTS, options);
   await session.serve();
@@ -167,6 +173,10 @@ class ShellSession {
       case ".exit":
         return false;
       default: {
+        if (isFaultVerb(word.slice(1))) {
+          this.#fault(word.slice(1) as FaultVerb, rest);
+          break;
+        }
         const meant = nearestWord(word, WORDS);
         throw new UsageError(`unknown command ${word}; ${meant === undefined ? ".help lists them" : `did you mean ${meant}?`}`);
       }
@@ -195,6 +205,12 @@ class ShellSession {
     this.#run.world.setPorts(name, interfaceName, isUp);
   }
 
+  #fault(verb: FaultVerb, words: readonly string[]): void {
+    const parsed = parseFaultWords(verb, words.filter((word) => word !== ""), this.#scenario);
+    if ("error" in parsed) throw new UsageError(parsed.error);
+    makeFault(this.#run.world, parsed.fault);
+  }
+
   /** The next step in file order; time first passes to when it is due. */
   async #stepOn(): Promise<void> {
     const step = this.#scenario.timeline[this.#nextStep];
@@ -202,12 +218,14 @@ class ShellSession {
     this.#nextStep++;
     process.stdout.write(`== ${describeStep(step)}\n`);
     if (step.atNs > this.#nowNs) await this.#pass(step.atNs - this.#nowNs);
-    if (step.verb === "crash") this.#run.world.crash(step.host);
+    if (step.verb === "fault") makeFault(this.#run.world, step.fault);
+    else if (step.verb === "crash") this.#run.world.crash(step.host);
     else if (step.verb !== "run") this.#run.world.setPorts(step.host, step.interface, step.verb === "up");
     else await this.#type(step.script, step.host);
   }
 
   async #type(line: string, host = this.#host): Promise<void> {
+    if (!this.#run.world.isRunning(host)) throw new UsageError(`${host} is off, or on its way up; .reboot ${host} turns it on, .run 20s waits`);
     let isDone = false;
     const { loop } = this.#run.world;
     const startNs = loop.nowNs;
@@ -281,6 +299,14 @@ class ShellSession {
   }
 }
 
+/** Two lines each where one would be too long. */
+function faultHelp(): string {
+  return FAULT_VERBS.map((verb) => {
+    const { usage, help } = FAULT_HELP[verb];
+    return usage.length < 18 ? `${usage.padEnd(19)}${help}\n` : `${usage}\n${" ".repeat(19)}${help}\n`;
+  }).join("");
+}
+
 function durationOf(text: string): number {
   const ns = text === "" ? undefined : parseDuration(text);
   if (ns === undefined) throw new UsageError("usage: .run TIME, as in .run 5s");
@@ -289,6 +315,7 @@ function durationOf(text: string): number {
 
 function describeStep(step: Step): string {
   const at = `at ${step.atNs / NS_PER_SECOND} s`;
+  if (step.verb === "fault") return `${at}: ${describeFault(step.fault)}`;
   if (step.verb === "run") return `${at} on ${step.host}: ${step.script.trim().split("\n")[0]}`;
   return `${at}: ${step.verb} ${step.host}${step.interface === undefined ? "" : `.${step.interface}`}`;
 }

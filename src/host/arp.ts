@@ -62,8 +62,8 @@ export class Arp implements ArpProtocol {
     if (senderIp === 0) {
       if (operation !== ARP_REQUEST || fib.addressType(targetIp) !== "local") return;
       const refusal = this.#ignoreReason(device, 0, targetIp);
-      this.#decide(device, frame, arp, refusal ?? "address probe", refusal === undefined);
-      if (refusal === undefined) this.#reply(device, frame, arp);
+      this.#decide(device, arp, refusal ?? "address probe", refusal === undefined);
+      if (refusal === undefined) this.#reply(device, arp);
       return;
     }
     if (operation === ARP_REQUEST && this.#answer(device, frame, arp, wasDelayed) !== "not ours") return;
@@ -74,28 +74,28 @@ export class Arp implements ArpProtocol {
     if (entry === undefined && !isGratuitous && !(operation === ARP_REPLY && fib.addressType(senderIp) === "unicast")) return;
     const overrides = isGratuitous || entry === undefined || this.#host.loop.nowNs > entry.updatedAtNs + device.neigh.locktimeNs;
     const isUnicastReply = operation === ARP_REPLY && frame.dst === device.mac;
-    neighbours.learn(device, senderIp, senderMac, { state: isUnicastReply ? "REACHABLE" : "STALE", creates: accepts, overrides, cause: frame.traceId });
+    neighbours.learn(device, senderIp, senderMac, { state: isUnicastReply ? "REACHABLE" : "STALE", creates: accepts, overrides, cause: 0 });
   }
 
   #answer(device: NetDevice, frame: EthernetFrame, arp: ArpPacket, wasDelayed: boolean): Answer {
     const { senderIp, targetIp } = arp;
     const route = this.#host.routing.input({ dst: targetIp, src: senderIp, device, mark: 0, tos: 0, isArp: true });
     if (isRouteError(route)) {
-      if (this.#host.fib.addressType(targetIp) === "local") this.#decide(device, frame, arp, route.detail, false);
+      if (this.#host.fib.addressType(targetIp) === "local") this.#decide(device, arp, route.detail, false);
       return "not ours";
     }
     if (route.type === "local") {
       const refusal = this.#ignoreReason(device, senderIp, targetIp) ?? this.#filterReason(device, senderIp, targetIp);
-      this.#decide(device, frame, arp, refusal ?? "the address is local", refusal === undefined);
+      this.#decide(device, arp, refusal ?? "the address is local", refusal === undefined);
       if (refusal !== undefined) return "refused";
-      if (this.#learnFromRequest(device, frame, arp)) this.#reply(device, frame, arp);
+      if (this.#learnFromRequest(device, arp)) this.#reply(device, arp);
       return "sent";
     }
     if (device.conf.forwarding === 0 || route.type !== "unicast" || !this.#isProxyFor(device, route, senderIp, targetIp)) return "not ours";
-    this.#learnFromRequest(device, frame, arp);
+    this.#learnFromRequest(device, arp);
     if (wasDelayed || frame.dst === device.mac || device.neigh.proxyDelayNs <= 0) {
-      this.#decide(device, frame, arp, "proxy", true);
-      this.#reply(device, frame, arp);
+      this.#decide(device, arp, "proxy", true);
+      this.#reply(device, arp);
       return "sent";
     }
     this.#delay(device, frame);
@@ -103,8 +103,8 @@ export class Arp implements ArpProtocol {
   }
 
   /** Rule for requests that we answer: the sender is learnt whatever locktime says (neighbour.c:neigh_event_ns). */
-  #learnFromRequest(device: NetDevice, frame: EthernetFrame, arp: ArpPacket): boolean {
-    return this.#host.neighbours.learn(device, arp.senderIp, arp.senderMac, { state: "STALE", creates: true, overrides: true, cause: frame.traceId });
+  #learnFromRequest(device: NetDevice, arp: ArpPacket): boolean {
+    return this.#host.neighbours.learn(device, arp.senderIp, arp.senderMac, { state: "STALE", creates: true, overrides: true, cause: 0 });
   }
 
   #delay(device: NetDevice, frame: EthernetFrame): void {
@@ -162,23 +162,15 @@ export class Arp implements ArpProtocol {
     return this.#host.fib.addressType(arp.senderIp) === "unicast";
   }
 
-  #reply(device: NetDevice, frame: EthernetFrame, arp: ArpPacket): void {
-    this.#send(device, new ArpPacket(ARP_REPLY, device.mac, arp.targetIp, arp.senderMac, arp.senderIp), arp.senderMac, frame.traceId);
+  #reply(device: NetDevice, arp: ArpPacket): void {
+    this.#send(device, new ArpPacket(ARP_REPLY, device.mac, arp.targetIp, arp.senderMac, arp.senderIp), arp.senderMac, 0);
   }
 
-  #decide(device: NetDevice, frame: EthernetFrame, arp: ArpPacket, detail: string, isAnswered: boolean): void {
+  #decide(device: NetDevice, arp: ArpPacket, detail: string, isAnswered: boolean): void {
     const { trace, name } = this.#host;
-    if (trace.isFull)
-      trace.emit({
-        kind: "arp-decision",
-        host: name,
-        device: device.name,
-        target: arp.targetIp,
-        sender: arp.senderIp,
-        isAnswered,
-        detail,
-        cause: frame.traceId,
-      });
+    if (!trace.isFull) return;
+    // What is sent now is sent because of this decision.
+    trace.follow(trace.emit({ kind: "arp-decision", host: name, device: device.name, target: arp.targetIp, sender: arp.senderIp, isAnswered, detail, cause: 0 }));
   }
 
   /* --------------------------------------------------------------------------------------------------------------- sending */

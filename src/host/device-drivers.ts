@@ -14,6 +14,7 @@ import type { DropReason } from "../trace/events.ts";
 import { ETHERNET_HEADER_BYTES, ETHERTYPE_ARP, ETHERTYPE_IPV4, EthernetFrame, type Ipv4Packet } from "../wire/packet.ts";
 import type { DeviceDriver, NetDevice } from "./device.ts";
 import type { Host } from "./host.ts";
+import type { Departure, DepartureSink } from "./netem-qdisc.ts";
 import { type PacketType, SkBuff } from "./skb.ts";
 
 /** A frame may be longer than MTU and header by a VLAN tag (net/core/dev.c:__is_skb_forwardable). */
@@ -32,7 +33,7 @@ function tapFrame(host: Host, device: NetDevice, direction: "in" | "out", frame:
 
 /* -------------------------------------------------------------------------------------------------------------- Ethernet */
 
-export class EtherDriver implements DeviceDriver {
+export class EtherDriver implements DeviceDriver, DepartureSink {
   readonly needsNeighbour = true;
   readonly #host: Host;
   readonly #port: LinkPort;
@@ -60,6 +61,14 @@ export class EtherDriver implements DeviceDriver {
       traceFrameDrop(host, device, frame, "LINK_DOWN");
       return;
     }
+    if (device.qdisc === undefined) this.depart(device, frame);
+    else device.qdisc.netem.enqueue(frame);
+  }
+
+  /** Out of the queue, onto the wire. */
+  depart(device: NetDevice, item: Departure): void {
+    const host = this.#host;
+    const frame = item as EthernetFrame;
     const counters = device.counters;
     counters.txPackets++;
     counters.txBytes += frame.lengthBytes;
@@ -109,6 +118,9 @@ export function receiveFrame(host: Host, device: NetDevice, frame: EthernetFrame
   if (host.trace.isOn) host.trace.follow(host.trace.emit({ kind: "frame-received", host: host.name, cause: frame.traceId, device: device.name, frame }));
   if (frame.etherType === ETHERTYPE_ARP && payload.kind === "arp") {
     if (!device.isNoArp) host.arp.receive(device, frame);
+  } else if (frame.etherType === ETHERTYPE_IPV4) {
+    // It was damaged on its way: ip_rcv or the protocol above finds a wrong checksum.
+    traceFrameDrop(host, device, frame, "IP_CSUM");
   } else if (device.taps.length === 0) counters.rxDropped++;
 }
 
@@ -145,14 +157,14 @@ function pass(host: Host, device: NetDevice, skb: SkBuff, direction: "in" | "out
 }
 
 function tracePacketDrop(host: Host, skb: SkBuff, reason: DropReason, detail: string): void {
-  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, cause: skb.cause, reason, packet: skb.ip, detail });
+  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, cause: skb.cause, reason, packet: skb.recorded, detail });
 }
 
 /**
  * lo: what goes out comes in again, in an event of its own a moment later. The packet keeps its route (so that no input lookup is made:
  * ip_rcv_finish finds skb->dst), its mark and its connection, as the kernel's does.
  */
-export class LoopbackDriver implements DeviceDriver, EventTarget {
+export class LoopbackDriver implements DeviceDriver, EventTarget, DepartureSink {
   readonly needsNeighbour = false;
   readonly #host: Host;
 
@@ -161,6 +173,12 @@ export class LoopbackDriver implements DeviceDriver, EventTarget {
   }
 
   transmit(device: NetDevice, skb: SkBuff): void {
+    if (device.qdisc === undefined || !device.isUp) this.depart(device, skb);
+    else device.qdisc.netem.enqueue(skb);
+  }
+
+  depart(device: NetDevice, item: Departure): void {
+    const skb = item as SkBuff;
     if (!sendBare(this.#host, device, skb)) return;
     skb.device = device;
     skb.packetType = "host";

@@ -11,6 +11,7 @@
 
 import { assert } from "../base/assert.ts";
 import { isGroupMac, type MacAddress, ZERO_MAC } from "../base/mac-address.ts";
+import type { NetemOptions } from "../link/netem.ts";
 import type { FrameReceiver, LinkPort } from "../link/port.ts";
 import type { EthernetFrame } from "../wire/packet.ts";
 import type { CaptureTap, DeviceCounters, DeviceDriver, DeviceKind, InterfaceAddress, NetDevice, TunnelParameters } from "./device.ts";
@@ -19,6 +20,7 @@ import type { DeviceTable, Errno, Host } from "./host.ts";
 import { touchRow } from "./host-tables.ts";
 import type { Ipv4Conf } from "./ipv4-conf.ts";
 import { NeighbourParameters } from "./neighbour-parameters.ts";
+import { NetemQdisc } from "./netem-qdisc.ts";
 
 /** Bound on the devices of one host. */
 export const DEVICES_MAX = 4096;
@@ -28,6 +30,9 @@ const ETHERNET_MTU_MAX = 65535;
 
 /** Index of a link's first interface in the laboratory: the bridge and the fallback devices come before it, and each cable takes two. */
 const FIRST_CABLE_INDEX = 7;
+
+/** Handles that the kernel chooses are above this (net/sched/sch_api.c:qdisc_alloc_handle). */
+const AUTOMATIC_HANDLES = 0x8000;
 
 export const ANY_TUNNEL: TunnelParameters = { mode: "ipip", local: 0, remote: 0, ttl: 0, tos: 0, pmtuDiscovery: false, key: undefined };
 
@@ -80,6 +85,7 @@ class HostDevice implements NetDevice, FrameReceiver {
   };
   readonly taps: CaptureTap[] = [];
   tunnel: TunnelParameters | undefined;
+  qdisc: NetemQdisc | undefined = undefined;
   readonly #host: Host;
 
   constructor(host: Host, options: DeviceOptions) {
@@ -118,6 +124,7 @@ class HostDevice implements NetDevice, FrameReceiver {
     const host = this.#host;
     touchRow(host, "links", this);
     if (!this.isUp) return;
+    if (!hasCarrier) this.qdisc?.netem.reset();
     host.fib.carrierChanged(this);
     if (hasCarrier || host.sysctl.inForce(this, "arp_evict_nocarrier") === 0) return;
     host.neighbours.deviceDown(this, true);
@@ -137,6 +144,7 @@ export class NetDeviceTable implements DeviceTable {
   /** Links by name, in the order in which this host was attached to them. */
   readonly #links: string[] = [];
   #lastIndex = 0;
+  #lastHandle = AUTOMATIC_HANDLES;
   #isCrashed = false;
 
   /** Needs `host.sysctl`; the other parts only when `boot` is called. */
@@ -317,6 +325,7 @@ export class NetDeviceTable implements DeviceTable {
     if (!device.isUp) return;
     const host = this.#host;
     device.isUp = false;
+    device.qdisc?.netem.reset();
     this.#traceChange("change", device);
     host.multicast.deviceDown(device);
     host.fib.deviceDown(device, "down");
@@ -385,6 +394,17 @@ export class NetDeviceTable implements DeviceTable {
     if (flags.txQueueLength !== undefined) device.txQueueLength = flags.txQueueLength;
     touchRow(this.#host, "links", device);
     this.#host.fib.touch();
+  }
+
+  setNetem(device: NetDevice, netem: NetemOptions | undefined, handle = 0): Errno | undefined {
+    const driver = device.driver;
+    if (!(driver instanceof EtherDriver || driver instanceof LoopbackDriver)) return "EOPNOTSUPP";
+    device.qdisc?.netem.reset();
+    const host = this.#host;
+    const chosen = handle === 0 && netem !== undefined ? ++this.#lastHandle : handle;
+    const random = host.random(`netem/${device.name}`);
+    device.qdisc = netem === undefined ? undefined : new NetemQdisc({ host, device, sink: driver, handle: chosen, netem, loop: host.loop, random });
+    return undefined;
   }
 
   crash(): void {

@@ -7,6 +7,7 @@ import type { MacAddress } from "../base/mac-address.ts";
 import type { EthernetFrame, Ipv4Packet } from "../wire/packet.ts";
 import type { Ipv4Conf } from "./ipv4-conf.ts";
 import type { NeighbourParameters } from "./neighbour-parameters.ts";
+import type { NetemQdisc } from "./netem-qdisc.ts";
 import type { SkBuff } from "./skb.ts";
 
 /** Scope of an address or route, as ip(8) names them. Numbers are rtnetlink's (global 0, site 200, link 253, host 254, nowhere 255). */
@@ -104,4 +105,6 @@ export interface NetDevice {
   readonly counters: DeviceCounters;
   readonly taps: CaptureTap[];
   tunnel: TunnelParameters | undefined;
+  /** The root queueing discipline that tc(8) has put here; undefined: noqueue. */
+  qdisc: NetemQdisc | undefined;
 }

@@ -100,7 +100,7 @@ export class Fou implements FouPorts {
         kind: "packet-dropped",
         host: name,
         reason: "TUNNEL_NO_DEVICE",
-        packet: skb.ip,
+        packet: skb.recorded,
         detail: "nothing that a tunnel port can use",
         cause: skb.cause,
       });

@@ -6,7 +6,7 @@
 
 import { formatIpv4Address, type Ipv4Address } from "../base/ipv4-address.ts";
 import { formatMacAddress } from "../base/mac-address.ts";
-import type { AddressRow, LinkRow, NeighbourRow, RouteRow, RuleRow, SocketRow, SysctlRow } from "../trace/rows.ts";
+import type { AddressRow, LinkRow, NeighbourRow, RouteRow, Row, RuleRow, SocketRow, SysctlRow } from "../trace/rows.ts";
 import type { TableReader } from "../trace/table-set.ts";
 import { type InterfaceAddress, type NetDevice, SCOPE_GLOBAL, SCOPE_HOST, SCOPE_LINK } from "./device.ts";
 import { FibRoute } from "./fib-table.ts";
@@ -183,6 +183,11 @@ function socketReader(host: Host): TableReader<AnySocket> {
     },
     keyOf: socketKey,
     rowOf: socketRow,
+    changing: (socket): Row | undefined => {
+      if (!socket.isListed) return undefined;
+      if ("backlog" in socket) return { receiveQueue: socket.acceptQueueLength };
+      return "state" in socket ? { state: socket.state, receiveQueue: socket.receiveQueueBytes, sendQueue: socket.sendQueueBytes } : socketRow(socket);
+    },
   };
 }
 

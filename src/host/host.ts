@@ -11,6 +11,7 @@ import type { Ipv4Address } from "../base/ipv4-address.ts";
 import type { MacAddress } from "../base/mac-address.ts";
 import type { EventLoop } from "../kernel/event-loop.ts";
 import type { RandomStream } from "../kernel/random.ts";
+import type { NetemOptions } from "../link/netem.ts";
 import type { FrameReceiver, LinkPort } from "../link/port.ts";
 import type { TableSet } from "../trace/table-set.ts";
 import type { Tracer } from "../trace/tracer.ts";
@@ -84,6 +85,8 @@ export interface Sysctl {
   keys(includesDeprecated?: boolean): readonly string[];
   /** In force for a device: conf.all and conf.DEVICE combined by the kernel's rule for that key (max, or, and, own). */
   inForce(device: NetDevice, key: Ipv4ConfKey): number;
+  /** True when a key (but those with outdated units) begins with `prefix`, which ends with a dot. */
+  isFolder(prefix: string): boolean;
   /** Counts every write: caches of routing decisions compare it. */
   readonly generation: number;
   /** Makes conf/DEVICE and neigh/DEVICE appear and vanish with their device. */
@@ -131,6 +134,8 @@ export interface DeviceTable {
   readonly message: string;
   /** ARP on or off (IFF_NOARP), promiscuous mode, length of the transmit queue. */
   setFlags(device: NetDevice, flags: { readonly isNoArp?: boolean; readonly isPromiscuous?: boolean; readonly isAllMulticast?: boolean; readonly txQueueLength?: number }): void;
+  /** Puts netem between the stack and the wire, or takes it away; what waits in the old queue is gone. `handle` 0: the next free one. EOPNOTSUPP: a tunnel. */
+  setNetem(device: NetDevice, netem: NetemOptions | undefined, handle?: number): Errno | undefined;
   /** Gives tunnels of a kind their driver; without one they drop what they are given. */
   registerDriver(kind: "tunnel" | "gre", driver: DeviceDriver): void;
   /** Brings lo up. The host calls it once, when all its parts exist. */
@@ -537,6 +542,8 @@ export interface TcpListener {
   readonly acceptQueueLength: number;
   /** False keeps finished connections in the accept queue (a process that does not call accept). Default true. */
   isAccepting: boolean;
+  /** True: the accept queue counts as full, whatever is in it. A fault; default false. */
+  isJammed: boolean;
   close(): void;
 }
 

@@ -45,9 +45,10 @@ export class IpForward {
       host.icmp.sendError(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
       return;
     }
+    const before = host.trace.isFull ? skb.recorded : packet;
     skb.copyHeader().ttl--;
     if (host.trace.isFull)
-      skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "forward", before: packet, after: skb.ip, cause: skb.cause });
+      skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "forward", before, after: skb.recorded, cause: skb.cause });
     if (route.doRedirect) this.#redirect(skb, route);
     if (!host.hooks.run(NF_FORWARD, skb, skb.device, route.device)) return;
     ip.counters.ForwDatagrams++;

@@ -98,6 +98,7 @@ export class IpInput {
     const ip = this.#ip;
     const { protocol } = skb.ip;
     const handler = ip.protocol(protocol);
+    if (ip.host.trace.isFull) ip.host.trace.follow(skb.cause);
     const raw = ip.rawListeners(protocol);
     if (raw !== undefined) for (const listener of raw) listener.onPacket(skb);
     if (handler === undefined && raw === undefined) {

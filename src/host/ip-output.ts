@@ -56,7 +56,10 @@ export class IpOutput implements EventTarget {
   localOut(skb: SkBuff): Errno | undefined {
     const { route } = skb;
     assert(route !== undefined, "a packet needs a route before LOCAL_OUT");
-    const verdict = this.#ip.host.hooks.verdict(NF_LOCAL_OUT, skb, undefined, route.device);
+    const { hooks, trace } = this.#ip.host;
+    // It may wait for a neighbour, and what then sends it did not make it.
+    if (trace.isOn && skb.cause === 0) skb.cause = trace.followed;
+    const verdict = hooks.verdict(NF_LOCAL_OUT, skb, undefined, route.device);
     if (verdict === "ACCEPT") {
       this.output(skb);
       return undefined;

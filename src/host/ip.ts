@@ -114,6 +114,6 @@ export class Ip implements IpProtocol {
 
   drop(skb: SkBuff, reason: DropReason, detail: string): void {
     const { trace, name } = this.host;
-    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: name, reason, packet: skb.ip, detail, cause: skb.cause });
+    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: name, reason, packet: skb.recorded, detail, cause: skb.cause });
   }
 }

@@ -11,6 +11,10 @@ export interface KernelOptions {
   readonly isMultiprocessor: boolean;
   /** lc, wlc, lblc, lblcr, twos compare active*256 + total instead of active*256 + inactive, and the overload flag follows totals (6.1.183). */
   readonly ipvsOverheadIncludesTotal: boolean;
+  /** dh, sh, lblc and lblcr take the low bits of a product (before hash_32, about 4.18). */
+  readonly ipvsHashTakesLowBits: boolean;
+  /** lblc and lblcr make no new entry once their table is half over its size (6.1.191). */
+  readonly ipvsCacheGrowthCapped: boolean;
   /** IPVS decrements TTL on requests (4.10). */
   readonly ipvsDecrementsTtl: boolean;
   /** SYN_RECV, SYN_SENT and SYNACK count as active (4.8). */
@@ -32,6 +36,8 @@ export const KERNEL_6_1_176: KernelOptions = {
   hz: 100,
   isMultiprocessor: false,
   ipvsOverheadIncludesTotal: false,
+  ipvsHashTakesLowBits: false,
+  ipvsCacheGrowthCapped: false,
   ipvsDecrementsTtl: true,
   ipvsCountsPreEstablished: true,
   ipvsFlushesNoDestConns: true,

@@ -39,6 +39,8 @@ export class NeighbourCache implements NeighbourTable {
   readonly #host: Host;
   /** By device index, then by address | 0. */
   readonly #tables: (Map<number, NeighbourEntry> | undefined)[] = [];
+  /** The entry that was sent to last, by device index: mostly the next packet goes there too. */
+  readonly #latest: (NeighbourEntry | undefined)[] = [];
   readonly #proxies = new Map<NetDevice, Map<number, NeighbourEntry>>();
   /** Entries in order of creation, with their number apart from permanent ones. */
   readonly #all = new Set<NeighbourEntry>();
@@ -74,10 +76,14 @@ export class NeighbourCache implements NeighbourTable {
       driver.transmit(device, skb, ZERO_MAC);
       return;
     }
-    const entry = this.#tables[device.index]?.get(nextHop | 0) ?? this.#create(device, nextHop, skb.cause);
-    if (entry === undefined) {
-      this.#drop(skb, "NEIGH_FAILED", "the neighbour table is full");
-      return;
+    let entry = this.#latest[device.index];
+    if (entry === undefined || entry.address !== nextHop) {
+      entry = this.#find(device, nextHop) ?? this.#create(device, nextHop, skb.cause);
+      if (entry === undefined) {
+        this.#drop(skb, "NEIGH_FAILED", "the neighbour table is full");
+        return;
+      }
+      this.#latest[device.index] = entry;
     }
     if (!entry.isConnected && !this.#mayTransmit(entry, skb)) return;
     driver.transmit(device, skb, entry.mac);
@@ -92,7 +98,8 @@ export class NeighbourCache implements NeighbourTable {
   }
 
   confirm(device: NetDevice, nextHop: Ipv4Address): void {
-    const entry = this.#tables[device.index]?.get(nextHop | 0);
+    const latest = this.#latest[device.index];
+    const entry = latest !== undefined && latest.address === nextHop ? latest : this.#find(device, nextHop);
     if (entry !== undefined) entry.confirmedAtNs = this.#host.loop.nowNs;
   }
 
@@ -408,6 +415,7 @@ export class NeighbourCache implements NeighbourTable {
     for (const skb of entry.takeQueue()) this.#drop(skb, "NEIGH_FAILED", "the neighbour entry was removed");
     if (!this.#all.delete(entry)) return;
     this.#tables[entry.device.index]?.delete(entry.address | 0);
+    if (this.#latest[entry.device.index] === entry) this.#latest[entry.device.index] = undefined;
     if (entry.state !== "PERMANENT") this.#collectableCount--;
     const before = entry.state;
     entry.setState("NONE");
@@ -447,7 +455,7 @@ export class NeighbourCache implements NeighbourTable {
 
   #drop(skb: SkBuff, reason: "NEIGH_FAILED" | "NEIGH_QUEUEFULL", detail: string): void {
     const { trace, name } = this.#host;
-    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: name, reason, packet: skb.ip, detail, cause: skb.cause });
+    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: name, reason, packet: skb.recorded, detail, cause: skb.cause });
   }
 }
 

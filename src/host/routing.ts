@@ -15,6 +15,8 @@ import { validateSource } from "./source-validation.ts";
 
 /** Bound on kept results; when it is reached all are forgotten. */
 const CACHE_MAX = 65536;
+/** Results of input lookups that are found without the map: one for each value of some bits of the hash. */
+const RECENT = 64;
 
 const IP_MTU_MAX = 65535;
 const LOOPBACK_ADDRESS = 0x7f000001;
@@ -68,6 +70,7 @@ export class Ipv4Routing implements Routing {
   readonly #exceptions = new RouteExceptions();
   readonly #output = new Map<number, CacheEntry>();
   readonly #input = new Map<number, CacheEntry>();
+  readonly #recentInput: (CacheEntry | undefined)[] = new Array<CacheEntry | undefined>(RECENT).fill(undefined);
   readonly #mtuExpiresSeconds: SysctlCell;
   readonly #minPmtu: SysctlCell;
   readonly #forwardUsesPmtu: SysctlCell;
@@ -110,6 +113,7 @@ export class Ipv4Routing implements Routing {
   #forget(): void {
     this.#output.clear();
     this.#input.clear();
+    this.#recentInput.fill(undefined);
     this.#keptCount = 0;
   }
 
@@ -253,12 +257,16 @@ export class Ipv4Routing implements Routing {
     const tos = key.tos & ROUTING_TOS;
     const flag = key.isArp === true;
     const hash = hashOf(key.dst, key.src);
-    const head = this.#input.get(hash);
-    for (let entry = head; entry !== undefined; entry = entry.next) {
-      if (entry.dst !== key.dst || entry.src !== key.src || entry.device !== key.device || entry.mark !== key.mark || entry.tos !== tos || entry.flag !== flag)
-        continue;
+    const place = (hash ^ (hash >>> 8) ^ (hash >>> 16)) & (RECENT - 1);
+    const recent = this.#recentInput[place];
+    if (recent !== undefined && (recent.route.expiresAtNs ?? 0) === 0 && isInputEntry(recent, key, tos, flag)) return recent.route;
+    for (let entry = this.#input.get(hash); entry !== undefined; entry = entry.next) {
+      if (!isInputEntry(entry, key, tos, flag)) continue;
       const expiresAtNs = entry.route.expiresAtNs ?? 0;
-      if (expiresAtNs === 0 || this.#host.loop.nowNs <= expiresAtNs) return entry.route;
+      if (expiresAtNs === 0 || this.#host.loop.nowNs <= expiresAtNs) {
+        this.#recentInput[place] = entry;
+        return entry.route;
+      }
       this.#input.delete(hash);
       break;
     }
@@ -440,6 +448,10 @@ export class Ipv4Routing implements Routing {
       detail,
     });
   }
+}
+
+function isInputEntry(entry: CacheEntry, key: InputKey, tos: number, flag: boolean): boolean {
+  return entry.dst === key.dst && entry.src === key.src && entry.device === key.device && entry.mark === key.mark && entry.tos === tos && entry.flag === flag;
 }
 
 /** Both addresses decide, so that the many clients of one service do not share a chain. */

@@ -3,7 +3,7 @@
  * a socket), gone when it leaves. Only `ip` travels on.
  */
 
-import { assert } from "../base/assert.ts";
+import { broken } from "../base/assert.ts";
 import type { MacAddress } from "../base/mac-address.ts";
 import { IcmpMessage, type Ipv4Packet, TcpSegment, UdpDatagram } from "../wire/packet.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
@@ -71,10 +71,15 @@ export class SkBuff {
     return this.ip;
   }
 
+  /** The packet as it is now, for a record: a copy when it may still be changed in place. */
+  get recorded(): Ipv4Packet {
+    return this.isWritable ? this.ip.snapshot() : this.ip;
+  }
+
   /** The TCP segment, for code that has checked the protocol and that this is no fragment. */
   get tcp(): TcpSegment {
     const payload = this.ip.payload;
-    assert(payload instanceof TcpSegment, `expected a TCP segment, got ${payload.kind}`);
+    if (!(payload instanceof TcpSegment)) broken(`expected a TCP segment, got ${payload.kind}`);
     return payload;
   }
 }

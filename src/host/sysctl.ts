@@ -119,9 +119,14 @@ export class SysctlTree implements Sysctl {
     return errno;
   }
 
+  isFolder(prefix: string): boolean {
+    for (const key of this.#leaves.keys()) if (key.startsWith(prefix) && !isDeprecated(key)) return true;
+    return false;
+  }
+
   keys(includesDeprecated = false): readonly string[] {
     if (includesDeprecated) return [...this.#leaves.keys()].sort(compareKeys);
-    this.#sortedKeys ??= [...this.#leaves.keys()].filter((key) => !DEPRECATED.has(key.slice(key.lastIndexOf(".") + 1))).sort(compareKeys);
+    this.#sortedKeys ??= [...this.#leaves.keys()].filter((key) => !isDeprecated(key)).sort(compareKeys);
     return this.#sortedKeys;
   }
 
@@ -323,12 +328,26 @@ function acceptPortList(text: string): Errno | undefined {
   return isFine ? undefined : "EINVAL";
 }
 
-/** `a=1 b=2` as pairs. */
-function* pairs(text: string): Generator<[string, number]> {
-  for (const item of text.split(" ")) {
-    const equals = item.indexOf("=");
-    yield [item.slice(0, equals), Number(item.slice(equals + 1))];
+function isDeprecated(key: string): boolean {
+  return DEPRECATED.has(key.slice(key.lastIndexOf(".") + 1));
+}
+
+const PAIRS = new Map<string, readonly (readonly [string, number])[]>();
+
+/** `a=1 b=2` as pairs; each text, a constant of this program, is taken apart once. */
+function pairs(text: string): readonly (readonly [string, number])[] {
+  let list = PAIRS.get(text);
+  if (list === undefined) {
+    list = text
+      .trim()
+      .split(/\s+/)
+      .map((word) => {
+        const [key = "", value = ""] = word.split("=");
+        return [key, Number(value)] as const;
+      });
+    PAIRS.set(text, list);
   }
+  return list;
 }
 
 /** Directory by directory, by the bytes of the names. */

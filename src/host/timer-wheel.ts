@@ -8,6 +8,8 @@
 const LEVEL_BITS = 3;
 const BUCKET_BITS = 6;
 const LEVELS = 9;
+/** From so many ticks on the next level is used. */
+const LEVEL_ENDS = Array.from({ length: LEVELS - 1 }, (_, level) => (2 ** BUCKET_BITS - 1) * 2 ** (level * LEVEL_BITS));
 
 /** The delay from `nowNs` until a timer that is set for `delayNs` fires. */
 export function timerWheelDelay(nowNs: number, delayNs: number, hz: number): number {
@@ -15,8 +17,9 @@ export function timerWheelDelay(nowNs: number, delayNs: number, hz: number): num
   const now = Math.floor(nowNs / tickNs);
   const ticks = Math.ceil(delayNs / tickNs);
   let level = 0;
-  while (level < LEVELS - 1 && ticks >= (2 ** BUCKET_BITS - 1) * 2 ** (level * LEVEL_BITS)) level++;
-  const granularity = 2 ** (level * LEVEL_BITS);
-  const expiry = Math.floor((now + ticks + granularity) / granularity) * granularity;
-  return expiry * tickNs - nowNs;
+  while (level < LEVELS - 1 && ticks >= (LEVEL_ENDS[level] as number)) level++;
+  const granularity = 1 << (level * LEVEL_BITS);
+  const end = now + ticks + granularity;
+  // Rounded down to the granularity, a power of two.
+  return (end - (end & (granularity - 1))) * tickNs - nowNs;
 }

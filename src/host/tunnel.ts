@@ -138,7 +138,7 @@ export class Tunnels implements DeviceDriver {
     outerSkb.mark = skb.mark;
     outerSkb.isIpvsHandled = skb.isIpvsHandled;
     outerSkb.cause = skb.cause;
-    if (trace.isFull) outerSkb.cause = trace.emit({ kind: "packet-encapsulated", host: name, by: parameters.mode, inner, outer, cause: skb.cause });
+    if (trace.isFull) outerSkb.cause = trace.emit({ kind: "packet-encapsulated", host: name, by: parameters.mode, inner, outer: outer.snapshot(), cause: skb.cause });
     ip.localOut(outerSkb);
   }
 
@@ -151,7 +151,7 @@ export class Tunnels implements DeviceDriver {
 
   #drop(skb: SkBuff, detail: string): void {
     const { trace, name } = this.#host;
-    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: name, reason: "TUNNEL_NO_DEVICE", packet: skb.ip, detail, cause: skb.cause });
+    if (trace.isFull) skb.cause = trace.emit({ kind: "packet-dropped", host: name, reason: "TUNNEL_NO_DEVICE", packet: skb.recorded, detail, cause: skb.cause });
   }
 
   /* ------------------------------------------------------------------------------------------------------------ reception */

@@ -150,7 +150,7 @@ export class Udp implements UdpProtocol, ProtocolHandler {
         host: this.host.name,
         cause: skb.cause,
         reason: "NO_SOCKET",
-        packet: skb.ip,
+        packet: skb.recorded,
         detail: `nobody is bound to UDP port ${datagram.dstPort}`,
       });
     if (skb.packetType === "host") this.host.icmp.sendError(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);

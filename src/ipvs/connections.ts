@@ -21,7 +21,8 @@ import { stateName } from "./connection-state.ts";
 import type { Dest } from "./dest.ts";
 import { type Director, formatConnection, formatDestName } from "./director.ts";
 import type { ForwardingMethod } from "./ipvs.ts";
-import { touchConnection } from "./ipvs-tables.ts";
+import { touchConnection, touchConnectionAnew } from "./ipvs-tables.ts";
+import { formatServiceKey } from "./service.ts";
 import { nextSctpState, SCTP_S_CLOSED, SCTP_S_ESTABLISHED, SCTP_TIMEOUTS_NS } from "./sctp-states.ts";
 import {
   DIRECTION_INPUT,
@@ -178,7 +179,7 @@ export class Connections implements ConnectionOwner {
       template.virtualPort = INVALID_PORT;
       template.clientPort = 0;
       table.add(template);
-      touchConnection(this.#director, template);
+      touchConnectionAnew(this.#director, template);
     }
     return false;
   }
@@ -241,7 +242,7 @@ export class Connections implements ConnectionOwner {
 
   #bind(connection: Connection, dest: Dest): void {
     connection.dest = dest;
-    touchConnection(this.#director, connection);
+    touchConnectionAnew(this.#director, connection);
     dest.referenceCount++;
     dest.idleSinceNs = -1;
     const isTemplate = connection.isTemplate;
@@ -284,7 +285,9 @@ export class Connections implements ConnectionOwner {
     touchConnection(this.#director, connection);
     if (!host.trace.isFull) return;
     const dest = formatDestName({ address: connection.destAddress, port: connection.destPort });
-    host.trace.emit({ kind: "ipvs-connection", host: host.name, connection: formatConnection(connection), dest, before, after, cause: 0 });
+    const service = connection.dest === undefined ? null : formatServiceKey(connection.dest.service.key);
+    const { sequence: number, method } = connection;
+    host.trace.emit({ kind: "ipvs-connection", host: host.name, connection: formatConnection(connection), number, service, dest, method, before, after, cause: 0 });
   }
 
   /** The template of a connection that came to life is worth keeping. ip_vs.h:ip_vs_control_assure_ct */

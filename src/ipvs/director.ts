@@ -12,7 +12,7 @@ import type { Dest } from "./dest.ts";
 import type { SyncDaemonSpec } from "./ipvs.ts";
 import { defaultSettings, type IpvsSettings } from "./ipvs-sysctl.ts";
 import { type OverloadRules, overloadByEvent, overloadByTotal } from "./schedulers/overload.ts";
-import type { SchedulerPacket } from "./schedulers/scheduler.ts";
+import type { SchedulerOptions, SchedulerPacket } from "./schedulers/scheduler.ts";
 import type { Service } from "./service.ts";
 import { Statistics } from "./statistics.ts";
 import { TcpTimeouts } from "./tcp-states.ts";
@@ -58,6 +58,11 @@ export class Director {
   get nowNs(): number {
     return this.host.loop.nowNs;
   }
+}
+
+/** How this host's kernel differs from others in what schedulers do. */
+export function schedulerOptions({ options }: Host): SchedulerOptions {
+  return { overheadIncludesTotal: options.ipvsOverheadIncludesTotal, hashTakesLowBits: options.ipvsHashTakesLowBits, cacheGrowthCapped: options.ipvsCacheGrowthCapped };
 }
 
 export function servicePortKey(protocol: number, address: Ipv4Address, port: number): number {

@@ -14,14 +14,16 @@ import { Connections } from "./connections.ts";
 import { CONN_SYNC } from "./connection.ts";
 import { Defence } from "./defence.ts";
 import { Dest } from "./dest.ts";
-import { Director, FTP_PORT, formatDestName, servicePortKey } from "./director.ts";
+import { Director, FTP_PORT, formatDestName, schedulerOptions, servicePortKey } from "./director.ts";
 import type { ConnectionView, DestSpec, DestView, Ipvs, IpvsStatistics, ServiceKey, ServiceSpec, ServiceView, SyncDaemonSpec } from "./ipvs.ts";
 import { registerIpvsTables, touchServices } from "./ipvs-tables.ts";
 import { registerSettings } from "./ipvs-sysctl.ts";
 import { ipvsMatcher } from "./packet-match.ts";
 import { PacketPath } from "./packet-path.ts";
+import { guardScheduler } from "./schedulers/guarded-scheduler.ts";
 import { SCHEDULERS } from "./schedulers/registry.ts";
 import { type Scheduler, type SchedulerContext, schedulerContext } from "./schedulers/scheduler.ts";
+import { defineScheduler, type SchedulerDefinition } from "./schedulers/scheduler-class.ts";
 import { findDest, formatServiceKey, Service, serviceKeyId } from "./service.ts";
 import { Statistics } from "./statistics.ts";
 import { SyncDaemons } from "./sync.ts";
@@ -43,7 +45,8 @@ export class IpVirtualServer implements Ipvs, EventTarget {
   readonly #sync: SyncDaemons;
   readonly #schedulers = new Map<string, Scheduler>();
 
-  constructor(host: Host) {
+  /** `schedulers`: known to this host beside the kernel's; the first of a name counts. */
+  constructor(host: Host, options: { readonly schedulers?: readonly SchedulerDefinition[] } = {}) {
     this.#director = new Director(host);
     registerIpvsTables(this.#director);
     this.#connections = new Connections(this.#director);
@@ -52,6 +55,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     this.#defence = new Defence(this.#director, this.#connections);
     this.#sync = new SyncDaemons(this.#director, this.#connections);
     for (const scheduler of SCHEDULERS) if (scheduler.name !== "twos" || host.options.ipvsHasTwos) this.#schedulers.set(scheduler.name, scheduler);
+    for (const scheduler of [...(options.schedulers ?? [])].reverse()) this.registerScheduler(scheduler);
   }
 
   load(): void {
@@ -65,8 +69,13 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     return ipvsMatcher(this.#director);
   }
 
-  registerScheduler(scheduler: Scheduler): void {
+  registerScheduler(definition: SchedulerDefinition): void {
+    const scheduler = SCHEDULERS.includes(definition as Scheduler) ? (definition as Scheduler) : guardScheduler(defineScheduler(definition));
     this.#schedulers.set(scheduler.name, scheduler);
+  }
+
+  schedulerFlags(name: string): readonly string[] {
+    return this.#schedulers.get(name)?.flags ?? [];
   }
 
   /* -------------------------------------------------------------------------------------------------------- listing */
@@ -328,7 +337,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     const { host, settings } = director;
     const random = host.random("ipvs scheduler");
     return schedulerContext({
-      options: { overheadIncludesTotal: host.options.ipvsOverheadIncludesTotal, hashTakesLowBits: false, cacheGrowthCapped: false },
+      options: schedulerOptions(host),
       nowNs: () => host.loop.nowNs,
       randomBelow: (n) => random.below(n),
       lblcExpirationSeconds: () => settings.lblc_expiration.value,

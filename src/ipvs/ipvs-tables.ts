@@ -19,16 +19,20 @@ export function registerIpvsTables(director: Director): void {
     objects: () => director.services.values(),
     keyOf: (service) => formatServiceKey(service.key),
     rowOf: (service) => (director.services.get(serviceKeyId(service.key)) === service ? serviceRow(service) : undefined),
+    changing: (service) => service.statistics.counts(),
   });
   tables.register<Dest>("ipvsDestinations", {
     objects: () => [...director.services.values()].flatMap((service) => service.dests),
     keyOf: (dest) => `${formatServiceKey(dest.service.key)} ${formatDestName(dest)}`,
     rowOf: (dest) => (dest.available ? destinationRow(dest) : undefined),
+    changing: (dest) => (dest.available ? destinationCounters(dest) : undefined),
   });
   tables.register<Connection>("ipvsConnections", {
     objects: () => director.table.entries(),
     keyOf: (connection) => String(connection.sequence),
     rowOf: (connection) => (connection.isHashed ? connectionRow(connection) : undefined),
+    changing: (connection) =>
+      connection.isHashed ? { state: stateName(connection), isInactive: (connection.flags & CONN_INACTIVE) !== 0, expiresNs: connection.timer.deadlineNs } : undefined,
   });
 }
 
@@ -37,6 +41,13 @@ export function touchConnection(director: Director, connection: Connection): voi
   if (!director.host.trace.hasTables) return;
   director.host.tables.touch("ipvsConnections", connection);
   if (connection.dest !== undefined) touchDest(director, connection.dest);
+}
+
+/** The entry has another name or server: more has changed than packets change. */
+export function touchConnectionAnew(director: Director, connection: Connection): void {
+  if (!director.host.trace.hasTables) return;
+  director.host.tables.touchAnew("ipvsConnections", connection);
+  touchConnection(director, connection);
 }
 
 /** Counters of a server, and so of its service. */
@@ -76,12 +87,12 @@ function destinationRow(dest: Dest): IpvsDestinationRow {
     weight: dest.weight,
     upperThreshold: dest.upperThreshold,
     lowerThreshold: dest.lowerThreshold,
-    isOverloaded: dest.overloaded,
-    activeConns: dest.activeConns,
-    inactConns: dest.inactConns,
-    persistConns: dest.persistConns,
-    ...dest.statistics.counts(),
+    ...destinationCounters(dest),
   };
+}
+
+function destinationCounters(dest: Dest): Pick<IpvsDestinationRow, "isOverloaded" | "activeConns" | "inactConns" | "persistConns"> & ReturnType<Dest["statistics"]["counts"]> {
+  return { isOverloaded: dest.overloaded, activeConns: dest.activeConns, inactConns: dest.inactConns, persistConns: dest.persistConns, ...dest.statistics.counts() };
 }
 
 function connectionRow(connection: Connection): IpvsConnectionRow {

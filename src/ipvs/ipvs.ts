@@ -5,7 +5,7 @@
 
 import type { Ipv4Address } from "../base/ipv4-address.ts";
 import type { Errno } from "../host/host.ts";
-import type { Scheduler } from "./schedulers/scheduler.ts";
+import type { SchedulerDefinition } from "./schedulers/scheduler-class.ts";
 
 /** What names a service: an address, port and protocol, or a firewall mark. */
 export type ServiceKey =
@@ -123,6 +123,8 @@ export interface Ipvs {
   readonly daemons: { readonly master: SyncDaemonSpec | undefined; readonly backup: SyncDaemonSpec | undefined };
   startDaemon(role: "master" | "backup", spec: SyncDaemonSpec): Errno | undefined;
   stopDaemon(role: "master" | "backup"): Errno | undefined;
-  /** Makes a scheduler known under its name, beside the kernel's own. */
-  registerScheduler(scheduler: Scheduler): void;
+  /** Makes a scheduler known on this host under its name, beside the kernel's own. Throws a SchedulerDefinitionError when it is none. */
+  registerScheduler(scheduler: SchedulerDefinition): void;
+  /** The words after `ipvsadm -b` that the scheduler of that name heeds; none when it is unknown. */
+  schedulerFlags(name: string): readonly string[];
 }

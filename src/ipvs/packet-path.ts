@@ -177,12 +177,12 @@ export class PacketPath {
   #reply(connection: Connection, skb: SkBuff, key: PacketKey, state: HookState): Verdict {
     const { host } = this.#director;
     if (skb.ip.src !== connection.virtualAddress || key.sourcePort !== connection.virtualPort) {
-      const before = host.trace.isFull ? skb.ip.snapshot() : skb.ip;
+      const before = host.trace.isFull ? skb.recorded : skb.ip;
       const ip = skb.makeWritable();
       ip.src = connection.virtualAddress;
       const { payload } = ip;
       if (payload instanceof TcpSegment || payload instanceof UdpDatagram) payload.srcPort = connection.virtualPort;
-      if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: ip.snapshot(), cause: skb.cause });
+      if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: skb.recorded, cause: skb.cause });
     }
     if (this.#reroute(skb, state)) return this.#drop(skb, "no route for the reply from the virtual address");
     this.#countOut(connection, key.lengthBytes);
@@ -303,11 +303,11 @@ export class PacketPath {
     key.reverse();
     const connection = table.findOut(key.protocol, key.sourceAddress, key.sourcePort, key.destinationAddress, key.destinationPort);
     if (connection === undefined || connection.method !== "masq") return undefined;
-    const before = host.trace.isFull ? skb.ip.snapshot() : skb.ip;
+    const before = host.trace.isFull ? skb.recorded : skb.ip;
     const ip = skb.makeWritable();
     ip.src = connection.virtualAddress;
     rewriteQuoted(ip, { dst: connection.virtualAddress, dstPort: connection.virtualPort });
-    if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: ip.snapshot(), cause: skb.cause });
+    if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: skb.recorded, cause: skb.cause });
     if (this.#reroute(skb, state)) return this.#drop(skb, "no route for the error from the virtual address");
     this.#countOut(connection, skb.ip.lengthBytes);
     this.#markHandled(connection, skb);
@@ -338,7 +338,7 @@ export class PacketPath {
 
   #drop(skb: SkBuff, detail: string): Verdict {
     const { host } = this.#director;
-    if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, reason: "IPVS_DEST_GONE", packet: skb.ip, detail, cause: skb.cause });
+    if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, reason: "IPVS_DEST_GONE", packet: skb.recorded, detail, cause: skb.cause });
     return "DROP";
   }
 }

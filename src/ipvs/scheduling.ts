@@ -12,7 +12,7 @@ import { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, PROTOCOL_TCP, PROTOCOL_UDP, type 
 import { CONN_BYPASS, CONN_ONE_PACKET, CONN_TEMPLATE, type Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import type { Dest } from "./dest.ts";
-import { type Director, FTP_DATA_PORT, FTP_PORT, formatDestName, type PacketKey, servicePortKey } from "./director.ts";
+import { type Director, FTP_DATA_PORT, FTP_PORT, formatDestName, type PacketKey, schedulerOptions, servicePortKey } from "./director.ts";
 import { touchDest } from "./ipvs-tables.ts";
 import { describeCandidates } from "./schedulers/candidates.ts";
 import { isSctpAbort, isSctpInit } from "./sctp-states.ts";
@@ -158,13 +158,12 @@ function isForeignUnicast(director: Director, address: number): boolean {
 
 function drop(director: Director, skb: SkBuff, reason: "IPVS_NO_DEST" | "IPVS_DROP_RATE", detail: string): "drop" {
   const { host } = director;
-  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, reason, packet: skb.ip, detail, cause: skb.cause });
+  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, reason, packet: skb.recorded, detail, cause: skb.cause });
   return "drop";
 }
 
 function candidatesOf(director: Director, service: Service) {
-  const options = { overheadIncludesTotal: director.host.options.ipvsOverheadIncludesTotal, hashTakesLowBits: false, cacheGrowthCapped: false };
-  return describeCandidates(service, service.scheduler.name, options).map(({ dest, weight, activeConns, inactConns, overhead, eligible }) => ({
+  return describeCandidates(service, service.scheduler.name, schedulerOptions(director.host)).map(({ dest, weight, activeConns, inactConns, overhead, eligible }) => ({
     address: dest.address,
     port: dest.port,
     weight,

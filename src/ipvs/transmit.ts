@@ -63,7 +63,7 @@ export function transmitIcmp(director: Director, connection: Connection, skb: Sk
 function transmitNat(director: Director, connection: Connection, skb: SkBuff, icmp: IcmpMessage | undefined): Verdict {
   const cameIn = skb.device !== undefined && skb.device.kind !== "loopback";
   const { host } = director;
-  const before = host.trace.isFull ? skb.ip.snapshot() : skb.ip;
+  const before = host.trace.isFull ? skb.recorded : skb.ip;
   const out = outRoute(director, skb, connection.destAddress, 0, true);
   if (out === undefined) return "DROP";
   if (out.isLocal && isLoopback(connection.destAddress) && cameIn) return fail(director, skb, "a packet from outside may not be sent to a loopback address");
@@ -74,7 +74,7 @@ function transmitNat(director: Director, connection: Connection, skb: SkBuff, ic
     rewriteQuoted(ip, { src: connection.destAddress, srcPort: connection.destPort });
   }
   ip.dst = connection.destAddress;
-  if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: skb.ip.snapshot(), cause: skb.cause });
+  if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: skb.recorded, cause: skb.cause });
   if (!out.isLocal) skb.route = out.route;
   return sendOrContinue(director, connection, skb, out.isLocal);
 }
@@ -82,21 +82,28 @@ function transmitNat(director: Director, connection: Connection, skb: SkBuff, ic
 /** Direct routing, and bypass (nextHop 0: the packet's own destination). The packet stays as it is but for TTL. */
 function transmitDirect(director: Director, connection: Connection, skb: SkBuff, destination: number, nextHop: number): Verdict {
   const { host } = director;
-  const before = host.trace.isFull ? skb.ip.snapshot() : skb.ip;
+  const before = host.trace.isFull ? skb.recorded : skb.ip;
   const out = outRoute(director, skb, destination, 0, false);
   if (out === undefined) return "DROP";
-  if (out.isLocal) return sendOrContinue(director, connection, skb, true);
-  if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-route", before, after: skb.ip.snapshot(), cause: skb.cause });
+  if (out.isLocal) return deliverHere(director, connection, skb);
+  if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-route", before, after: skb.recorded, cause: skb.cause });
   skb.route = out.route;
   if (nextHop !== 0) skb.nextHop = out.route.gateway !== 0 ? out.route.gateway : nextHop;
   return sendOrContinue(director, connection, skb, false);
+}
+
+/** The real server is the director itself. */
+function deliverHere(director: Director, connection: Connection, skb: SkBuff): Verdict {
+  const { host } = director;
+  if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-local", before: skb.ip, after: skb.ip, cause: skb.cause });
+  return sendOrContinue(director, connection, skb, true);
 }
 
 function transmitTunnel(director: Director, connection: Connection, skb: SkBuff): Verdict {
   const tunnel = connection.dest?.tunnel ?? { type: "ipip", port: 0, checksum: "none" };
   const out = outRoute(director, skb, connection.destAddress, tunnelOverhead(tunnel), false);
   if (out === undefined) return "DROP";
-  if (out.isLocal) return sendOrContinue(director, connection, skb, true);
+  if (out.isLocal) return deliverHere(director, connection, skb);
   const { host } = director;
   const inner = skb.ip;
   const outer = wrap(director, tunnel, inner, connection.destAddress, out.route.source);
@@ -229,7 +236,7 @@ function setDestinationPort(ip: Ipv4Packet, port: number): void {
 
 function fail(director: Director, skb: SkBuff, detail: string): Verdict {
   const { host } = director;
-  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, reason: "IPVS_XMIT_ERROR", packet: skb.ip, detail, cause: skb.cause });
+  if (host.trace.isFull) host.trace.emit({ kind: "packet-dropped", host: host.name, reason: "IPVS_XMIT_ERROR", packet: skb.recorded, detail, cause: skb.cause });
   return "DROP";
 }
 

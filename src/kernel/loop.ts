@@ -1,68 +1,48 @@
 /**
- * The event loop: the clock, the near future in a heap, the far future in a wheel.
- *
- *   at(t) ── t within the current wheel turn ─▶ heap (time, sequence)
- *        └── up to 18 minutes ahead ──────────▶ wheel bucket of about a second ── when its second comes ─▶ heap
- *
- * Connection timers, TIME_WAIT and neighbours live in the wheel, where adding and cancelling cost O(1) and the heap stays small.
- * Order is untouched by that: a bucket enters the heap before any event of its second can fire.
+ * The event loop: the clock, and what each pending event wakes. The order of events is the queue's.
  */
 
-import { assert } from "../base/assert.ts";
+import { assert, broken } from "../base/assert.ts";
 import type { EventId, EventLoop, EventTarget } from "./event-loop.ts";
 import { EventQueue } from "./event-queue.ts";
 
-/** 2^30 ns, about 1.07 s. */
-const BUCKET_NS = 1_073_741_824;
-const BUCKETS = 1024;
 /** An id is generation * 2^24 + slot: at most 2^24 events wait at once. */
 const SLOT_LIMIT = 16_777_216;
-const COMPACT_MIN = 4096;
+const INITIAL_SLOTS = 256;
+const NONE = -1;
 
 export class SimulationLoop implements EventLoop {
   nowNs = 0;
   firedCount = 0;
   context = 0;
   afterEvent: (() => void) | undefined = undefined;
-  #sequence = 0;
-  #liveCount = 0;
-  /** Cancelled events that are still in the heap. */
-  #deadInHeap = 0;
-  readonly #heap = new EventQueue();
-  readonly #wheel: (number[] | undefined)[] = new Array<number[] | undefined>(BUCKETS).fill(undefined);
-  #wheelCount = 0;
-  /** Buckets below this have been moved to the heap. */
-  #nextBucket = 1;
+  readonly #queue = new EventQueue();
   readonly #targets: (EventTarget | undefined)[] = [];
   readonly #arguments: unknown[] = [];
   readonly #contexts: number[] = [];
-  readonly #timesNs: number[] = [];
-  readonly #sequences: number[] = [];
+  readonly #branches: (LoopBranch | undefined)[] = [];
   readonly #generations: number[] = [];
-  readonly #isInWheel: boolean[] = [];
-  readonly #freeSlots: number[] = [];
+  #freeSlots = new Int32Array(INITIAL_SLOTS);
+  #freeCount = 0;
 
   get pendingCount(): number {
-    return this.#liveCount;
+    return this.#queue.size;
+  }
+
+  /** A view of this loop for somebody who may die: `end` takes back all that was scheduled through it. */
+  branch(): LoopBranch {
+    return new LoopBranch(this);
   }
 
   at(timeNs: number, target: EventTarget, argument?: unknown): EventId {
-    assert(timeNs >= this.nowNs && Number.isSafeInteger(timeNs), `an event needs an integer time from ${this.nowNs} on, got ${timeNs}`);
-    const slot = this.#freeSlots.pop() ?? this.#newSlot();
-    const sequence = this.#sequence++;
-    this.#targets[slot] = target;
-    this.#arguments[slot] = argument;
-    this.#contexts[slot] = this.context;
-    this.#timesNs[slot] = timeNs;
-    this.#sequences[slot] = sequence;
-    const bucket = Math.floor(timeNs / BUCKET_NS);
-    if (bucket < this.#nextBucket || bucket >= this.#nextBucket + BUCKETS) {
-      this.#heap.push(timeNs, sequence, slot);
-      this.#isInWheel[slot] = false;
-    } else {
-      this.#putInWheel(bucket, slot);
-    }
-    this.#liveCount++;
+    return this.schedule(timeNs, target, argument, undefined);
+  }
+
+  /** `at`, for a branch. */
+  schedule(timeNs: number, target: EventTarget, argument: unknown, branch: LoopBranch | undefined): EventId {
+    // A method of its own, so that this one is inlined and who does not want the id does not pay for it.
+    const slot = this.#put(timeNs, target, argument);
+    this.#branches[slot] = branch;
     return (this.#generations[slot] as number) * SLOT_LIMIT + slot;
   }
 
@@ -71,95 +51,59 @@ export class SimulationLoop implements EventLoop {
   }
 
   cancel(id: EventId): void {
-    const slot = id % SLOT_LIMIT;
-    if (this.#targets[slot] === undefined || (this.#generations[slot] as number) * SLOT_LIMIT + slot !== id) return;
-    this.#targets[slot] = undefined;
-    this.#arguments[slot] = undefined;
-    this.#liveCount--;
-    // The slot itself is freed when its bucket or its heap entry is met.
-    if (this.#isInWheel[slot]) return;
-    this.#deadInHeap++;
-    if (this.#deadInHeap > COMPACT_MIN && this.#deadInHeap * 2 > this.#heap.size) this.#compact();
+    const generation = Math.floor(id / SLOT_LIMIT);
+    const slot = id - generation * SLOT_LIMIT;
+    if (this.#targets[slot] === undefined || this.#generations[slot] !== generation) return;
+    this.#queue.remove(slot);
+    this.#release(slot);
+  }
+
+  /** Takes back everything that waits for a branch. */
+  cancelBranch(branch: LoopBranch): void {
+    for (let slot = 0; slot < this.#branches.length; slot++) {
+      if (this.#branches[slot] === branch && this.#targets[slot] !== undefined) this.cancel((this.#generations[slot] as number) * SLOT_LIMIT + slot);
+    }
   }
 
   nextTimeNs(): number | undefined {
-    return this.#settle() ? this.#heap.peekTimeNs() : undefined;
+    return this.#queue.peekTimeNs();
   }
 
   step(): boolean {
-    if (!this.#settle()) return false;
-    this.#fire();
+    const slot = this.#queue.pop(Number.POSITIVE_INFINITY);
+    if (slot === NONE) return false;
+    this.#fire(slot);
     return true;
   }
 
   runUntil(timeNs: number): void {
-    while (this.#settle() && this.#heap.peekTimeNs() <= timeNs) this.#fire();
+    for (let slot = this.#queue.pop(timeNs); slot !== NONE; slot = this.#queue.pop(timeNs)) this.#fire(slot);
     if (this.afterEvent !== undefined) this.afterEvent();
     if (timeNs > this.nowNs) this.nowNs = timeNs;
   }
 
-  #fire(): void {
-    const slot = this.#heap.pop();
+  #put(timeNs: number, target: EventTarget, argument: unknown): number {
+    if (!(timeNs >= this.nowNs && Number.isSafeInteger(timeNs))) broken(`an event needs an integer time from ${this.nowNs} on, got ${timeNs}`);
+    const slot = this.#freeCount > 0 ? (this.#freeSlots[--this.#freeCount] as number) : this.#newSlot();
+    this.#targets[slot] = target;
+    this.#arguments[slot] = argument;
+    this.#contexts[slot] = this.context;
+    this.#queue.push(timeNs, slot);
+    return slot;
+  }
+
+  #fire(slot: number): void {
     const target = this.#targets[slot] as EventTarget;
     const argument = this.#arguments[slot];
     // What was done between two events belongs to the time before this one.
     if (this.afterEvent !== undefined) this.afterEvent();
-    this.nowNs = this.#timesNs[slot] as number;
+    this.nowNs = this.#queue.poppedTimeNs;
     this.context = this.#contexts[slot] as number;
     this.#release(slot);
-    this.#liveCount--;
     this.firedCount++;
     target.onEvent(argument);
     if (this.afterEvent !== undefined) this.afterEvent();
     this.context = 0;
-  }
-
-  /** Brings the first live event to the top of the heap; false when none waits. */
-  #settle(): boolean {
-    const heap = this.#heap;
-    for (;;) {
-      if (heap.size === 0) {
-        if (this.#wheelCount === 0) return false;
-        this.#turnWheel();
-        continue;
-      }
-      if (this.#wheelCount > 0 && heap.peekTimeNs() >= this.#nextBucket * BUCKET_NS) {
-        this.#turnWheel();
-        continue;
-      }
-      const slot = heap.peekSlot();
-      if (this.#targets[slot] !== undefined) return true;
-      heap.pop();
-      this.#deadInHeap--;
-      this.#release(slot);
-    }
-  }
-
-  #putInWheel(bucket: number, slot: number): void {
-    const index = bucket % BUCKETS;
-    const slots = this.#wheel[index];
-    if (slots === undefined) this.#wheel[index] = [slot];
-    else slots.push(slot);
-    this.#isInWheel[slot] = true;
-    this.#wheelCount++;
-  }
-
-  /** Moves the next bucket that has events into the heap. */
-  #turnWheel(): void {
-    const limit = this.#heap.size === 0 ? Number.POSITIVE_INFINITY : Math.floor(this.#heap.peekTimeNs() / BUCKET_NS);
-    while (this.#nextBucket <= limit) {
-      const index = this.#nextBucket++ % BUCKETS;
-      const slots = this.#wheel[index];
-      if (slots === undefined) continue;
-      this.#wheel[index] = undefined;
-      this.#wheelCount -= slots.length;
-      for (const slot of slots) {
-        this.#isInWheel[slot] = false;
-        if (this.#targets[slot] === undefined) this.#release(slot);
-        else this.#heap.push(this.#timesNs[slot] as number, this.#sequences[slot] as number, slot);
-      }
-      return;
-    }
   }
 
   #newSlot(): number {
@@ -168,26 +112,88 @@ export class SimulationLoop implements EventLoop {
     this.#targets.push(undefined);
     this.#arguments.push(undefined);
     this.#contexts.push(0);
-    this.#timesNs.push(0);
-    this.#sequences.push(0);
+    this.#branches.push(undefined);
     this.#generations.push(1);
-    this.#isInWheel.push(false);
+    if (slot >= this.#freeSlots.length) {
+      const freeSlots = new Int32Array(this.#freeSlots.length * 2);
+      freeSlots.set(this.#freeSlots);
+      this.#freeSlots = freeSlots;
+    }
     return slot;
   }
 
   #release(slot: number): void {
     this.#targets[slot] = undefined;
     this.#arguments[slot] = undefined;
+    this.#branches[slot] = undefined;
     this.#generations[slot] = (this.#generations[slot] as number) + 1;
-    this.#freeSlots.push(slot);
+    this.#freeSlots[this.#freeCount++] = slot;
+  }
+}
+
+/** What was scheduled through a branch is gone with it. A dead branch still tells the time and schedules nothing. */
+export class LoopBranch implements EventLoop {
+  readonly #loop: SimulationLoop;
+  #isEnded = false;
+
+  constructor(loop: SimulationLoop) {
+    this.#loop = loop;
   }
 
-  #compact(): void {
-    this.#heap.retain((slot) => {
-      if (this.#targets[slot] !== undefined) return true;
-      this.#release(slot);
-      return false;
-    });
-    this.#deadInHeap = 0;
+  get nowNs(): number {
+    return this.#loop.nowNs;
+  }
+
+  get context(): number {
+    return this.#loop.context;
+  }
+
+  set context(context: number) {
+    this.#loop.context = context;
+  }
+
+  get afterEvent(): (() => void) | undefined {
+    return this.#loop.afterEvent;
+  }
+
+  set afterEvent(afterEvent: (() => void) | undefined) {
+    this.#loop.afterEvent = afterEvent;
+  }
+
+  get firedCount(): number {
+    return this.#loop.firedCount;
+  }
+
+  get pendingCount(): number {
+    return this.#loop.pendingCount;
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.#loop.cancelBranch(this);
+  }
+
+  at(timeNs: number, target: EventTarget, argument?: unknown): EventId {
+    return this.#isEnded ? 0 : this.#loop.schedule(timeNs, target, argument, this);
+  }
+
+  after(delayNs: number, target: EventTarget, argument?: unknown): EventId {
+    return this.at(this.#loop.nowNs + delayNs, target, argument);
+  }
+
+  cancel(id: EventId): void {
+    this.#loop.cancel(id);
+  }
+
+  nextTimeNs(): number | undefined {
+    return this.#loop.nextTimeNs();
+  }
+
+  step(): boolean {
+    return this.#loop.step();
+  }
+
+  runUntil(timeNs: number): void {
+    this.#loop.runUntil(timeNs);
   }
 }

@@ -3,7 +3,7 @@
  */
 
 import seedrandom from "seedrandom";
-import { assert } from "../base/assert.ts";
+import { broken } from "../base/assert.ts";
 
 export class RandomStream {
   readonly #draw: () => number;
@@ -20,7 +20,9 @@ export class RandomStream {
 
   /** A uniform integer in 0..bound-1. */
   below(bound: number): number {
-    assert(Number.isInteger(bound) && bound > 0 && bound <= 0x100000000, `below needs 1..2^32, got ${bound}`);
+    if (!(Number.isInteger(bound) && bound > 0 && bound <= 0x100000000)) broken(`below needs 1..2^32, got ${bound}`);
+    // A power of two divides the range: no draw is refused, and its low bits are the remainder.
+    if (bound <= 0x40000000 && (bound & (bound - 1)) === 0) return this.#draw() & (bound - 1);
     const limit = 0x100000000 - (0x100000000 % bound);
     let draw = this.#draw();
     while (draw >= limit) draw = this.#draw();

@@ -21,8 +21,10 @@ export interface ForwardingEntry<Port> {
 export class ForwardingDatabase<Port> {
   readonly #byLowBits = new Map<number, ForwardingEntry<Port>>();
   #count = 0;
+  /** Counts whenever entries go: who keeps one compares. */
+  generation = 0;
 
-  /** The entry as it is now; undefined when the table is full. */
+  /** Returns the entry, to be kept as that of `find`; undefined when the table is full. */
   learn(mac: MacAddress, port: Port, nowNs: number): ForwardingEntry<Port> | undefined {
     const key = mac | 0;
     const first = this.#byLowBits.get(key);
@@ -39,23 +41,23 @@ export class ForwardingDatabase<Port> {
     return entry;
   }
 
-  /** Whether the entry is still in the table. */
-  has(wanted: ForwardingEntry<Port>): boolean {
-    for (let entry = this.#byLowBits.get(wanted.mac | 0); entry !== undefined; entry = entry.next) if (entry === wanted) return true;
-    return false;
+  /** Aged or not. Whoever asks again and again may keep the entry while `generation` stands still. */
+  find(mac: MacAddress): ForwardingEntry<Port> | undefined {
+    let entry = this.#byLowBits.get(mac | 0);
+    while (entry !== undefined && entry.mac !== mac) entry = entry.next;
+    return entry;
   }
 
-  lookup(mac: MacAddress, nowNs: number): Port | undefined {
-    for (let entry = this.#byLowBits.get(mac | 0); entry !== undefined; entry = entry.next) {
-      if (entry.mac === mac) return nowNs - entry.updatedNs < AGEING_TIME_NS ? entry.port : undefined;
-    }
-    return undefined;
+  /** Whether the entry is still in the table. */
+  has(entry: ForwardingEntry<Port>): boolean {
+    return this.find(entry.mac) === entry;
   }
 
   forgetPort(port: Port): void {
     const kept = this.entries().filter((entry) => entry.port !== port);
     this.#byLowBits.clear();
     this.#count = 0;
+    this.generation++;
     for (const entry of kept) this.learn(entry.mac, entry.port, entry.updatedNs);
   }
 

@@ -3,6 +3,8 @@
  *
  *   interface ══ cable (half the latency) ══ switch ══ cable (the other half) ══ interface
  *
+ * A port has carrier while it is up, its cable is whole and the switch has power. A partition is what a broken trunk inside the switch would be.
+ *
  * Linux v6.1 net/bridge/br_input.c (br_handle_frame_finish), br_forward.c (br_flood: the port attached last comes first).
  * Not modelled: spanning tree, VLANs, multicast snooping.
  */
@@ -16,8 +18,9 @@ import type { MacRow } from "../trace/rows.ts";
 import type { TableSet } from "../trace/table-set.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import type { EthernetFrame } from "../wire/packet.ts";
-import { CableDirection, type CableProperties } from "./cable.ts";
+import { CableDirection, type CableEnd, type CableProperties } from "./cable.ts";
 import { AGEING_TIME_NS, ForwardingDatabase, type ForwardingEntry } from "./forwarding-database.ts";
+import type { NetemOptions } from "./netem.ts";
 import type { FrameReceiver, LinkPort, LinkProperties } from "./port.ts";
 
 export const DEFAULT_LINK_PROPERTIES: LinkProperties = { latencyNs: 10 * NS_PER_US, bandwidthBitsPerSecond: 1_000_000_000, lossPpm: 0, queueFrames: 1000 };
@@ -43,6 +46,9 @@ export class Switch {
   readonly #random: RandomStream;
   readonly tables: TableSet;
   readonly #database = new ForwardingDatabase<SwitchPort>();
+  #hasPower = true;
+  /** Which part of a partitioned switch a port is in; undefined: the switch is whole. */
+  #partOf: ReadonlyMap<SwitchPort, number> | undefined;
 
   constructor(options: { name: string; loop: EventLoop; trace: Tracer; random: RandomStream; properties?: Partial<LinkProperties> }) {
     this.name = options.name;
@@ -55,6 +61,7 @@ export class Switch {
       objects: () => this.#database.entries(),
       keyOf: (entry) => formatMacAddress(entry.mac),
       rowOf: (entry) => (this.#database.has(entry) ? macRow(entry) : undefined),
+      changing: (entry) => (this.#database.has(entry) ? { port: portText(entry), untilNs: macUntilNs(entry) } : undefined),
     });
   }
 
@@ -79,27 +86,79 @@ export class Switch {
     for (const port of this.ports) port.setProperties(change);
   }
 
+  get hasPower(): boolean {
+    return this.#hasPower;
+  }
+
+  /** Without power every port is dark, and what was learnt is forgotten. */
+  setPower(hasPower: boolean): void {
+    if (this.#hasPower === hasPower) return;
+    this.#hasPower = hasPower;
+    for (const port of this.ports) port.carrierMayHaveChanged();
+  }
+
+  /** Frames cross only inside a group; ports in none are one more group. Without groups the switch is whole again. */
+  partition(groups: readonly (readonly SwitchPort[])[]): void {
+    if (groups.length === 0) {
+      this.#partOf = undefined;
+      return;
+    }
+    const parts = new Map<SwitchPort, number>();
+    for (const [index, group] of groups.entries()) for (const port of group) parts.set(port, index + 1);
+    this.#partOf = parts;
+  }
+
+  #isCut(from: SwitchPort, to: SwitchPort): boolean {
+    const parts = this.#partOf;
+    return parts !== undefined && (parts.get(from) ?? 0) !== (parts.get(to) ?? 0);
+  }
+
   forward(frame: EthernetFrame, from: SwitchPort): void {
     const nowNs = this.loop.nowNs;
-    if (!isGroupMac(frame.src)) {
-      const learnt = this.#database.learn(frame.src, from, nowNs);
-      if (learnt !== undefined && this.trace.hasTables) this.tables.touch("macs", learnt);
-    }
-    const known = isGroupMac(frame.dst) ? undefined : this.#database.lookup(frame.dst, nowNs);
+    this.#learn(frame.src, from, nowNs);
+    const known = this.#lookup(frame.dst, from, nowNs);
     if (known !== undefined) {
-      if (known === from || !known.isUp) this.counters.filtered++;
+      if (known === from || !known.hasCarrier) this.counters.filtered++;
+      else if (this.#isCut(from, known)) this.drop(frame, "LINK_PARTITION");
       else known.deliver(frame);
       return;
     }
     let copies = 0;
     for (let i = this.ports.length - 1; i >= 0; i--) {
       const port = this.ports[i] as SwitchPort;
-      if (port === from || !port.isUp) continue;
+      if (port === from || !port.hasCarrier || this.#isCut(from, port)) continue;
       port.deliver(frame);
       copies++;
     }
     if (copies === 0) this.counters.filtered++;
     else this.counters.copied += copies - 1;
+  }
+
+  /** Nearly every frame of a port has the source of the one before. */
+  #learn(mac: MacAddress, from: SwitchPort, nowNs: number): void {
+    const latest = from.latestSource;
+    if (latest !== undefined && latest.mac === mac && from.sourceGeneration === this.#database.generation) {
+      latest.port = from;
+      latest.updatedNs = nowNs;
+    } else {
+      if (isGroupMac(mac)) return;
+      from.latestSource = this.#database.learn(mac, from, nowNs);
+      from.sourceGeneration = this.#database.generation;
+    }
+    if (this.trace.hasTables && from.latestSource !== undefined) this.tables.touch("macs", from.latestSource);
+  }
+
+  /** Where to: a host's frames mostly go where the one before went. */
+  #lookup(mac: MacAddress, from: SwitchPort, nowNs: number): SwitchPort | undefined {
+    const { generation } = this.#database;
+    let entry = from.latestDestination;
+    if (entry === undefined || entry.mac !== mac || from.destinationGeneration !== generation) {
+      if (isGroupMac(mac)) return undefined;
+      entry = this.#database.find(mac);
+      from.latestDestination = entry;
+      from.destinationGeneration = generation;
+    }
+    return entry !== undefined && nowNs - entry.updatedNs < AGEING_TIME_NS ? entry.port : undefined;
   }
 
   forgetPort(port: SwitchPort): void {
@@ -115,8 +174,16 @@ export class Switch {
 
 export class SwitchPort implements LinkPort {
   readonly index: number;
-  /** Administrative state of the switch's side; the interface sees it as carrier. */
-  isUp = true;
+  /** Administrative state of the switch's side. */
+  #isUp = true;
+  #isCableWhole = true;
+  /** What the interface was told last. */
+  #hasCarrier = true;
+  /** The switch's entries for the source and the destination of the latest frame, each valid in one generation of its database. */
+  latestSource: ForwardingEntry<SwitchPort> | undefined = undefined;
+  sourceGeneration = -1;
+  latestDestination: ForwardingEntry<SwitchPort> | undefined = undefined;
+  destinationGeneration = -1;
   readonly #switch: Switch;
   #receiver: FrameReceiver | undefined;
   readonly #toSwitch: CableDirection;
@@ -126,47 +193,74 @@ export class SwitchPort implements LinkPort {
     this.#switch = owner;
     this.index = index;
     const dropped = (frame: EthernetFrame, reason: DropReason) => owner.drop(frame, reason);
-    const common = { loop: owner.loop, random, dropped };
-    this.#toSwitch = new CableDirection({ ...common, properties: halfOf(properties, Math.floor), end: { arrive: (frame) => this.#arriveAtSwitch(frame) } });
-    this.#toInterface = new CableDirection({ ...common, properties: halfOf(properties, Math.ceil), end: { arrive: (frame) => this.#arriveAtInterface(frame) } });
+    const copied = () => {
+      owner.counters.copied++;
+    };
+    const common = { loop: owner.loop, random, dropped, copied };
+    this.#toSwitch = new CableDirection({ ...common, properties: halfOf(properties, Math.floor), end: new SwitchEnd(this) });
+    this.#toInterface = new CableDirection({ ...common, properties: halfOf(properties, Math.ceil), end: new InterfaceEnd(this) });
   }
 
   get receiver(): FrameReceiver | undefined {
     return this.#receiver;
   }
 
-  get hasCarrier(): boolean {
-    return this.isUp;
+  /** Nobody has taken it down; its cable or the switch's power may still be gone. */
+  get isUp(): boolean {
+    return this.#isUp;
   }
 
-  connect(receiver: FrameReceiver): void {
+  get hasCarrier(): boolean {
+    return this.#hasCarrier;
+  }
+
+  /** Plugs an interface in; undefined: nobody answers any more, and the switch forgets who did. */
+  connect(receiver: FrameReceiver | undefined): void {
     this.#receiver = receiver;
+    if (receiver === undefined) this.#switch.forgetPort(this);
   }
 
   transmit(frame: EthernetFrame): void {
     this.#switch.counters.sent++;
-    if (this.isUp) this.#toSwitch.send(frame);
+    if (this.#hasCarrier) this.#toSwitch.transmit(frame);
     else this.#switch.drop(frame, "LINK_DOWN");
   }
 
   deliver(frame: EthernetFrame): void {
-    this.#toInterface.send(frame);
+    this.#toInterface.transmit(frame);
   }
 
   setUp(isUp: boolean): void {
-    if (this.isUp === isUp) return;
-    this.isUp = isUp;
-    if (!isUp) this.#switch.forgetPort(this);
+    this.#isUp = isUp;
+    this.carrierMayHaveChanged();
+  }
+
+  /** Cuts the cable or mends it. */
+  setCable(isWhole: boolean): void {
+    this.#isCableWhole = isWhole;
+    this.carrierMayHaveChanged();
+  }
+
+  /** What the cable does to frames, by direction as the interface sees it; undefined: nothing. */
+  impair(netem: NetemOptions | undefined, direction: "out" | "in", random: RandomStream): void {
+    (direction === "out" ? this.#toSwitch : this.#toInterface).impair(netem, random);
+  }
+
+  carrierMayHaveChanged(): void {
+    const hasCarrier = this.#isUp && this.#isCableWhole && this.#switch.hasPower;
+    if (this.#hasCarrier === hasCarrier) return;
+    this.#hasCarrier = hasCarrier;
+    if (!hasCarrier) this.#switch.forgetPort(this);
     const { trace } = this.#switch;
     const receiver = this.#receiver;
     if (receiver === undefined) return;
     if (!trace.isOn) {
-      receiver.carrierChanged(isUp);
+      receiver.carrierChanged(hasCarrier);
       return;
     }
-    const id = trace.emit({ kind: "link", host: receiver.hostName, device: receiver.deviceName, state: isUp ? "up" : "down", cause: 0 });
+    const id = trace.emit({ kind: "link", host: receiver.hostName, device: receiver.deviceName, state: hasCarrier ? "up" : "down", cause: 0 });
     const followed = trace.follow(id);
-    receiver.carrierChanged(isUp);
+    receiver.carrierChanged(hasCarrier);
     trace.follow(followed);
   }
 
@@ -180,14 +274,14 @@ export class SwitchPort implements LinkPort {
     }
   }
 
-  #arriveAtSwitch(frame: EthernetFrame): void {
-    if (this.isUp) this.#switch.forward(frame, this);
+  arriveAtSwitch(frame: EthernetFrame): void {
+    if (this.#hasCarrier) this.#switch.forward(frame, this);
     else this.#switch.drop(frame, "LINK_DOWN");
   }
 
-  #arriveAtInterface(frame: EthernetFrame): void {
+  arriveAtInterface(frame: EthernetFrame): void {
     const receiver = this.#receiver;
-    if (!this.isUp || receiver === undefined) {
+    if (!this.#hasCarrier || receiver === undefined) {
       this.#switch.drop(frame, "LINK_DOWN");
       return;
     }
@@ -198,12 +292,40 @@ export class SwitchPort implements LinkPort {
 
 /** Its end is told by the second, so that not every frame changes the table. */
 function macRow(entry: ForwardingEntry<SwitchPort>): MacRow {
-  const receiver = entry.port.receiver;
-  return {
-    mac: formatMacAddress(entry.mac),
-    port: receiver === undefined ? "" : `${receiver.hostName}.${receiver.deviceName}`,
-    untilNs: entry.updatedNs - (entry.updatedNs % NS_PER_SECOND) + AGEING_TIME_NS,
-  };
+  return { mac: formatMacAddress(entry.mac), port: portText(entry), untilNs: macUntilNs(entry) };
+}
+
+function portText({ port: { receiver } }: ForwardingEntry<SwitchPort>): string {
+  return receiver === undefined ? "" : `${receiver.hostName}.${receiver.deviceName}`;
+}
+
+function macUntilNs({ updatedNs }: ForwardingEntry<SwitchPort>): number {
+  return updatedNs - (updatedNs % NS_PER_SECOND) + AGEING_TIME_NS;
+}
+
+/** Where the cable of a port ends, on either side: objects, not closures, so that the call for each frame is one that the compiler knows. */
+class SwitchEnd implements CableEnd {
+  readonly #port: SwitchPort;
+
+  constructor(port: SwitchPort) {
+    this.#port = port;
+  }
+
+  arrive(frame: EthernetFrame): void {
+    this.#port.arriveAtSwitch(frame);
+  }
+}
+
+class InterfaceEnd implements CableEnd {
+  readonly #port: SwitchPort;
+
+  constructor(port: SwitchPort) {
+    this.#port = port;
+  }
+
+  arrive(frame: EthernetFrame): void {
+    this.#port.arriveAtInterface(frame);
+  }
 }
 
 /** Each cable has half of the latency; loss is applied once, on the way to the switch. */

@@ -5,8 +5,9 @@
 
 import { NS_PER_SECOND } from "../base/time.ts";
 import { type FilePlace, formatPlace } from "./scenario-error.ts";
-import { DURATION_SECONDS_MAX } from "./scenario-schema.ts";
+import { DURATION_SECONDS_MAX } from "./schema-values.ts";
 
+/** What one run may use up. Reaching one is a LimitError. */
 export interface RunLimits {
   /** Events that the loop fires. */
   readonly events: number;
@@ -19,6 +20,7 @@ export interface RunLimits {
   readonly capturedBytes: number;
 }
 
+/** The limits of a run that sets none of its own. */
 export const DEFAULT_LIMITS: RunLimits = {
   events: 30_000_000,
   simulatedNs: (DURATION_SECONDS_MAX + 3600) * NS_PER_SECOND,

@@ -6,6 +6,7 @@ import { createLinuxMachine } from "../shell/machine-builder.ts";
 import { runScript, type RunningScript as ShellScript } from "../shell/run-script.ts";
 import type { RunningScript, WorldParts } from "./world.ts";
 
+/** Machines that are Linux 6.1 hosts with IPVS and a bash, for `runScenario` and `ScenarioRun`. */
 export const LINUX_PARTS: WorldParts = {
   createMachine: (options) => createLinuxMachine(options),
 

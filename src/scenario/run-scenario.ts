@@ -12,18 +12,23 @@
 
 import { assert } from "../base/assert.ts";
 import { NS_PER_MS, NS_PER_SECOND } from "../base/time.ts";
+import type { SchedulerDefinition } from "../ipvs/schedulers/scheduler-class.ts";
 import { LimitError as ShellLimitError } from "../shell/limits.ts";
 import { PcapSink } from "../trace/pcap-sink.ts";
 import type { TraceLevel, TraceSink } from "../trace/tracer.ts";
+import { makeFault } from "./faults.ts";
 import { DEFAULT_LIMITS, LimitError, type LimitName, type RunLimits, runLimitError } from "./limits.ts";
 import type { FilePlace } from "./scenario-error.ts";
 import type { Expect, HostSpec, RunStep, Scenario, Step } from "./scenario-file.ts";
 import { matchesExpectation } from "./scenario-values.ts";
+import { ScenarioWorkload, type WorkloadResult } from "./scenario-workload.ts";
 import { type RunningScript, World, type WorldParts } from "./world.ts";
 
 const SETUP_TIMEOUT_NS = 60 * NS_PER_SECOND;
 const LINGER_NS = NS_PER_SECOND / 2;
 const EXIT_TIMED_OUT = 124;
+/** What ssh ends with when nobody answers. */
+const EXIT_NO_HOST = 255;
 const EVENTS_PER_CHECK = 4096;
 
 /** What a script said. `exit` is null when the run ended before it (`until`). */
@@ -46,6 +51,7 @@ export interface Unmet {
   readonly actual: string | number | null;
 }
 
+/** What came out of a run. `originNs` and `endNs` are simulated nanoseconds since the start of the run. */
 export interface RunResult {
   readonly title: string;
   readonly seed: string;
@@ -53,6 +59,8 @@ export interface RunResult {
   /** In file order. */
   readonly timeline: readonly StepResult[];
   readonly unmet: readonly Unmet[];
+  /** In file order. */
+  readonly workloads: readonly WorkloadResult[];
   /** Simulated time at which the timeline started. */
   readonly originNs: number;
   readonly endNs: number;
@@ -61,6 +69,7 @@ export interface RunResult {
   readonly world: World;
 }
 
+/** How a scenario is run. Times are simulated nanoseconds, those of the callbacks since time 0 of the timeline. */
 export interface RunOptions {
   readonly parts: WorldParts;
   readonly seed?: string | undefined;
@@ -70,6 +79,8 @@ export interface RunOptions {
   readonly traceLevel?: TraceLevel;
   readonly sinks?: readonly TraceSink[];
   readonly limits?: Partial<RunLimits>;
+  /** Schedulers of one's own, which `ipvsadm -s NAME` finds on every host of this run. A file can never name code. */
+  readonly schedulers?: readonly SchedulerDefinition[] | undefined;
   onSetupEnd?(host: string, result: ScriptResult): void;
   onStepStart?(index: number, step: Step): void;
   onStepEnd?(index: number, step: Step, result: StepResult): void;
@@ -95,7 +106,10 @@ export class ScenarioRun {
   /** What goes on, for the words of a limit: scripts that have not ended, oldest first. */
   readonly #running = new Map<number, { readonly host: string; readonly place: FilePlace; readonly scriptLine: number; readonly doing: string }>();
   readonly #open = new Map<number, { readonly script: RunningScript; readonly startNs: number }>();
+  readonly #workloads: ScenarioWorkload[] = [];
+  /** Steps and workloads that are not over. */
   #stepsLeft: number;
+  #typedCount = 0;
   #isOver = false;
   #limitReached: LimitName | undefined;
   #shellLimit: unknown;
@@ -104,9 +118,9 @@ export class ScenarioRun {
     this.#scenario = scenario;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.world = new World(scenario, { parts: options.parts, seed: options.seed });
+    this.world = new World(scenario, { parts: options.parts, seed: options.seed, schedulers: options.schedulers });
     this.results = scenario.timeline.map(() => ({}));
-    this.#stepsLeft = scenario.timeline.length;
+    this.#stepsLeft = scenario.timeline.length + scenario.workloads.length;
     for (const sink of options.sinks ?? []) this.world.trace.addSink(sink);
     this.world.trace.setLevel(options.traceLevel ?? "off");
     this.captures = new PcapSink({
@@ -123,9 +137,19 @@ export class ScenarioRun {
   run(): RunResult {
     this.runSetup();
     this.scheduleTimeline();
+    this.runTimeline();
+    return this.finish();
+  }
+
+  /** True when the timeline and the half second after it are over. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Fires events until the timeline is over. */
+  runTimeline(): void {
     const { loop } = this.world;
     while (!this.#isOver && this.#fireSome()) this.#options.onProgress?.(loop.nowNs - this.world.originNs, loop.firedCount);
-    return this.finish();
   }
 
   finish(): RunResult {
@@ -140,6 +164,7 @@ export class ScenarioRun {
       setup: this.setup,
       timeline: this.results,
       unmet: [...this.unmet].sort((a, b) => a.step - b.step),
+      workloads: this.#workloads.map((workload) => workload.result),
       originNs: world.originNs,
       endNs: world.loop.nowNs,
       eventCount: world.loop.firedCount,
@@ -193,6 +218,11 @@ export class ScenarioRun {
           this.#isOver = true;
         },
       });
+    for (const [index, spec] of this.#scenario.workloads.entries()) {
+      const workload = new ScenarioWorkload({ world: this.world, scenario: this.#scenario, spec, index, onEnd: () => this.#finishOne() });
+      this.#workloads.push(workload);
+      workload.start();
+    }
     if (this.#stepsLeft === 0) this.#end();
   }
 
@@ -200,7 +230,7 @@ export class ScenarioRun {
   hold(): () => void {
     this.#stepsLeft++;
     return () => {
-      if (--this.#stepsLeft === 0) this.#end();
+      this.#finishOne();
     };
   }
 
@@ -214,6 +244,47 @@ export class ScenarioRun {
     const isWaiting = this.#step();
     this.#checkLimits();
     return isWaiting;
+  }
+
+  /**
+   * Fires events up to and including `timeNs` (since the start of the run) and sets the clock to it. Stops before when `isDone` holds after an
+   * event, or when `eventsMax` have fired: then it returns false. Infinity: until nothing waits.
+   */
+  runUntil(timeNs: number, options: { readonly isDone?: (() => boolean) | undefined; readonly eventsMax?: number | undefined } = {}): boolean {
+    const { loop } = this.world;
+    const { isDone, eventsMax = Number.POSITIVE_INFINITY } = options;
+    const isEndless = timeNs === Number.POSITIVE_INFINITY;
+    for (let fired = 0; isEndless || (loop.nextTimeNs() ?? Number.POSITIVE_INFINITY) <= timeNs; ) {
+      if (fired === eventsMax) return false;
+      if (!this.#step()) break;
+      if (++fired % EVENTS_PER_CHECK === 0 || this.#limitReached !== undefined || this.#shellLimit !== undefined) this.#checkLimits();
+      if (isDone?.() === true) {
+        this.#checkLimits();
+        return false;
+      }
+    }
+    if (!isEndless) loop.runUntil(timeNs);
+    this.#checkLimits();
+    return true;
+  }
+
+  /**
+   * Starts a script now, beside the timeline: what somebody types. `onEnd` may be called before this returns. Without `timeoutNs` it may go
+   * on for ever.
+   */
+  type(host: string, script: string, options: { readonly timeoutNs?: number | undefined; readonly onEnd: (result: ScriptResult) => void }): RunningScript {
+    return this.#start(
+      {
+        id: this.results.length + this.#typedCount++,
+        host,
+        script,
+        place: { file: `typed on ${host}`, line: 1, column: 1 },
+        scriptLine: 1,
+        timeoutNs: options.timeoutNs,
+        doing: `while what was typed on ${host} ran`,
+      },
+      options.onEnd,
+    );
   }
 
   /** Fires events until the next check of the limits is due, the run is over, or `isDone`; false when nothing waits. */
@@ -268,7 +339,8 @@ export class ScenarioRun {
       );
       return;
     }
-    if (step.verb === "crash") this.world.crash(step.host);
+    if (step.verb === "fault") makeFault(this.world, step.fault);
+    else if (step.verb === "crash") this.world.crash(step.host);
     else this.world.setPorts(step.host, step.interface, step.verb === "up");
     this.#finishStep(index, step, {});
   }
@@ -276,6 +348,10 @@ export class ScenarioRun {
   #finishStep(index: number, step: Step, result: StepResult): void {
     this.results[index] = result;
     this.#options.onStepEnd?.(index, step, result);
+    this.#finishOne();
+  }
+
+  #finishOne(): void {
     if (--this.#stepsLeft === 0) this.#end();
   }
 
@@ -296,14 +372,19 @@ export class ScenarioRun {
       readonly script: string;
       readonly place: FilePlace;
       readonly scriptLine: number;
-      readonly timeoutNs: number;
+      readonly timeoutNs: number | undefined;
       readonly doing: string;
     },
     onEnd: (result: ScriptResult) => void,
-  ): void {
+  ): RunningScript {
     const { loop } = this.world;
     const { id } = options;
     const startNs = loop.nowNs;
+    if (!this.world.isRunning(options.host)) {
+      const nothing = { exit: EXIT_NO_HOST, stdout: "", stderr: `lvsim: ${options.host} is off, or on its way up\n` };
+      onEnd({ ...nothing, seconds: 0 });
+      return { ...nothing, abandon: () => {}, interrupt: () => {} };
+    }
     let isOver = false;
     let timeout = 0;
     this.#running.set(id, options);
@@ -315,13 +396,14 @@ export class ScenarioRun {
       this.#open.delete(id);
       onEnd({ exit, stdout: script.stdout, stderr: stderr ?? script.stderr, seconds: secondsBetween(startNs, loop.nowNs) });
     };
-    timeout = loop.after(options.timeoutNs, {
-      onEvent: () => {
-        if (isOver) return;
-        script.abandon();
-        end(EXIT_TIMED_OUT, "timed out");
-      },
-    });
+    if (options.timeoutNs !== undefined)
+      timeout = loop.after(options.timeoutNs, {
+        onEvent: () => {
+          if (isOver) return;
+          script.abandon();
+          end(EXIT_TIMED_OUT, "timed out");
+        },
+      });
     let endedAtOnce = false;
     let isStarted = false;
     const script = this.#startScript(options.host, options.script, () => {
@@ -329,8 +411,9 @@ export class ScenarioRun {
       else endedAtOnce = true;
     });
     isStarted = true;
-    if (id >= 0) this.#open.set(id, { script, startNs });
+    if (id >= 0 && id < this.results.length) this.#open.set(id, { script, startNs });
     if (endedAtOnce) end(script.exit ?? 0, undefined);
+    return script;
   }
 
   #startScript(host: string, script: string, onEnd: () => void): RunningScript {
@@ -372,6 +455,7 @@ export function resultToJson(result: RunResult): unknown {
     setup: result.setup,
     timeline: result.timeline,
     unmet: result.unmet.map(({ step, place, field, expected, actual }) => ({ step, line: place.line, field, expected, actual })),
+    ...(result.workloads.length === 0 ? {} : { workloads: result.workloads }),
     originSeconds: result.originNs / NS_PER_SECOND,
     endSeconds: (result.endNs - result.originNs) / NS_PER_SECOND,
     events: result.eventCount,

@@ -2,13 +2,14 @@
  * What is wrong with a scenario file: where, what, and what to do about it. Several mistakes are reported at once, first line first.
  */
 
-/** A place in a scenario file, counted from 1. */
+/** A place in a scenario file, counted from 1; line 0 where there are no lines, and `file` is the way into an object. */
 export interface FilePlace {
   readonly file: string;
   readonly line: number;
   readonly column: number;
 }
 
+/** One mistake in a scenario, with its place and what to do. */
 export interface ScenarioProblem extends FilePlace {
   readonly message: string;
   /** What to do; empty when the message says it all. */
@@ -16,9 +17,10 @@ export interface ScenarioProblem extends FilePlace {
 }
 
 export function formatPlace(place: FilePlace): string {
-  return `${place.file}:${place.line}:${place.column}`;
+  return place.line === 0 ? place.file : `${place.file}:${place.line}:${place.column}`;
 }
 
+/** `file:line:column: message; remedy` */
 export function formatProblem(problem: ScenarioProblem): string {
   return `${formatPlace(problem)}: ${problem.message}${problem.remedy === "" ? "" : `; ${problem.remedy}`}`;
 }

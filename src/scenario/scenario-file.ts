@@ -8,12 +8,18 @@ import type { Ipv4Address, Ipv4Cidr } from "../base/ipv4-address.ts";
 import { formatMacAddress, type MacAddress } from "../base/mac-address.ts";
 import { NS_PER_SECOND } from "../base/time.ts";
 import type { LinkProperties } from "../link/port.ts";
+import type { ArrivalSpec } from "../workload/arrivals.ts";
+import type { SizeSpec } from "../workload/sizes.ts";
+import { FAULT_VERBS, type Fault, type RawFault, resolveFault, type Topology } from "./fault.ts";
 import { checkScenario } from "./scenario-checks.ts";
-import { type FilePlace, ScenarioError, type ScenarioProblem } from "./scenario-error.ts";
-import { type RawScenario, scenarioSchema } from "./scenario-schema.ts";
-import { nearestWord } from "./suggest.ts";
+import { type FilePlace, ScenarioError } from "./scenario-error.ts";
+import { type RawScenario, STEP_KEYS, scenarioSchema } from "./scenario-schema.ts";
+import { schemaProblem } from "./schema-problem.ts";
+import { ObjectSource, type ScenarioSource } from "./scenario-source.ts";
+import { loadKeys, type RawScenarioWorkload, SCENARIO_WORKLOAD_KEYS } from "./workload-schema.ts";
 import { type YamlPath, YamlSource } from "./yaml-source.ts";
 
+/** One interface of a host. `mtu` in bytes; `mac` is a 48-bit number. */
 export interface InterfaceSpec {
   readonly name: string;
   readonly link: string;
@@ -23,6 +29,7 @@ export interface InterfaceSpec {
   readonly place: FilePlace;
 }
 
+/** One host of a scenario, every default filled in. */
 export interface HostSpec {
   readonly name: string;
   readonly interfaces: readonly InterfaceSpec[];
@@ -48,6 +55,7 @@ interface StepBase {
   readonly place: FilePlace;
 }
 
+/** A script that is typed on a host. It is given `timeoutNs` simulated nanoseconds. */
 export interface RunStep extends StepBase {
   readonly verb: "run";
   readonly host: string;
@@ -64,13 +72,40 @@ export interface LinkStep extends StepBase {
   readonly interface: string | undefined;
 }
 
-export type Step = RunStep | LinkStep;
+/** A fault that is made or mended. */
+export interface FaultStep extends StepBase {
+  readonly verb: "fault";
+  readonly fault: Fault;
+}
 
+/** One thing of the timeline. */
+export type Step = RunStep | LinkStep | FaultStep;
+
+/** One switch with its cables; properties that are not given have the defaults of src/link/port.ts. */
 export interface LinkSpec {
   readonly name: string;
   readonly properties: Partial<LinkProperties>;
 }
 
+/** Connections that hosts open by themselves while the timeline runs. */
+export interface WorkloadSpec {
+  /** Hosts in the order of the file's `from`. */
+  readonly from: readonly string[];
+  readonly to: { readonly address: Ipv4Address; readonly port: number };
+  /** After the start of the timeline. */
+  readonly atNs: number;
+  readonly durationNs: number;
+  readonly arrivals: ArrivalSpec;
+  /** How long a connection stays open before it sends, or closes. */
+  readonly sizes: SizeSpec;
+  /** undefined: nothing is sent. */
+  readonly send: string | undefined;
+  readonly popularity: "uniform" | "zipf";
+  readonly exponent: number;
+  readonly place: FilePlace;
+}
+
+/** A scenario after reading: checked, every default filled in. Times are integer nanoseconds. */
 export interface Scenario {
   readonly file: string;
   /** The whole file. */
@@ -85,6 +120,7 @@ export interface Scenario {
   readonly hosts: readonly HostSpec[];
   /** In file order. */
   readonly timeline: readonly Step[];
+  readonly workloads: readonly WorkloadSpec[];
 }
 
 const DEFAULT_MTU = 1500;
@@ -93,38 +129,24 @@ const FIRST_MAC: MacAddress = 0x020000000000;
 
 /** Throws a ScenarioError. */
 export function parseScenario(text: string, file: string): Scenario {
-  const source = new YamlSource(file, text.startsWith("\ufeff") ? text.slice(1) : text);
+  return readScenario(new YamlSource(file, text.startsWith("\ufeff") ? text.slice(1) : text));
+}
+
+/**
+ * A scenario that a program wrote as an object, with the keys and notations of a scenario file; `name` stands where a file's name would.
+ * Throws a ScenarioError whose places are ways into the object.
+ */
+export function scenarioFromObject(value: unknown, name: string): Scenario {
+  return readScenario(new ObjectSource(value, name));
+}
+
+function readScenario(source: ScenarioSource): Scenario {
   const parsed = v.safeParse(scenarioSchema, source.value);
-  if (!parsed.success) throw new ScenarioError(parsed.issues.map((issue) => problemOf(source, issue)));
+  if (!parsed.success) throw new ScenarioError(parsed.issues.map((issue) => schemaProblem(source, issue, { knownKeys, missingKey })));
   const scenario = buildScenario(source, parsed.output);
   const problems = checkScenario(scenario, parsed.output, source);
   if (problems.length > 0) throw new ScenarioError(problems);
   return scenario;
-}
-
-function problemOf(source: YamlSource, issue: v.BaseIssue<unknown>): ScenarioProblem {
-  const deepest = deepestIssue(issue);
-  const items = [...(issue.path ?? []), ...(deepest === issue ? [] : (deepest.path ?? []))];
-  const path: YamlPath = items.map((item) => item.key as string | number);
-  if (deepest.kind === "schema" && deepest.type === "strict_object" && deepest.expected === "never") {
-    const key = String(path[path.length - 1]);
-    const known = knownKeys(path.slice(0, -1));
-    const meant = nearestWord(key, known);
-    return source.problem(path, `unknown key \`${key}\``, meant === undefined ? `known: ${known.join(", ")}` : `did you mean \`${meant}\`?`, true);
-  }
-  const isAbsent = deepest.type === "strict_object" && deepest.received === "undefined" && deepest.expected?.startsWith('"') === true && items.length > 0;
-  const isKey = items[items.length - 1]?.origin === "key";
-  const [message = "", remedy = ""] = isAbsent ? missingKey(path) : deepest.message.split("|");
-  const name = path[path.length - 1];
-  const shown = name === undefined || deepest.kind !== "validation" ? "" : `${JSON.stringify(isKey ? name : deepest.input)}: `;
-  return source.problem(path, `${shown}${message}`, remedy, isKey);
-}
-
-/** A union hides the message of the member that was meant: the one that got furthest. */
-function deepestIssue(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
-  const inner = issue.issues ?? [];
-  const meant = inner.find((candidate) => candidate.kind === "validation" || (candidate.path?.length ?? 0) > 0);
-  return meant ?? issue;
 }
 
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
@@ -145,12 +167,13 @@ function missingKey(path: YamlPath): readonly string[] {
 function knownKeys(path: YamlPath): readonly string[] {
   const [first, , third] = path;
   if (path.length === 0) return Object.keys(scenarioSchema.entries);
+  if (first === "workload") return loadKeys(path) ?? SCENARIO_WORKLOAD_KEYS;
   if (first === "links") return ["latency", "bandwidth", "loss", "queue"];
-  if (first === "timeline") return path.length > 2 ? ["exit", "stdout", "stderr"] : ["at", "host", "run", "timeout", "expect", "down", "up", "crash"];
+  if (first === "timeline") return path.length > 2 ? ["exit", "stdout", "stderr"] : STEP_KEYS;
   return third === "interfaces" ? ["link", "address", "mac", "mtu"] : ["interfaces", "gateway", "forward", "files", "run"];
 }
 
-function buildScenario(source: YamlSource, raw: RawScenario): Scenario {
+function buildScenario(source: ScenarioSource, raw: RawScenario): Scenario {
   let interfaceCount = 0;
   const hosts = Object.entries(raw.hosts).map(
     ([name, host]): HostSpec => ({
@@ -175,6 +198,7 @@ function buildScenario(source: YamlSource, raw: RawScenario): Scenario {
       scriptLine: source.textLine(["hosts", name, "run"]),
     }),
   );
+  const links = buildLinks(raw, hosts);
   return {
     file: source.file,
     title: raw.title.trim(),
@@ -183,9 +207,27 @@ function buildScenario(source: YamlSource, raw: RawScenario): Scenario {
     description: raw.description ?? "",
     seed: String(raw.seed ?? 1),
     durationNs: raw.duration ?? 0,
-    links: buildLinks(raw, hosts),
+    links,
     hosts,
-    timeline: (raw.timeline ?? []).map((step, index) => buildStep(step, source.place(["timeline", index]), source.textLine(["timeline", index, "run"]))),
+    timeline: (raw.timeline ?? []).map((step, index) =>
+      buildStep(step, source.place(["timeline", index]), source.textLine(["timeline", index, "run"]), { hosts, links }),
+    ),
+    workloads: (raw.workload ?? []).map((workload, index) => buildWorkload(workload, source.place(["workload", index]))),
+  };
+}
+
+function buildWorkload({ from, to, at, duration, arrivals, sizes, send, popularity, exponent }: RawScenarioWorkload, place: FilePlace): WorkloadSpec {
+  return {
+    from: typeof from === "string" ? [from] : from,
+    to,
+    atNs: at ?? 0,
+    durationNs: duration,
+    arrivals,
+    sizes,
+    send,
+    popularity: popularity ?? "uniform",
+    exponent: exponent ?? 1,
+    place,
   };
 }
 
@@ -203,8 +245,19 @@ function buildLinks(raw: RawScenario, hosts: readonly HostSpec[]): LinkSpec[] {
   return [...links].map(([name, properties]) => ({ name, properties }));
 }
 
-/** A step with other than one verb is found by the checks that follow; here the first one counts. */
-function buildStep(step: NonNullable<RawScenario["timeline"]>[number], place: FilePlace, scriptLine: number): Step {
+type RawStep = NonNullable<RawScenario["timeline"]>[number];
+
+/** The fault of a step as it is written; undefined when the step is none. */
+export function rawFaultOf(step: RawStep): RawFault | undefined {
+  const verb = FAULT_VERBS.find((one) => step[one] !== undefined);
+  if (verb === undefined) return undefined;
+  const takes = step.takes === undefined ? undefined : step.takes / NS_PER_SECOND;
+  const { netem, direction, groups, process, signal, by, port, full } = step;
+  return { verb, object: step[verb] ?? "", netem, direction, groups, takes, process, signal, by, port, full };
+}
+
+/** A step with other than one verb, or with a wrong fault, is found by the checks that follow. */
+function buildStep(step: RawStep, place: FilePlace, scriptLine: number, topology: Topology): Step {
   const atNs = step.at ?? 0;
   if (step.run !== undefined)
     return {
@@ -217,6 +270,9 @@ function buildStep(step: NonNullable<RawScenario["timeline"]>[number], place: Fi
       timeoutNs: step.timeout ?? DEFAULT_TIMEOUT_NS,
       expect: step.expect ?? {},
     };
+  const raw = rawFaultOf(step);
+  const resolved = raw === undefined ? undefined : resolveFault(raw, topology);
+  if (resolved !== undefined && "fault" in resolved) return { verb: "fault", atNs, place, fault: resolved.fault };
   if (step.crash !== undefined) return { verb: "crash", atNs, place, host: step.crash, interface: undefined };
   const verb = step.down === undefined ? "up" : "down";
   const [host = "", ...rest] = (step[verb] ?? "").split(".");

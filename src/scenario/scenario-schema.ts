@@ -7,28 +7,16 @@
 import * as v from "valibot";
 import { parseIpv4Address, parseIpv4Cidr } from "../base/ipv4-address.ts";
 import { isGroupMac, parseMacAddress } from "../base/mac-address.ts";
-import { NS_PER_SECOND, parseDuration } from "../base/time.ts";
+import { durationNs, object, text } from "./schema-values.ts";
+import { scenarioWorkloadSchema } from "./workload-schema.ts";
 import { parseBandwidth, parseExpectation, parseLoss } from "./scenario-values.ts";
 
-/** No run lasts longer: keeps every time exact in a number, with room. */
-export const DURATION_SECONDS_MAX = 30 * 24 * 3600;
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** net/core/dev.c:dev_valid_name. */
 const INTERFACE_PATTERN = /^[^\s/:]{1,15}$/;
 const MTU_MIN = 68;
 const MTU_MAX = 65_535;
-
-/** The schema gives each message as `what is wrong|what to do`. */
-const text = (what: string, remedy: string) => v.string(`${what} must be a text|${remedy}`);
-const object = (what: string, remedy: string) => `${what} must be a mapping|${remedy}`;
-
-const durationNs = (what: string) =>
-  v.pipe(
-    v.union([v.string(), v.number()], `${what} must be a time|write 500us, 20ms, 1.5s, 2m or a number of seconds`),
-    v.check((value) => parseDuration(value) !== undefined, `${what} is not a time|write 500us, 20ms, 1.5s, 2m or a number of seconds`),
-    v.check((value) => (parseDuration(value) ?? 0) <= DURATION_SECONDS_MAX * NS_PER_SECOND, `${what} is longer than 30 days|choose less`),
-    v.transform((value) => parseDuration(value) ?? 0),
-  );
+const GROUPS_MAX = 1000;
 
 const cidr = v.pipe(
   text("an address", "write 10.0.0.1/24"),
@@ -153,6 +141,43 @@ const stepSchema = v.strictObject(
     down: v.optional(text("down", "write HOST or HOST.INTERFACE")),
     up: v.optional(text("up", "write HOST or HOST.INTERFACE")),
     crash: v.optional(text("crash", "write the name of a host")),
+    break: v.optional(text("break", "write LINK for its switch, HOST or HOST.INTERFACE for cables")),
+    mend: v.optional(text("mend", "write LINK, HOST or HOST.INTERFACE")),
+    impair: v.optional(text("impair", "write LINK, HOST or HOST.INTERFACE")),
+    netem: v.optional(text("netem", "write it as behind tc's netem: loss 10% delay 50ms")),
+    direction: v.optional(v.picklist(["in", "out", "both"], "direction must be in, out or both|the directions are the interface's")),
+    partition: v.optional(text("partition", "write the name of a link")),
+    groups: v.optional(
+      v.pipe(
+        v.array(
+          v.pipe(
+            v.array(text("a member", "write HOST or HOST.INTERFACE"), "a group must be a list of hosts|write [[a, b], [c]]"),
+            v.minLength(1, "a group without members|name hosts, or leave the group out"),
+          ),
+          "groups must be a list of lists of hosts|write [[a, b], [c]]",
+        ),
+        v.maxLength(GROUPS_MAX, `more than ${GROUPS_MAX} groups|use fewer`),
+      ),
+    ),
+    reboot: v.optional(text("reboot", "write the name of a host")),
+    takes: v.optional(durationNs("takes")),
+    poweroff: v.optional(text("poweroff", "write the name of a host")),
+    kill: v.optional(text("kill", "write the name of a host")),
+    process: v.optional(v.pipe(text("process", "write the name of a program"), v.minLength(1, "process is empty|write the name of a program"))),
+    signal: v.optional(v.union([v.string(), v.number()], "signal must be a name or a number|KILL is usual")),
+    slow: v.optional(text("slow", "write the name of a host")),
+    by: v.optional(v.union([v.string(), v.number()], "by must be a time|write 200ms, or -30s for a clock")),
+    backlog: v.optional(text("backlog", "write the name of a host")),
+    port: v.optional(
+      v.pipe(
+        v.number("port must be a number|80 is the web server's"),
+        v.integer("port must be a whole number|80 is the web server's"),
+        v.minValue(1, "port is below 1|80 is the web server's"),
+        v.maxValue(65_535, "port is above 65535|80 is the web server's"),
+      ),
+    ),
+    full: v.optional(v.boolean("full must be true or false|write `full: true`")),
+    clock: v.optional(text("clock", "write the name of a host")),
   },
   object("a step", "write { at: 1s, host: NAME, run: COMMAND }"),
 );
@@ -179,8 +204,12 @@ export const scenarioSchema = v.strictObject(
       "a scenario needs hosts|add `hosts:` with a mapping of names",
     ),
     timeline: v.optional(v.nullable(v.array(stepSchema, "timeline must be a list of steps|write - { at: 1s, host: NAME, run: COMMAND }"))),
+    workload: v.optional(v.nullable(v.array(scenarioWorkloadSchema, "workload must be a list|write - { from: client, to: 10.0.0.100:80, ... }"))),
   },
   object("a scenario file", "start with `title:` and `hosts:`"),
 );
+
+/** Keys of a step, for who looks for what an unknown one was meant to be. */
+export const STEP_KEYS: readonly string[] = Object.keys(stepSchema.entries);
 
 export type RawScenario = v.InferOutput<typeof scenarioSchema>;

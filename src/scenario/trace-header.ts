@@ -3,7 +3,7 @@
  */
 
 import { formatMacAddress } from "../base/mac-address.ts";
-import type { TraceHeader } from "../trace/record-json.ts";
+import type { TraceHeader } from "../trace/trace-header.ts";
 import type { TraceLevel } from "../trace/tracer.ts";
 import type { Scenario } from "./scenario-file.ts";
 

@@ -7,6 +7,8 @@ import { prefixMask } from "../base/ipv4-address.ts";
 import { type NetDevice, SCOPE_GLOBAL } from "../host/device.ts";
 import type { Host } from "../host/host.ts";
 import { TABLE_MAIN } from "../host/route.ts";
+import type { SchedulerDefinition } from "../ipvs/schedulers/scheduler-class.ts";
+import type { EventLoop } from "../kernel/event-loop.ts";
 import { SimulationLoop } from "../kernel/loop.ts";
 import { RandomStreams } from "../kernel/random.ts";
 import { Switch, type SwitchPort } from "../link/switch.ts";
@@ -14,18 +16,22 @@ import type { FileSystem } from "../shell/file-system.ts";
 import type { LimitError as ShellLimitError } from "../shell/limits.ts";
 import type { Machine } from "../shell/machine.ts";
 import { Tracer } from "../trace/tracer.ts";
+import { MachineLife } from "./machine-life.ts";
 import { ScenarioError } from "./scenario-error.ts";
 import type { HostSpec, InterfaceSpec, Scenario } from "./scenario-file.ts";
 
-/** What the wall clocks of all machines show at simulated time 0: 2026-01-01 00:00:00 UTC. */
-export const EPOCH_SECONDS = 1_767_225_600;
+export { EPOCH_SECONDS } from "./machine-life.ts";
 
 export interface MachineOptions {
   readonly name: string;
-  readonly loop: SimulationLoop;
+  readonly loop: EventLoop;
   readonly trace: Tracer;
   readonly random: RandomStreams;
   readonly epochSeconds: number;
+  /** Schedulers that `ipvsadm -s` knows beside the kernel's. */
+  readonly schedulers?: readonly SchedulerDefinition[] | undefined;
+  /** The machine before a reboot: its files stay. */
+  readonly previous?: Machine;
 }
 
 /** A script that was started on a machine. */
@@ -60,9 +66,19 @@ export interface WorldParts {
 export interface Attachment {
   readonly spec: InterfaceSpec;
   readonly port: SwitchPort;
-  readonly device: NetDevice;
+  /** Another one after each reboot. */
+  device: NetDevice;
 }
 
+export interface WorldOptions {
+  readonly parts: WorldParts;
+  /** The scenario's own when absent. */
+  readonly seed?: string | undefined;
+  /** Schedulers that every director knows beside the kernel's, by their names. */
+  readonly schedulers?: readonly SchedulerDefinition[] | undefined;
+}
+
+/** The simulator's objects of one run: loop, links, machines. Not a stable interface; `Lab` is. */
 export class World {
   readonly loop = new SimulationLoop();
   readonly trace: Tracer;
@@ -73,14 +89,21 @@ export class World {
   readonly attachments = new Map<string, readonly Attachment[]>();
   /** Simulated time at which the timeline starts: 0 until the setup scripts have taken some. */
   originNs = 0;
+  /** Called when a machine has come up again, before its boot script runs: `machines` holds the new one. */
+  readonly onBoot: ((hostName: string) => void)[] = [];
+  readonly parts: WorldParts;
+  readonly schedulers: readonly SchedulerDefinition[] | undefined;
+  readonly #lives = new Map<string, MachineLife>();
 
-  constructor(scenario: Scenario, options: { readonly parts: WorldParts; readonly seed?: string | undefined }) {
+  constructor(scenario: Scenario, options: WorldOptions) {
+    this.parts = options.parts;
+    this.schedulers = options.schedulers;
     this.trace = new Tracer(this.loop);
     this.random = new RandomStreams(options.seed ?? scenario.seed);
     for (const { name, properties } of scenario.links) {
       this.links.set(name, new Switch({ name, loop: this.loop, trace: this.trace, random: this.random.stream(`link/${name}`), properties }));
     }
-    for (const host of scenario.hosts) this.#addHost(host, options.parts);
+    for (const host of scenario.hosts) this.#addHost(host);
   }
 
   machine(name: string): Machine {
@@ -91,17 +114,36 @@ export class World {
 
   /** The switch port of one interface, or of every interface, goes up or down: the host sees its carrier change. */
   setPorts(hostName: string, interfaceName: string | undefined, isUp: boolean): void {
+    if (isUp) this.#lives.get(hostName)?.revived();
     for (const { spec, port } of this.attachments.get(hostName) ?? []) if (interfaceName === undefined || spec.name === interfaceName) port.setUp(isUp);
   }
 
-  /** Every interface goes dark at once. What runs on the host goes on, unheard, until `up`: so the lab does it. */
+  /**
+   * Every interface goes dark at once. What runs on the host goes on, unheard, until `up`: so the lab does it. When a reboot comes
+   * instead, it starts from the files as they are now.
+   */
   crash(hostName: string): void {
     if (this.trace.isOn) this.trace.follow(this.trace.emit({ kind: "link", host: hostName, device: "", state: "crashed", cause: 0 }));
+    this.#lives.get(hostName)?.crashed();
     this.setPorts(hostName, undefined, false);
   }
 
-  #addHost(spec: HostSpec, parts: WorldParts): void {
-    const machine = parts.createMachine({ name: spec.name, loop: this.loop, trace: this.trace, random: this.random, epochSeconds: EPOCH_SECONDS });
+  /** False while a machine is off, or on its way up. */
+  isRunning(hostName: string): boolean {
+    return this.life(hostName).isRunning;
+  }
+
+  /** Power off, reset, boot. */
+  life(hostName: string): MachineLife {
+    const life = this.#lives.get(hostName);
+    assert(life !== undefined, `the world has no host ${hostName}`);
+    return life;
+  }
+
+  #addHost(spec: HostSpec): void {
+    const life = new MachineLife(this, spec);
+    this.#lives.set(spec.name, life);
+    const { machine } = life;
     this.machines.set(spec.name, machine);
     const { host } = machine;
     // The lab plugs in every interface of a host first and configures them then: the order of ports on a link is file order either way.

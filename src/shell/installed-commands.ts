@@ -10,6 +10,7 @@ import { ipvsadmCommand, ipvsadmRestoreCommand, ipvsadmSaveCommand } from "./com
 import { routeCommand } from "./commands/route.ts";
 import { sysctlCommand } from "./commands/sysctl-command.ts";
 import { systemCommands } from "./commands/system/system-commands.ts";
+import { tcCommand } from "./commands/tc/tc.ts";
 import { tcpdumpCommand } from "./commands/tcpdump/tcpdump.ts";
 import { fileCommands } from "./commands/tools/files.ts";
 import { grepCommands } from "./commands/tools/grep.ts";
@@ -37,6 +38,7 @@ export const INSTALLED_COMMANDS: readonly Command[] = [
   ...sortCommands,
   sysctlCommand,
   ...systemCommands,
+  tcCommand,
   tcpdumpCommand,
   ...textCommands,
 ];

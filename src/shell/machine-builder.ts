@@ -4,11 +4,13 @@
 
 import { NS_PER_MS } from "../base/time.ts";
 import type { Host } from "../host/host.ts";
+import type { KernelOptions } from "../host/kernel-options.ts";
 import { LinuxHost } from "../host/linux-host.ts";
 import type { Iptables } from "../host/netfilter/iptables.ts";
 import { Iptables as IptablesTables } from "../host/netfilter/iptables.ts";
 import { IpVirtualServer } from "../ipvs/ip-virtual-server.ts";
 import type { Ipvs } from "../ipvs/ipvs.ts";
+import type { SchedulerDefinition } from "../ipvs/schedulers/scheduler-class.ts";
 import type { EventLoop } from "../kernel/event-loop.ts";
 import type { RandomStreams } from "../kernel/random.ts";
 import type { Tracer } from "../trace/tracer.ts";
@@ -16,7 +18,7 @@ import type { ScriptBudget } from "./bash/shell.ts";
 import type { Command } from "./command.ts";
 import { INSTALLED_COMMANDS } from "./installed-commands.ts";
 import { DEFAULT_SHELL_LIMITS, type LimitError, type ShellLimits } from "./limits.ts";
-import type { Machine } from "./machine.ts";
+import type { Machine, PowerAction } from "./machine.ts";
 import { MemoryFileSystem } from "./memory-file-system.ts";
 import { networkFiles } from "./proc-files.ts";
 import { deviceFiles, machineProcFiles, textFiles } from "./proc-machine.ts";
@@ -40,6 +42,8 @@ export interface MachineParts {
   readonly limits?: Partial<ShellLimits>;
   /** How long every program takes to start. */
   readonly programStartNs?: number;
+  /** The file system of the machine's earlier life: a reboot. */
+  readonly disk?: MemoryFileSystem;
 }
 
 /** fork, exec and dynamic linking: so much at least lies between two commands of a script, and what the network had under way is over by then. */
@@ -52,7 +56,10 @@ export class LvsMachine implements Machine {
   readonly files: MemoryFileSystem;
   readonly processes: MachineProcessTable;
   readonly commands: ReadonlyMap<string, Command>;
-  readonly epochSeconds: number;
+  epochSeconds: number;
+  readonly bootedAtNs: number;
+  slowdownNs = 0;
+  onPower: ((action: PowerAction) => void) | undefined;
   readonly runtime: Runtime;
   readonly limits: ShellLimits;
   hostname: string;
@@ -65,16 +72,18 @@ export class LvsMachine implements Machine {
     this.ipvs = parts.ipvs;
     this.iptables = parts.iptables;
     this.epochSeconds = parts.epochSeconds;
+    this.bootedAtNs = host.loop.nowNs;
     this.hostname = host.name;
     this.limits = { ...DEFAULT_SHELL_LIMITS, ...parts.limits };
     this.processes = new MachineProcessTable({ loop: host.loop, limits: this.limits, hostName: host.name, trace: host.trace });
-    this.files = new MemoryFileSystem({ clock: host.loop, charactersMax: this.limits.filesMax, writable: WRITABLE_PLACES });
+    this.files = parts.disk ?? new MemoryFileSystem({ clock: host.loop, charactersMax: this.limits.filesMax, writable: WRITABLE_PLACES });
     this.runtime = new Runtime(this, this.processes, parts.programStartNs ?? PROGRAM_START_NS);
     const unowned: ScriptBudget = { limits: this.limits, commands: 0, line: 0, spendOutput: () => {} };
     const all = [...(parts.commands ?? INSTALLED_COMMANDS), ...shellCommands(this.runtime, unowned)];
     this.commands = new Map(all.map((command) => [command.path, command]));
     const randomText = (): string => Array.from({ length: RANDOM_CHARACTERS }, () => String.fromCharCode(host.random("shell/dev/urandom").below(256))).join("");
-    addStandardFiles(this.files, { hostname: host.name, randomText, commands: all });
+    if (parts.disk === undefined) addStandardFiles(this.files, { hostname: host.name, randomText, commands: all });
+    else this.hostname = bootHostname(parts.disk, host.name);
     this.files.mount("/proc", machineProcFiles(this));
     this.files.mount("/proc/sys", sysctlFiles(host.sysctl));
     this.files.mount(
@@ -113,6 +122,11 @@ export class LvsMachine implements Machine {
   }
 }
 
+function bootHostname(disk: MemoryFileSystem, name: string): string {
+  const text = disk.exists("/etc/hostname") ? disk.read("/etc/hostname").trim() : "";
+  return text === "" ? name : text;
+}
+
 export function createMachine(parts: MachineParts): LvsMachine {
   return new LvsMachine(parts);
 }
@@ -126,12 +140,18 @@ export interface LinuxMachineOptions {
   readonly limits?: Partial<ShellLimits>;
   /** How long every program takes to start; 10 ms unless given. */
   readonly programStartNs?: number;
+  /** Schedulers that `ipvsadm -s` knows beside the kernel's. */
+  readonly schedulers?: readonly SchedulerDefinition[] | undefined;
+  /** Behaviour of another kernel than the reference's. */
+  readonly options?: KernelOptions;
+  /** The machine as it was before a reboot: its files and whatever belongs to its case stay, everything else is new. */
+  readonly previous?: Machine;
 }
 
 /** A whole machine: kernel with IPVS loaded, as the lab's are, and everything that is installed there. */
 export function createLinuxMachine(options: LinuxMachineOptions): LvsMachine {
   const host = new LinuxHost(options);
-  const ipvs = new IpVirtualServer(host);
+  const ipvs = new IpVirtualServer(host, options.schedulers === undefined ? {} : { schedulers: options.schedulers });
   const iptables = new IptablesTables(host, host.conntrack);
   ipvs.load();
   iptables.setIpvsMatcher(ipvs.matcher);
@@ -140,6 +160,7 @@ export function createLinuxMachine(options: LinuxMachineOptions): LvsMachine {
     ipvs,
     iptables,
     epochSeconds: options.epochSeconds,
+    ...(options.previous instanceof LvsMachine ? { disk: options.previous.files } : {}),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.programStartNs === undefined ? {} : { programStartNs: options.programStartNs }),
   });

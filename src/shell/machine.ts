@@ -9,6 +9,9 @@ import type { Command } from "./command.ts";
 import type { FileSystem } from "./file-system.ts";
 import type { ProcessTable } from "./process.ts";
 
+/** What a machine does at the end of its life. `panic`: the kernel stops where it is. */
+export type PowerAction = "reboot" | "poweroff" | "halt" | "panic";
+
 export interface Machine {
   readonly host: Host;
   readonly ipvs: Ipvs;
@@ -20,6 +23,12 @@ export interface Machine {
   commandNamed(name: string): Command | undefined;
   /** The host's name as `hostname` prints and sets it. */
   hostname: string;
-  /** Wall-clock time that `date` shows at simulated time 0, in seconds since 1970. */
-  readonly epochSeconds: number;
+  /** Wall-clock time that `date` shows at simulated time 0, in seconds since 1970. Setting the clock changes it. */
+  epochSeconds: number;
+  /** Simulated time at which this kernel started; 0 for the first one. */
+  readonly bootedAtNs: number;
+  /** What each request to the machine's web server takes longer than it should: a slow disk, a busy processor. */
+  slowdownNs?: number;
+  /** Takes the power away or presses reset; set by who owns the machine's hardware. The machine is dead when it returns. */
+  onPower?: ((action: PowerAction) => void) | undefined;
 }

@@ -53,6 +53,19 @@ interface Place {
   readonly provided: Provided | undefined;
 }
 
+/** The tree of a file system at one time. */
+export interface FileSnapshot {
+  readonly root: unknown;
+  readonly characters: number;
+  readonly count: number;
+}
+
+function copyOfDirectory(node: DirectoryNode): DirectoryNode {
+  const entries = new Map<string, Node>();
+  for (const [name, child] of node.entries) entries.set(name, child.kind === "directory" ? copyOfDirectory(child) : { ...child });
+  return { ...node, entries };
+}
+
 /** Joins and removes `.`, `..` and empty parts, as text. */
 export function normalisePath(cwd: string, path: string): string {
   const parts: string[] = [];
@@ -71,7 +84,7 @@ export class MemoryFileSystem implements FileSystem {
   readonly #mounts = new Map<string, FileProvider>();
   readonly #devices = new Map<string, () => string>();
   #lastInode = 1;
-  readonly #root: DirectoryNode;
+  #root: DirectoryNode;
   #characters = 0;
   #count = 0;
   #isSealed = false;
@@ -81,6 +94,30 @@ export class MemoryFileSystem implements FileSystem {
     this.#charactersMax = options.charactersMax;
     this.#writable = options.writable;
     this.#root = this.#newDirectory();
+  }
+
+  /** Everything that is stored, as it is now. What providers answer is not stored. */
+  snapshot(): FileSnapshot {
+    return { root: copyOfDirectory(this.#root), characters: this.#characters, count: this.#count };
+  }
+
+  /** Back to an earlier state; a snapshot serves once. */
+  restore(snapshot: FileSnapshot): void {
+    this.#root = snapshot.root as DirectoryNode;
+    this.#characters = snapshot.characters;
+    this.#count = snapshot.count;
+  }
+
+  /** Empties directories that live in memory only. */
+  clear(paths: readonly string[]): void {
+    for (const path of paths) {
+      const node = this.#tryFind(path, true)?.node;
+      if (node?.kind !== "directory") continue;
+      for (const [name, child] of node.entries) {
+        this.#forget(child);
+        node.entries.delete(name);
+      }
+    }
   }
 
   /** From now on only the writable places can be changed. */
@@ -138,6 +175,16 @@ export class MemoryFileSystem implements FileSystem {
 
   write(path: string, text: string): void {
     this.#store(path, text, false);
+  }
+
+  /** Makes a file with its mode in one step, unless something has the name already. Its directory must exist. */
+  addFile(path: string, text: string, mode: number): void {
+    const place = this.#find(path, false);
+    if (place.provided !== undefined || place.node !== undefined) return;
+    const { entries } = this.#mayCreate(place, path);
+    const file = this.#newFile(text, path);
+    file.mode = mode;
+    entries.set(place.name, file);
   }
 
   append(path: string, text: string): void {

@@ -9,7 +9,7 @@ import { NS_PER_SECOND } from "../base/time.ts";
 import type { Host } from "../host/host.ts";
 import { FileError, type FileProvider } from "./file-system.ts";
 import { MODULES } from "./kernel-modules.ts";
-import type { Machine } from "./machine.ts";
+import type { Machine, PowerAction } from "./machine.ts";
 import type { Process } from "./process.ts";
 
 const VERSION =
@@ -67,15 +67,35 @@ export function machineProcFiles(machine: Machine): FileProvider {
         ).join(""),
     ],
     ["mounts", () => MOUNTS],
-    ["stat", () => `cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\nbtime ${machine.epochSeconds}\nprocesses ${machine.processes.list.length}\n`],
-    ["uptime", () => `${(machine.host.loop.nowNs / NS_PER_SECOND).toFixed(2)} ${(machine.host.loop.nowNs / NS_PER_SECOND).toFixed(2)}\n`],
+    ["stat", () => `cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\nbtime ${machine.epochSeconds + Math.floor(machine.bootedAtNs / NS_PER_SECOND)}\nprocesses ${machine.processes.list.length}\n`],
+    ["uptime", () => `${((machine.host.loop.nowNs - machine.bootedAtNs) / NS_PER_SECOND).toFixed(2)} ${((machine.host.loop.nowNs - machine.bootedAtNs) / NS_PER_SECOND).toFixed(2)}\n`],
     ["version", () => VERSION],
   ];
-  return textFiles(() => {
+  const files = textFiles(() => {
     const files = new Map(general);
     for (const process of machine.processes.list) addProcess(files, process);
     return files;
   });
+  return withSysrq(files, machine);
+}
+
+/** Magic keys that end everything at once (drivers/tty/sysrq.c). */
+const SYSRQ_ACTIONS: Readonly<Record<string, PowerAction>> = { b: "reboot", o: "poweroff", c: "panic" };
+
+/** /proc/sysrq-trigger: one letter does it. */
+function withSysrq(files: FileProvider, machine: Machine): FileProvider {
+  const NAME = "sysrq-trigger";
+  return {
+    ...files,
+    status: (path) => (path === NAME ? { type: "file", mode: 0o200 } : files.status(path)),
+    list: (path) => (path === "" ? [...files.list(path), NAME] : files.list(path)),
+    write(path, text) {
+      if (path !== NAME) return files.write(path, text);
+      const action = SYSRQ_ACTIONS[text[0] ?? ""];
+      if (action !== undefined) machine.host.loop.after(0, { onEvent: () => machine.onPower?.(action) });
+      return undefined;
+    },
+  };
 }
 
 function addProcess(files: Map<string, () => string>, process: Process): void {

@@ -15,7 +15,7 @@ function swap(text: string): string {
 
 /** The files below /proc/sys. The owner is root, and the modes bind root too. */
 export function sysctlFiles(sysctl: Sysctl): FileProvider {
-  const isFolder = (path: string): boolean => path === "" || sysctl.keys().some((key) => key.startsWith(`${swap(path)}.`));
+  const isFolder = (path: string): boolean => path === "" || sysctl.isFolder(`${swap(path)}.`);
   return {
     status(path) {
       const leaf = sysctl.leaf(swap(path));

@@ -40,6 +40,7 @@ class TableProcess implements Process {
   hasResumeDue = false;
   doom: SignalName | undefined;
   readonly handlers = new Map<SignalName, () => void>();
+  stopHandler: ((isStopped: boolean) => void) | undefined;
   readonly cleanups: (() => void)[] = [];
   readonly onExit: ((exit: number) => void) | undefined;
   #nextFd = 3;
@@ -160,6 +161,10 @@ export class MachineProcessTable implements ProcessTable {
     this.#own(process).handlers.set(signal, handler);
   }
 
+  onStopped(process: Process, handler: (isStopped: boolean) => void): void {
+    this.#own(process).stopHandler = handler;
+  }
+
   /** Back to the default action. */
   clearSignal(process: Process, signal: SignalName): void {
     this.#own(process).handlers.delete(signal);
@@ -221,10 +226,12 @@ export class MachineProcessTable implements ProcessTable {
   #signal(process: TableProcess, signal: SignalName): void {
     if (process.pid === 1) return;
     if (signal === "STOP") {
+      if (!process.isStopped) process.stopHandler?.(true);
       process.isStopped = true;
       return;
     }
     if (signal === "CONT" || signal === "KILL") {
+      if (process.isStopped) process.stopHandler?.(false);
       process.isStopped = false;
       if (process.hasResumeDue && signal === "CONT") {
         process.hasResumeDue = false;

@@ -34,6 +34,8 @@ export interface ProcessTable {
   kill(pid: number, signal: SignalName): string | undefined;
   /** What to do instead of dying by a signal. */
   onSignal(process: Process, signal: SignalName, handler: () => void): void;
+  /** Tells when a process is stopped (SIGSTOP) and when it goes on: for daemons, whose work is not in their generator. */
+  onStopped(process: Process, handler: (isStopped: boolean) => void): void;
   /** Cleanups at the end of a process, newest first. */
   onExit(process: Process, cleanup: () => void): void;
   /** Ends every process without any goodbye: the host crashed. */

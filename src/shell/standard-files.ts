@@ -6,8 +6,8 @@ import { servicesFileText } from "../wire/service-names.ts";
 import type { Command } from "./command.ts";
 import type { MemoryFileSystem } from "./memory-file-system.ts";
 
-/** What may be written once a machine runs; everything else is read-only, as on the machines of the lab. */
-export const WRITABLE_PLACES: readonly string[] = ["/dev", "/etc/keepalived", "/run", "/tmp", "/var"];
+/** What may be written once a machine runs: settings and data, so that they outlast a reboot. The system itself is read-only, as on the machines of the lab. */
+export const WRITABLE_PLACES: readonly string[] = ["/dev", "/etc", "/home", "/root", "/run", "/srv", "/tmp", "/var"];
 
 const DIRECTORIES = [
   "/boot",
@@ -16,6 +16,8 @@ const DIRECTORIES = [
   "/dev/shm",
   "/etc",
   "/etc/keepalived",
+  "/etc/rc.d",
+  "/etc/sysctl.d",
   "/home",
   "/media",
   "/mnt",
@@ -43,7 +45,18 @@ const LINKS: readonly (readonly [string, string])[] = [
   ["usr/sbin", "/sbin"],
   ["usr/lib", "/lib"],
   ["/usr/bin/bash", "/usr/bin/rbash"],
+  ["rc.d/rc.local", "/etc/rc.local"],
+  ["../sysctl.conf", "/etc/sysctl.d/99-sysctl.conf"],
 ];
+
+/** As Red Hat ships it, executable. */
+const RC_LOCAL = `#!/bin/sh
+#
+# This script will be executed *after* all the other init scripts.
+# You can put your own initialization stuff in here if you don't
+# want to do the full Sys V style init stuff.
+
+`;
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty", "console", "kmsg"];
 
 const ENDLESS_CHARACTERS = 1_048_576;
@@ -109,6 +122,7 @@ export function addStandardFiles(
     "/etc/resolv.conf": "",
     "/etc/services": servicesFileText(),
     "/etc/shells": "# /etc/shells: valid login shells\n/bin/sh\n/bin/bash\n/usr/bin/bash\n/bin/dash\n/usr/bin/dash\n",
+    "/etc/rc.d/rc.local": RC_LOCAL,
     "/etc/sysctl.conf": "",
     "/etc/iproute2/rt_tables": RT_TABLES,
   };
@@ -116,15 +130,17 @@ export function addStandardFiles(
     files.makeDirectory(path.slice(0, path.lastIndexOf("/")), { parents: true });
     files.write(path, text);
   }
+  files.setMode("/etc/rc.d/rc.local", 0o755);
   files.setMode("/tmp", 0o1777);
   files.setMode("/run", 0o1777);
   files.setMode("/var", 0o1777);
   files.setMode("/root", 0o700);
   files.setMode("/etc/keepalived", 0o1777);
+  const folders = new Set<string>();
   for (const { path } of options.commands) {
-    files.makeDirectory(path.slice(0, path.lastIndexOf("/")), { parents: true });
-    if (files.linkStatus(path) !== undefined) continue;
-    files.write(path, "\x7fELF\x02\x01\x01");
-    files.setMode(path, 0o755);
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    if (!folders.has(folder)) files.makeDirectory(folder, { parents: true });
+    folders.add(folder);
+    files.addFile(path, "\x7fELF\x02\x01\x01", 0o755);
   }
 }

@@ -16,6 +16,9 @@ export type DropReason =
   | "LINK_DOWN"
   | "LINK_LOSS"
   | "LINK_QUEUE_FULL"
+  | "LINK_CORRUPTED"
+  | "LINK_PARTITION"
+  | "QDISC_DROP"
   | "OTHERHOST"
   | "DEV_DOWN"
   | "PKT_TOO_BIG"
@@ -92,7 +95,7 @@ export interface PacketPassed extends RecordBase {
   readonly packet: Ipv4Packet;
 }
 
-/** Addresses, ports or TTL changed. `by`: ipvs-nat, snat, dnat, masquerade, redirect, forward, mark. */
+/** Addresses, ports or TTL changed, or the way alone. `by`: ipvs-nat, ipvs-route, ipvs-local, snat, dnat, masquerade, redirect, forward, mark. */
 export interface PacketRewritten extends RecordBase {
   readonly kind: "packet-rewritten";
   readonly by: string;
@@ -186,7 +189,13 @@ export interface Scheduled extends RecordBase {
 export interface IpvsConnectionChanged extends RecordBase {
   readonly kind: "ipvs-connection";
   readonly connection: string;
+  /** Names the entry on its director for as long as it lives: its key in the table `ipvsConnections`. */
+  readonly number: number;
+  /** The virtual service, `null` when the entry has no server here (a bypass, or learnt by sync). */
+  readonly service: string | null;
   readonly dest: string;
+  /** masq, route, tunnel or local; a bypass is a route. */
+  readonly method: string;
   readonly before: string;
   readonly after: string;
 }
@@ -231,6 +240,16 @@ export interface LinkChanged extends RecordBase {
   readonly kind: "link";
   readonly device: string;
   readonly state: "up" | "down" | "crashed";
+}
+
+/**
+ * Somebody made a fault or mended one: `fault` is the verb of the timeline or prompt (`impair`, `partition`, `reboot`, ...; `boot` when a
+ * machine comes up), `detail` its object and figures in words. `host` is the host, or the link.
+ */
+export interface FaultMade extends RecordBase {
+  readonly kind: "fault";
+  readonly fault: string;
+  readonly detail: string;
 }
 
 /** A line for the kernel log (dmesg, /var/log/messages). */
@@ -279,6 +298,7 @@ export type TraceEvent =
   | CommandStarted
   | CommandEnded
   | LinkChanged
+  | FaultMade
   | LogLine
   | Origin
   | RowsChanged

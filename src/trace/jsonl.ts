@@ -2,34 +2,57 @@
  * Traces as JSON Lines: a sink that writes as the run goes on, and a reader that takes text as it comes. Neither keeps the trace.
  */
 
-import type { TraceEvent } from "./events.ts";
-import { TraceFormatError } from "./packet-json.ts";
-import { headerLine, readHeader, RecordReader, RecordWriter, type TraceHeader } from "./record-json.ts";
+import { EMPTY_BYTES, utf8Bytes, utf8Text } from "../base/bytes.ts";
+import type { TraceEvent, TraceKind } from "./events.ts";
+import { JsonWriter } from "./json-writer.ts";
+import { TraceFormatError } from "./packet-reader.ts";
+import { RecordReader } from "./record-reader.ts";
+import { RecordWriter } from "./record-writer.ts";
+import { headerLine, readHeader, type TraceHeader } from "./trace-header.ts";
 import type { TraceSink } from "./tracer.ts";
 
-const CHUNK_CHARS = 65_536;
+const CHUNK_BYTES = 65_536;
 
-/** Hands on the text of a trace, header first, in pieces of about 64 Ki characters that end with a line. */
+/** Hands on the bytes of a trace (UTF-8), header first, in pieces of about 64 KiB that end with a line. */
 export class JsonLinesSink implements TraceSink {
-  readonly #writer = new RecordWriter();
-  readonly #write: (text: string) => void;
-  #text: string;
+  readonly #out = new JsonWriter();
+  readonly #writer = new RecordWriter(this.#out);
+  readonly #write: (bytes: Uint8Array) => void;
+  #header: Uint8Array;
 
-  constructor(header: Omit<TraceHeader, "format" | "version">, write: (text: string) => void) {
+  /** The bytes that `write` gets are its own. */
+  constructor(header: Omit<TraceHeader, "format" | "version">, write: (bytes: Uint8Array) => void) {
     this.#write = write;
-    this.#text = `${headerLine(header)}\n`;
+    this.#header = utf8Bytes(`${headerLine(header)}\n`);
   }
 
   write(event: TraceEvent): void {
-    this.#text += `${this.#writer.line(event)}\n`;
-    if (this.#text.length >= CHUNK_CHARS) this.flush();
+    this.#writer.write(event);
+    if (this.#out.length >= CHUNK_BYTES) this.flush();
   }
 
   /** Hands on what is left. Call it at the end. */
   flush(): void {
-    if (this.#text === "") return;
-    this.#write(this.#text);
-    this.#text = "";
+    if (this.#header.length > 0) this.#write(this.#header);
+    this.#header = EMPTY_BYTES;
+    if (this.#out.length > 0) this.#write(this.#out.take());
+  }
+}
+
+/** Records as text, line by line. */
+export class RecordLines {
+  readonly #out = new JsonWriter();
+  readonly #writer: RecordWriter;
+
+  /** `isWhole`: none refers to others (RecordWriter). */
+  constructor(options: { readonly isWhole?: boolean } = {}) {
+    this.#writer = new RecordWriter(this.#out, options);
+  }
+
+  /** The next record with its newline. */
+  next(event: TraceEvent): string {
+    this.#writer.write(event);
+    return utf8Text(this.#out.take());
   }
 }
 
@@ -43,17 +66,28 @@ export class TraceReadError extends Error {
   }
 }
 
+/** A line of more characters is none of ours: a keyframe of a million rows has fewer. */
+const LINE_CHARS_MAX = 2 ** 28;
+
+/** How our own lines begin. */
+const KIND_OF_LINE = /^\{"id":\d+,"timeNs":\d+,"kind":"([a-z-]+)"/;
+
 /** Reads a trace from pieces of text, cut anywhere. */
 export class JsonLinesReader {
   header: TraceHeader | undefined;
   readonly #reader = new RecordReader();
   readonly #onEvent: (event: TraceEvent) => void;
+  readonly #kinds: ReadonlySet<string> | undefined;
   #rest = "";
   #line = 0;
 
-  /** Throws a TraceReadError out of `push` or `end` at the first line that is wrong. */
-  constructor(onEvent: (event: TraceEvent) => void) {
+  /**
+   * Throws a TraceReadError out of `push` or `end` at the first line that is wrong. With `kinds` only these are read, and lines of others
+   * passed over quickly; they must be kinds without packets, whose frames and data may be in the lines passed over.
+   */
+  constructor(onEvent: (event: TraceEvent) => void, kinds?: ReadonlySet<TraceKind>) {
     this.#onEvent = onEvent;
+    this.#kinds = kinds;
   }
 
   push(text: string): void {
@@ -64,6 +98,7 @@ export class JsonLinesReader {
       from = to + 1;
     }
     this.#rest += text.slice(from);
+    if (this.#rest.length > LINE_CHARS_MAX) throw new TraceReadError(this.#line + 1, `this is no trace: the line has more than ${LINE_CHARS_MAX} characters`);
   }
 
   /** The text is over; the last line may lack its newline. Returns the header. */
@@ -78,14 +113,20 @@ export class JsonLinesReader {
     this.#line++;
     try {
       if (this.header === undefined) this.header = readHeader(line);
-      else if (line !== "") this.#onEvent(this.#reader.read(line));
+      else if (line !== "" && this.#isWanted(line)) this.#onEvent(this.#reader.read(line));
     } catch (error) {
       throw error instanceof TraceFormatError ? new TraceReadError(this.#line, error.message) : error;
     }
   }
+
+  #isWanted(line: string): boolean {
+    if (this.#kinds === undefined) return true;
+    const kind = KIND_OF_LINE.exec(line)?.[1];
+    return kind === undefined || this.#kinds.has(kind);
+  }
 }
 
-/** A whole trace in memory. */
+/** A whole trace in memory. Throws a TraceReadError at the first line that is wrong. */
 export function readTrace(text: string): { readonly header: TraceHeader; readonly events: readonly TraceEvent[] } {
   const events: TraceEvent[] = [];
   const reader = new JsonLinesReader((event) => events.push(event));

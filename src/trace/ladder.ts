@@ -25,6 +25,7 @@ import type { TraceSink } from "./tracer.ts";
 /** What kind of thing a piece of the ladder is, for colours. */
 export type LadderPart = "time" | "host" | "lane" | "arp" | "tcp" | "udp" | "icmp" | "tunnel" | "other" | "drop" | "rewritten" | "note";
 
+/** How a ladder is drawn. `originNs` in simulated nanoseconds since the start of the run. */
 export interface LadderOptions {
   /** Column order. */
   readonly hosts: readonly string[];
@@ -158,6 +159,9 @@ function collectRows(events: readonly TraceEvent[]): Row[] {
           mark: "",
           isLost: false,
         });
+        break;
+      case "fault":
+        rows.push({ timeNs: event.timeNs, from: event.host, to: new Set(), part: "note", text: `${event.host} ${event.fault}${event.detail === "" ? "" : ` ${event.detail}`}`, mark: "", isLost: false });
         break;
       default:
     }

@@ -112,7 +112,7 @@ export type IpvsDestinationRow = {
   readonly service: string;
   readonly address: string;
   readonly port: number;
-  /** masq, droute, tunnel, local or bypass. */
+  /** masq, route, tunnel or local; a bypass is a route. */
   readonly method: string;
   readonly weight: number;
   readonly upperThreshold: number;

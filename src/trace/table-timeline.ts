@@ -87,6 +87,37 @@ export class TableTimeline {
   }
 }
 
+/** The tables of a trace as it is read, forwards only: no record is kept. */
+export class TableFollower {
+  readonly #tables: MutableTables = new Map();
+  #hasStarted = false;
+
+  /** False until the first keyframe. */
+  get hasTables(): boolean {
+    return this.#hasStarted;
+  }
+
+  /** The next record of the trace. */
+  add(event: TraceEvent): void {
+    if (event.kind === "rows") applyRows(this.#tables, event);
+    else if (event.kind === "keyframe") {
+      this.#hasStarted = true;
+      for (const owner of this.#tables.keys()) if (event.tables[owner] === undefined) this.#tables.delete(owner);
+      for (const [owner, of] of Object.entries(event.tables)) {
+        const rowsOf = this.#tables.get(owner) ?? new Map<TableName, Map<string, Row>>();
+        this.#tables.set(owner, rowsOf);
+        // A table that the keyframe has from an earlier one is as it was followed.
+        for (const [name, table] of Object.entries(of)) if ("rows" in table) rowsOf.set(name as TableName, new Map(Object.entries(table.rows)));
+      }
+    }
+  }
+
+  /** The tables as the records so far left them, at a time that is not before the last of them. */
+  read(nowNs: number): WorldTables {
+    return withoutAged(toPlain(this.#tables), nowNs);
+  }
+}
+
 function applyRows(tables: MutableTables, record: RowsChanged): void {
   let of = tables.get(record.host);
   if (of === undefined) {

@@ -29,7 +29,7 @@ export interface TraceClock {
 
 /** Records between keyframes, at least; a keyframe of many rows comes later, so that keyframes never are most of a trace. */
 const KEYFRAME_RECORDS_MIN = 4096;
-const KEYFRAME_RECORDS_PER_ROW = 4;
+const KEYFRAME_RECORDS_PER_ROW = 8;
 
 export class Tracer {
   /** True when frame records are wanted. Read before building one. */
@@ -82,13 +82,17 @@ export class Tracer {
     if (index >= 0) this.#sinks.splice(index, 1);
   }
 
-  /** Stamps and writes one record; returns its id, to be the cause of what follows from it. */
+  /** Stamps and writes one record, which `init` becomes; returns its id, to be the cause of what follows from it. */
   emit(init: TraceEventInit): number {
     const id = this.#nextId++;
-    const event = { id, timeNs: this.#loop.nowNs, ...init } as TraceEvent;
-    if (event.cause === 0 && this.#loop.context !== 0) (event as { cause: number }).cause = this.#loop.context;
+    // The literal of the emission point becomes the record: a copy would cost more than all the rest.
+    const event = init as unknown as { id: number; timeNs: number; cause: number };
+    event.id = id;
+    event.timeNs = this.#loop.nowNs;
+    if (event.cause === 0) event.cause = this.#loop.context;
     this.#recordsLeft--;
-    for (const sink of this.#sinks) sink.write(event);
+    const sinks = this.#sinks;
+    for (let i = 0; i < sinks.length; i++) (sinks[i] as TraceSink).write(event as unknown as TraceEvent);
     return id;
   }
 
@@ -99,19 +103,26 @@ export class Tracer {
     return before;
   }
 
-  /* ----------------------------------------------------------------------------------------------------------------- tables */
-
-  /** The tables of a host or link, to be followed while the level is "full". */
-  tableSet(owner: string): TableSet {
-    const set = new TableSet(owner, (dirty) => this.#dirty.push(dirty));
-    this.#sets.push(set);
-    return set;
+  /** The record that the present event follows from, 0: none. */
+  get followed(): number {
+    return this.#loop.context;
   }
 
-  /** A host is made anew: its tables give way to those of its successor. */
-  dropTableSet(set: TableSet): void {
-    const index = this.#sets.indexOf(set);
-    if (index >= 0) this.#sets.splice(index, 1);
+  /* ----------------------------------------------------------------------------------------------------------------- tables */
+
+  /** The tables of a host or link, to be followed while the level is "full". Those that a host of this name had, before it was made anew, are gone. */
+  tableSet(owner: string): TableSet {
+    const set = new TableSet(owner, (dirty) => this.#dirty.push(dirty));
+    const index = this.#sets.findIndex((other) => other.owner === owner);
+    const former = this.#sets[index];
+    if (former === undefined) this.#sets.push(set);
+    else {
+      this.#sets[index] = set;
+      this.#dirty = this.#dirty.filter((dirty) => dirty !== former);
+      const changes = former.retire();
+      if (changes.length > 0) this.emit({ kind: "rows", host: owner, cause: 0, changes });
+    }
+    return set;
   }
 
   /** Every table as it is now; rows whose time is over are left out by `withoutAged`. */

@@ -11,6 +11,7 @@ import { formatMac, hex, type PrintOptions } from "./print.ts";
 
 export { ETHERNET_HEADER_BYTES };
 
+/** A frame from its bytes (without preamble and FCS), or why it is none. Never throws. */
 export function decodeEthernet(bytes: Uint8Array, options: DecodeOptions = {}): Decoded<EthernetFrame> {
   if (bytes.length < ETHERNET_HEADER_BYTES) return rejected(`Ethernet frame of ${bytes.length} bytes, needs ${ETHERNET_HEADER_BYTES}`);
   const etherType = get16(bytes, 12);
@@ -25,6 +26,7 @@ function decodeFramePayload(etherType: number, bytes: Uint8Array, options: Decod
   return decoded(new RawPayload(bytes.slice()));
 }
 
+/** The bytes of a frame as they are captured: without preamble, padding and FCS; checksums are computed. */
 export function encodeEthernet(frame: EthernetFrame): Uint8Array {
   const out = new Uint8Array(frame.lengthBytes);
   writeEthernet(out, 0, frame);

@@ -44,6 +44,8 @@ export class EthernetFrame {
   readonly src: MacAddress;
   readonly etherType: number;
   readonly payload: FramePayload;
+  /** Bytes on the wire without preamble, padding and FCS: what tcpdump captures. */
+  readonly lengthBytes: number;
   traceId = 0;
 
   constructor(dst: MacAddress, src: MacAddress, etherType: number, payload: FramePayload) {
@@ -51,11 +53,8 @@ export class EthernetFrame {
     this.src = src;
     this.etherType = etherType;
     this.payload = payload;
-  }
-
-  /** Bytes on the wire without preamble, padding and FCS: what tcpdump captures. */
-  get lengthBytes(): number {
-    return ETHERNET_HEADER_BYTES + this.payload.lengthBytes;
+    // Every port on the way asks for it, and the payload is frozen.
+    this.lengthBytes = ETHERNET_HEADER_BYTES + payload.lengthBytes;
   }
 }
 

@@ -67,6 +67,7 @@ function put32LittleEndian(out: Uint8Array, at: number, value: number): void {
   out[at + 3] = value >>> 24;
 }
 
+/** A capture file with nanosecond times, little-endian. `linkType`: 1 is Ethernet. */
 export function encodePcap(linkType: number, records: readonly PcapRecord[], snapshotBytes = SNAPSHOT_BYTES): Uint8Array {
   let length = PCAP_HEADER_BYTES;
   for (const record of records) length += PCAP_RECORD_BYTES + record.bytes.length;
@@ -81,6 +82,7 @@ export function encodePcap(linkType: number, records: readonly PcapRecord[], sna
   return out;
 }
 
+/** The records of a capture file of either byte order and resolution, or why it is none. Never throws. */
 export function decodePcap(bytes: Uint8Array): Decoded<PcapFile> {
   if (bytes.length < PCAP_HEADER_BYTES) return rejected(`pcap file of ${bytes.length} bytes, needs ${PCAP_HEADER_BYTES}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

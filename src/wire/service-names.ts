@@ -56,8 +56,15 @@ export function servicePort(name: string, transport: "tcp" | "udp"): number | un
   return undefined;
 }
 
-/** The text of /etc/services: one line a name and protocol, by port. */
+let fileText: string | undefined;
+
+/** The text of /etc/services: one line a name and protocol, by port. The same for every host, made when the first asks. */
 export function servicesFileText(): string {
+  fileText ??= makeFileText();
+  return fileText;
+}
+
+function makeFileText(): string {
   const aliasesOf = (name: string) => Object.entries(ALIASES).flatMap(([alias, target]) => (target === name ? [alias] : []));
   const rows = (["tcp", "udp"] as const).flatMap((transport) => [...NAMES[transport]].map(([port, name]) => ({ port, text: [name.padEnd(15), `${port}/${transport}`, ...aliasesOf(name)].join("\t") })));
   return rows

@@ -73,12 +73,30 @@ const directorCommand = fc.constantFrom(
   "ip addr del VIP/32 dev eth0",
   "ip addr add VIP/32 dev eth0",
   "ip route flush cache",
+  "tc qdisc replace dev eth0 root netem delay 2ms 1ms duplicate 30% corrupt 5%",
+  "tc qdisc del dev eth0 root",
+);
+
+/** Faults of the wire: what must hold of frames and counters holds all the same. */
+const wireFault = fc.constantFrom(
+  'impair: front, netem: "loss 10% duplicate 10% delay 5ms 3ms"',
+  'impair: director, netem: "delay 20ms reorder 50% corrupt 10%"',
+  'impair: rs1.eth0, netem: "rate 200kbit limit 5", direction: in',
+  "impair: front",
+  "impair: director",
+  "break: front",
+  "mend: front",
+  "break: rs1",
+  "mend: rs1",
+  "partition: front, groups: [[client]]",
+  "partition: front",
 );
 
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("client" as const), text: clientCommand }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("director" as const), text: directorCommand }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("down" as const, "up" as const), text: fc.constantFrom("rs1.eth0", "rs2", "director.eth0", "client.eth0") }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("fault" as const), text: wireFault }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const), text: fc.constantFrom("rs1", "rs2", "director") }) },
 );
 
@@ -143,6 +161,7 @@ export function renderScenario(options: ScenarioOptions): string {
     at += gapMs;
     const time = `at: ${100 + at}ms`;
     if (kind === "client" || kind === "director") return `  - { ${time}, host: ${kind}, run: ${JSON.stringify(fill(text))}, timeout: 8s }`;
+    if (kind === "fault") return `  - { ${time}, ${text} }`;
     return kind === "crash" ? `  - { ${time}, crash: ${text} }` : `  - { ${time}, ${kind}: ${text} }`;
   });
   return [

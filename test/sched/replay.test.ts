@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { runSchedScript } from "../../src/ipvs/sched-script.ts";
+import { runSchedScript } from "../../src/sched/sched-script.ts";
 import { schedulerNames } from "../../src/ipvs/schedulers/index.ts";
 
 const HERE = dirname(fileURLToPath(import.meta.url));

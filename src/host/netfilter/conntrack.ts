@@ -68,6 +68,11 @@ export class Conntrack implements ConntrackTable {
       objects: () => this.#confirmed,
       keyOf: (connection) => `${connection.original.protocol} ${tupleText(connection.original)}`,
       rowOf: (connection) => (this.#confirmed.has(connection) ? conntrackRow(connection) : undefined),
+      changing: (connection) => {
+        if (connection.isDead) return undefined;
+        const { state, hasReply, isAssured, mark, expiresAtNs } = connection;
+        return { state, hasReply, isAssured, mark, untilNs: expiresAtNs };
+      },
     });
   }
 
@@ -332,7 +337,7 @@ export class Conntrack implements ConntrackTable {
   #traceDrop(skb: SkBuff, detail: string): void {
     const { trace } = this.#host;
     if (trace.isFull)
-      skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.ip, detail });
+      skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.recorded, detail });
   }
 }
 

@@ -44,18 +44,18 @@ interface HookEntry {
   readonly run: HookFunction;
 }
 
-/** The hooks of one host. A hook without functions costs one length check. */
+/** The hooks of one host. A hook without functions costs one look at a bit. */
 export class NetfilterHooks {
   readonly #entries: HookEntry[][] = [[], [], [], [], []];
+  /** A bit for each hook that has functions. */
+  #used = 0;
   #order = 0;
 
   /** Registers; functions of equal priority run in order of registration. Returns the undo. */
   register(hook: HookNumber, priority: number, run: HookFunction): () => void {
     const entry: HookEntry = { priority, order: this.#order++, run };
-    this.#entries[hook] = [...this.#listOf(hook), entry].sort((a, b) => a.priority - b.priority || a.order - b.order);
-    return () => {
-      this.#entries[hook] = this.#listOf(hook).filter((e) => e !== entry);
-    };
+    this.#set(hook, [...this.#listOf(hook), entry].sort((a, b) => a.priority - b.priority || a.order - b.order));
+    return () => this.#set(hook, this.#listOf(hook).filter((e) => e !== entry));
   }
 
   isEmpty(hook: HookNumber): boolean {
@@ -64,19 +64,24 @@ export class NetfilterHooks {
 
   /** Runs a hook; true when the packet goes on. */
   run(hook: HookNumber, skb: SkBuff, input: NetDevice | undefined, output: NetDevice | undefined): boolean {
-    return this.verdict(hook, skb, input, output) === "ACCEPT";
+    return (this.#used & (1 << hook)) === 0 || this.verdict(hook, skb, input, output) === "ACCEPT";
   }
 
   /** Runs a hook, for callers to whom dropped and stolen are not the same. */
   verdict(hook: HookNumber, skb: SkBuff, input: NetDevice | undefined, output: NetDevice | undefined): Verdict {
+    if ((this.#used & (1 << hook)) === 0) return "ACCEPT";
     const entries = this.#listOf(hook);
-    if (entries.length === 0) return "ACCEPT";
     const state: HookState = { hook, input, output };
     for (const entry of entries) {
       const verdict = entry.run(skb, state);
       if (verdict !== "ACCEPT") return verdict;
     }
     return "ACCEPT";
+  }
+
+  #set(hook: HookNumber, entries: HookEntry[]): void {
+    this.#entries[hook] = entries;
+    this.#used = entries.length > 0 ? this.#used | (1 << hook) : this.#used & ~(1 << hook);
   }
 
   #listOf(hook: HookNumber): HookEntry[] {

@@ -154,6 +154,8 @@ export class Iptables {
     this.#host.tables.register<Rule | Policy>("netfilter", {
       objects: () => [...this.#live.values()].flatMap(({ chains }) => chains.flatMap((chain) => [...(chain.policy === undefined ? [] : [chain.policy]), ...chain.rules])),
       keyOf: (counted) => placeOf(counted)?.key ?? "",
+      // A rule that has left its table is never counted again.
+      changing: ({ packets, bytes }) => ({ packets, bytes }),
       rowOf: (counted): NetfilterRow | undefined => {
         const place = placeOf(counted);
         return place === undefined ? undefined : { ...place.row, rule: place.rule(), packets: counted.packets, bytes: counted.bytes };
@@ -363,7 +365,7 @@ export class Iptables {
       chain: base.name,
       rule,
       verdict: "DROP",
-      packet: skb.ip,
+      packet: skb.recorded,
     });
     this.#traceDrop(skb, reason, `${name}: ${rule}`);
     return "DROP";
@@ -373,11 +375,11 @@ export class Iptables {
     const { trace } = this.#host;
     if (!trace.isFull) return;
     const text = `-A ${chain.name} ${rule.spec.describe()}`.trimEnd();
-    skb.cause = trace.emit({ kind: "netfilter", host: this.#host.name, cause: skb.cause, table: name, chain: chain.name, rule: text, verdict, packet: skb.ip });
+    skb.cause = trace.emit({ kind: "netfilter", host: this.#host.name, cause: skb.cause, table: name, chain: chain.name, rule: text, verdict, packet: skb.recorded });
   }
 
   #traceDrop(skb: SkBuff, reason: "NETFILTER_DROP" | "NETFILTER_REJECT", detail: string): void {
-    skb.cause = this.#host.trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason, packet: skb.ip, detail });
+    skb.cause = this.#host.trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason, packet: skb.recorded, detail });
   }
 }
 

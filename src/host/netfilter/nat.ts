@@ -182,7 +182,7 @@ export class Nat {
     if (!isNeeded) return "ACCEPT";
     const target = (isReply ? connection.original : connection.reply).inverted();
     if (target === undefined) return "ACCEPT";
-    const before = this.#host.trace.isFull ? snapshot(skb.ip) : undefined;
+    const before = this.#host.trace.isFull ? skb.recorded : undefined;
     rewrite(skb.makeWritable(), manipulation, target);
     if (before !== undefined)
       this.#traceRewrite(skb, before, manipulation === "source" ? (connection.masqueradeIndex !== 0 && !isReply ? "masquerade" : "snat") : "dnat");
@@ -205,7 +205,7 @@ export class Nat {
     const otherDirection = isReply ? connection.original : connection.reply;
     const target = otherDirection.inverted();
     if (target === undefined) return "DROP";
-    const before = this.#host.trace.isFull ? snapshot(skb.ip) : undefined;
+    const before = this.#host.trace.isFull ? skb.recorded : undefined;
     const ip = skb.makeWritable();
     const inner = message.quoted.copy();
     if (inner.payload instanceof TcpSegment || inner.payload instanceof UdpDatagram || inner.payload instanceof IcmpMessage)
@@ -311,22 +311,14 @@ export class Nat {
   }
 
   #traceRewrite(skb: SkBuff, before: Ipv4Packet, by: string): void {
-    skb.cause = this.#host.trace.emit({ kind: "packet-rewritten", host: this.#host.name, cause: skb.cause, by, before, after: snapshot(skb.ip) });
+    skb.cause = this.#host.trace.emit({ kind: "packet-rewritten", host: this.#host.name, cause: skb.cause, by, before, after: skb.recorded });
   }
 
   #traceDrop(skb: SkBuff, detail: string): void {
     const { trace } = this.#host;
     if (trace.isFull)
-      skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.ip, detail });
+      skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.recorded, detail });
   }
-}
-
-/** A copy that nobody changes any more, for the trace. */
-function snapshot(ip: Ipv4Packet): Ipv4Packet {
-  const copy = ip.copy();
-  const { payload } = ip;
-  if (payload instanceof TcpSegment || payload instanceof UdpDatagram || payload instanceof IcmpMessage) copy.payload = payload.copy();
-  return copy;
 }
 
 /** nf_nat_ipv4_manip_pkt: address and port, or identifier, of one side. `ip` and its payload must be writable. */

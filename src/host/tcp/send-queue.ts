@@ -5,7 +5,7 @@
  * so that a path MTU learnt meanwhile needs no second cut.
  */
 
-import { assert } from "../../base/assert.ts";
+import { assert, broken } from "../../base/assert.ts";
 import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { TCP_FIN } from "../../wire/packet.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
@@ -73,7 +73,7 @@ export class SendQueue {
 
   /** Takes the next `count` waiting bytes, without a copy when they lie in one chunk. */
   take(count: number): Uint8Array {
-    assert(count <= this.unsentBytes, `only ${this.unsentBytes} bytes wait, ${count} were asked for`);
+    if (count > this.unsentBytes) broken(`only ${this.unsentBytes} bytes wait, ${count} were asked for`);
     if (count === 0) return EMPTY_BYTES;
     this.unsentBytes -= count;
     const first = this.#chunks[this.#chunkHead] as Uint8Array;
@@ -159,8 +159,12 @@ export class SendQueue {
       }
       return undefined;
     }
-    this.#sentHead++;
     this.#forget(head);
+    if (this.#sentHead === 0 && this.#sent.length === 1) {
+      this.#sent.pop();
+      return head;
+    }
+    this.#sentHead++;
     if (this.#sentHead === this.#sent.length) {
       this.#sent.length = 0;
       this.#sentHead = 0;
@@ -223,6 +227,10 @@ export class SendQueue {
     const chunk = this.#chunks[this.#chunkHead] as Uint8Array;
     if (this.#offset < chunk.length) return;
     this.#offset = 0;
+    if (this.#chunkHead === 0 && this.#chunks.length === 1) {
+      this.#chunks.pop();
+      return;
+    }
     this.#chunkHead++;
     if (this.#chunkHead === this.#chunks.length) {
       this.#chunks.length = 0;

@@ -34,9 +34,11 @@ export class TcpAcceptor implements TcpListener {
   /** How many SYN+ACK timeouts a connection may stay without data before it is accepted anyway (TCP_DEFER_ACCEPT). */
   readonly #deferRetries: number;
   readonly #onAccept: (socket: TcpSocket) => TcpEvents;
-  readonly #requests = new Set<TcpConnection>();
+  /** In no order: each knows its place. */
+  readonly #requests: TcpConnection[] = [];
   readonly #waiting: TcpConnection[] = [];
   #isAccepting = true;
+  isJammed = false;
   #isClosed = false;
   #lastCookieNs = -1;
 
@@ -88,18 +90,33 @@ export class TcpAcceptor implements TcpListener {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.tcp.removeListener(this);
-    for (const request of [...this.#requests]) request.die();
+    for (const request of [...this.#requests].sort((a, b) => a.tableOrder - b.tableOrder)) request.die();
     for (const conn of [...this.#waiting]) conn.abort();
     this.#waiting.length = 0;
   }
 
+  /** sk_acceptq_is_full. */
+  get #isQueueFull(): boolean {
+    return this.isJammed || this.#waiting.length > this.backlog;
+  }
+
   /** A connection died before it was accepted. */
   forget(conn: TcpConnection): void {
-    this.#requests.delete(conn);
+    this.#forgetRequest(conn);
     const index = this.#waiting.indexOf(conn);
     if (index >= 0) this.#waiting.splice(index, 1);
     conn.acceptor = undefined;
     touchRow(this.tcp.host, "sockets", this);
+  }
+
+  #forgetRequest(conn: TcpConnection): void {
+    const index = conn.requestIndex;
+    if (index < 0) return;
+    conn.requestIndex = -1;
+    const last = this.#requests.pop() as TcpConnection;
+    if (last === conn) return;
+    this.#requests[index] = last;
+    last.requestIndex = index;
   }
 
   /** A segment that matches no connection (tcp_rcv_state_process in LISTEN). False: it must be answered with RST. */
@@ -115,16 +132,16 @@ export class TcpAcceptor implements TcpListener {
 
   #receiveSyn(skb: SkBuff, segment: TcpSegment, isn: number | undefined): void {
     const settings = this.tcp.settings;
-    if (this.#waiting.length > this.backlog) {
+    if (this.#isQueueFull) {
       this.tcp.count("ListenOverflows");
       this.tcp.count("ListenDrops");
-      this.tcp.drop(skb, "SOCKET_BACKLOG", `accept queue of port ${this.localPort} is full: ${this.#waiting.length} > ${this.backlog}`);
+      this.tcp.drop(skb, "SOCKET_BACKLOG", `accept queue of port ${this.localPort} is full${this.isJammed ? "" : `: ${this.#waiting.length} > ${this.backlog}`}`);
       return;
     }
-    const isFull = this.#requests.size >= this.backlog;
+    const isFull = this.#requests.length >= this.backlog;
     if (isFull && settings.synCookies.value === 0) {
       this.tcp.count("TCPReqQFullDrop");
-      this.tcp.drop(skb, "SOCKET_BACKLOG", `SYN queue of port ${this.localPort} is full: ${this.#requests.size}`);
+      this.tcp.drop(skb, "SOCKET_BACKLOG", `SYN queue of port ${this.localPort} is full: ${this.#requests.length}`);
       return;
     }
     const conn = this.#newConnection(skb, segment);
@@ -141,7 +158,7 @@ export class TcpAcceptor implements TcpListener {
     }
     startSequence(conn, isn ?? this.tcp.initialSequence(conn));
     conn.acceptor = this;
-    this.#requests.add(conn);
+    conn.requestIndex = this.#requests.push(conn) - 1;
     this.tcp.insert(conn);
     conn.setState("SYN_RECV");
     conn.synAckSentNs = this.tcp.host.loop.nowNs;
@@ -217,7 +234,7 @@ export class TcpAcceptor implements TcpListener {
   }
 
   #establish(conn: TcpConnection, segment: TcpSegment): boolean {
-    if (this.#waiting.length > this.backlog) {
+    if (this.#isQueueFull) {
       this.tcp.count("ListenOverflows");
       if (this.tcp.settings.abortOnOverflow.value === 0) {
         conn.isHandshakeAcked = true;
@@ -226,7 +243,7 @@ export class TcpAcceptor implements TcpListener {
       conn.die();
       return false;
     }
-    this.#requests.delete(conn);
+    this.#forgetRequest(conn);
     conn.slowTimer?.disarm();
     conn.sndUna = segment.ack;
     if (conn.synAckTimeouts === 0) conn.rtt.sample(this.tcp.host.loop.nowNs - conn.synAckSentNs, conn.sndUna, conn.sndNxt);

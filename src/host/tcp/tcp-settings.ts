@@ -57,24 +57,32 @@ export function integerCell(sysctl: Sysctl, key: string, initial: number, max: n
   return sysctl.registerInteger(key, initial, { min: 0, max });
 }
 
-/** net.ipv4.ip_local_port_range, shared with UDP; registered by the tree of sysctls. */
+/** net.ipv4.ip_local_port_range, shared with UDP; registered by the tree of sysctls. Read again when any sysctl was written. */
 export class LocalPortRange {
   readonly #sysctl: Sysctl;
+  #generation = -1;
+  #low = 32768;
+  #high = 60999;
 
   constructor(sysctl: Sysctl) {
     this.#sysctl = sysctl;
   }
 
   get low(): number {
-    return this.#bound(0, 32768);
+    this.#refresh();
+    return this.#low;
   }
 
   get high(): number {
-    return this.#bound(1, 60999);
+    this.#refresh();
+    return this.#high;
   }
 
-  #bound(index: 0 | 1, initial: number): number {
-    const text = this.#sysctl.read("net.ipv4.ip_local_port_range")?.trim().split(/\s+/)[index];
-    return text === undefined ? initial : Number(text);
+  #refresh(): void {
+    if (this.#generation === this.#sysctl.generation) return;
+    this.#generation = this.#sysctl.generation;
+    const [low, high] = this.#sysctl.read("net.ipv4.ip_local_port_range")?.trim().split(/\s+/) ?? [];
+    if (low !== undefined) this.#low = Number(low);
+    if (high !== undefined) this.#high = Number(high);
   }
 }

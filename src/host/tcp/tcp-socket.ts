@@ -7,7 +7,7 @@
  * Linux v6.1 include/linux/tcp.h, net/ipv4/tcp.c; RFC 9293 section 3.3.
  */
 
-import { assert } from "../../base/assert.ts";
+import { broken } from "../../base/assert.ts";
 import type { Ipv4Address } from "../../base/ipv4-address.ts";
 import type { EventTarget } from "../../kernel/event-loop.ts";
 import { Timer } from "../../kernel/timer.ts";
@@ -51,8 +51,9 @@ export class TcpConnection implements TcpSocket, EventTarget {
   owner: SocketOwner | undefined;
   device: NetDevice | undefined;
   mark: number;
-  /** Slot and chain of the connection table. */
+  /** What the connection table keeps here. */
   hash = 0;
+  tableOrder = 0;
   nextInSlot: TcpConnection | undefined = undefined;
   isHashed = false;
   /** SO_REUSEADDR, and whether bind chose the port: what later users of the port may do depends on it. */
@@ -60,6 +61,8 @@ export class TcpConnection implements TcpSocket, EventTarget {
   isPortBound = false;
   /** Set while the connection belongs to a listener: in SYN_RECV or waiting for accept. */
   acceptor: TcpAcceptor | undefined = undefined;
+  /** Place among the acceptor's connections in SYN_RECV; -1: none. */
+  requestIndex = -1;
 
   route: Route | undefined = undefined;
   routeGeneration = -1;
@@ -442,6 +445,6 @@ function canSend(state: TcpStateName): boolean {
 
 function seqDistanceOf(from: number, to: number): number {
   const distance = (to - from) | 0;
-  assert(distance >= 0, `sequence distance must not be negative, got ${distance}`);
+  if (distance < 0) broken(`sequence distance must not be negative, got ${distance}`);
   return distance;
 }

@@ -29,6 +29,7 @@ import { routeConnect } from "../route-connect.ts";
 import type { SkBuff } from "../skb.ts";
 import { RECEIVE_BUFFER_MAX_BYTES } from "./limits.ts";
 import { keyedHash, seqAdd } from "./sequence.ts";
+import { SocketTable } from "./socket-table.ts";
 import { applyIcmpError, type IcmpEffect, icmpEffect } from "./tcp-icmp.ts";
 import { receiveSegment, segmentEnd } from "./tcp-input.ts";
 import { TcpAcceptor } from "./tcp-listener.ts";
@@ -57,25 +58,23 @@ export interface ConnectOptions {
 export class Tcp implements TcpProtocol, ProtocolHandler {
   readonly host: Host;
   readonly settings: TcpSettings;
-  readonly counters: Record<string, number> = {};
+  /** The two that every segment counts have their place from the start. */
+  readonly counters: Record<string, number> & { InSegs: number; OutSegs: number } = { InSegs: 0, OutSegs: 0 };
   readonly secret: number;
   readonly tickNs: number;
   readonly #random: RandomStream;
   readonly #ports: PortTable;
   readonly #range: LocalPortRange;
-  readonly #connections = new Map<number, TcpConnection>();
-  readonly #timeWaits = new Map<number, TimeWaitEntry>();
+  readonly #connections = new SocketTable<TcpConnection>();
+  readonly #timeWaits = new SocketTable<TimeWaitEntry>();
   readonly #timeWaitQueue: TimeWaitQueue;
   readonly #listeners = new Map<number, TcpAcceptor[]>();
-  #connectionCount = 0;
   #routeEpoch = 0;
-  #cause = 0;
   /** Given to IP with every segment of a connection; IP reads it before it returns. */
-  readonly #sendOptions: { route: Route | undefined; device: NetDevice | undefined; mark: number; cause: number; keepId: boolean } = {
+  readonly #sendOptions: { route: Route | undefined; device: NetDevice | undefined; mark: number; keepId: boolean } = {
     route: undefined,
     device: undefined,
     mark: 0,
-    cause: 0,
     keepId: true,
   };
 
@@ -92,9 +91,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   }
 
   get sockets(): readonly TcpSocket[] {
-    const list: TcpSocket[] = [];
-    for (const first of this.#connections.values())
-      for (let conn: TcpConnection | undefined = first; conn !== undefined; conn = conn.nextInSlot) list.push(conn);
+    const list: TcpSocket[] = this.#connections.list();
     return list.concat(this.#timeWaitQueue.list());
   }
 
@@ -154,7 +151,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     if (isRouteError(route)) return route.errno;
     if (route.type === "broadcast" || route.type === "multicast") return "ENETUNREACH";
     const source = bound !== 0 ? bound : route.source;
-    if (this.#connectionCount >= CONNECTIONS_MAX) return "ENOBUFS";
+    if (this.#connections.size >= CONNECTIONS_MAX) return "ENOBUFS";
     const port = this.#portFor(options.localPort ?? 0, source, destination, options.port);
     if (port === undefined) return "EADDRNOTAVAIL";
     const conn = new TcpConnection(this, { address: source, port }, { address: destination, port: options.port }, events);
@@ -191,20 +188,19 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
 
   /** The port asked for, or a free one; undefined when the connection would not be unique. */
   #portFor(wanted: number, src: Ipv4Address, dst: Ipv4Address, dstPort: number): number | undefined {
-    const isFree = (port: number): boolean => this.#isUnique(src, port, dst, dstPort);
-    if (wanted !== 0) return isFree(wanted) ? wanted : undefined;
-    return this.#ports.choose(this.#localRange(), { src, dst, dstPort }, isFree);
+    if (wanted !== 0) return this.#isUnique(src, wanted, dst, dstPort, true) ? wanted : undefined;
+    return this.#ports.choose(this.#localRange(), { src, dst, dstPort }, (port) => this.#isUnique(src, port, dst, dstPort, false));
   }
 
-  /** net/ipv4/inet_hashtables.c:__inet_check_established, with tcp_twsk_unique for what is left of an older connection. */
-  #isUnique(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): boolean {
-    if (this.#find(localAddress, localPort, remoteAddress, remotePort) !== undefined) return false;
-    const old = this.#findTimeWait(localAddress, localPort, remoteAddress, remotePort);
+  /** net/ipv4/inet_hashtables.c:__inet_check_established; tcp_twsk_unique: a port that was asked for may follow its own TIME_WAIT at once. */
+  #isUnique(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number, isAskedFor: boolean): boolean {
+    if (this.#connections.find(localAddress, localPort, remoteAddress, remotePort) !== undefined) return false;
+    const old = this.#timeWaits.find(localAddress, localPort, remoteAddress, remotePort);
     if (old === undefined) return true;
+    if (!old.hasTimestamps || old.tsRecentStampNs < 0) return false;
     const reuse = this.settings.twReuse.value;
-    const isLoopback = remoteAddress >>> 24 === 127 || localAddress >>> 24 === 127;
-    if (reuse === 0 || (reuse === 2 && !isLoopback)) return false;
-    if (!old.hasTimestamps || old.tsRecentStampNs < 0 || this.host.loop.nowNs - old.tsRecentStampNs < NS_PER_SECOND) return false;
+    const mayReuse = reuse === 1 || (reuse === 2 && (remoteAddress >>> 24 === 127 || localAddress >>> 24 === 127));
+    if (!isAskedFor && (!mayReuse || this.host.loop.nowNs - old.tsRecentStampNs < NS_PER_SECOND)) return false;
     this.#reusedSequence = seqAdd(old.sndNxt, 65535 + 2);
     this.#timeWaitQueue.kill(old);
     return true;
@@ -224,12 +220,8 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   /* ----------------------------------------------------------------------------------------------------------- tables */
 
   insert(conn: TcpConnection): void {
-    const hash = hashOf(conn.localAddress, conn.localPort, conn.remoteAddress, conn.remotePort);
-    conn.hash = hash;
-    conn.nextInSlot = this.#connections.get(hash);
     conn.isHashed = true;
-    this.#connections.set(hash, conn);
-    this.#connectionCount++;
+    this.#connections.insert(conn);
     touchRow(this.host, "sockets", conn);
     this.#ports.take(conn.localPort, { isBound: conn.isPortBound, isReusable: conn.isReusable });
   }
@@ -238,36 +230,15 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     if (!conn.isHashed) return;
     conn.isHashed = false;
     touchRow(this.host, "sockets", conn);
-    this.#connectionCount--;
-    unlink(this.#connections, conn);
+    this.#connections.remove(conn);
     this.#ports.release(conn.localPort, { isBound: conn.isPortBound, isReusable: conn.isReusable });
   }
 
   removeTimeWait(entry: TimeWaitEntry): void {
-    unlink(this.#timeWaits, entry);
+    this.#timeWaits.remove(entry);
     touchRow(this.host, "sockets", entry);
     this.#ports.release(entry.localPort, { isBound: entry.isPortBound, isReusable: entry.isReusable });
     if (this.host.trace.isFull) this.#traceState(entry, entry.state, "CLOSE");
-  }
-
-  #find(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): TcpConnection | undefined {
-    let conn = this.#connections.get(hashOf(localAddress, localPort, remoteAddress, remotePort));
-    while (
-      conn !== undefined &&
-      !(conn.localPort === localPort && conn.remotePort === remotePort && conn.remoteAddress === remoteAddress && conn.localAddress === localAddress)
-    )
-      conn = conn.nextInSlot;
-    return conn;
-  }
-
-  #findTimeWait(localAddress: Ipv4Address, localPort: number, remoteAddress: Ipv4Address, remotePort: number): TimeWaitEntry | undefined {
-    let entry = this.#timeWaits.get(hashOf(localAddress, localPort, remoteAddress, remotePort));
-    while (
-      entry !== undefined &&
-      !(entry.localPort === localPort && entry.remotePort === remotePort && entry.remoteAddress === remoteAddress && entry.localAddress === localAddress)
-    )
-      entry = entry.nextInSlot;
-    return entry;
   }
 
   /** A listener bound to the address comes before one bound to any. */
@@ -291,21 +262,18 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
       return;
     }
     const segment = skb.tcp;
-    this.count("InSegs");
-    const causeBefore = this.#cause;
-    this.#cause = skb.cause;
+    this.counters.InSegs++;
     this.#dispatch(skb, segment);
-    this.#cause = causeBefore;
   }
 
   #dispatch(skb: SkBuff, segment: TcpSegment): void {
     const ip = skb.ip;
-    const conn = this.#find(ip.dst, segment.dstPort, ip.src, segment.srcPort);
+    const conn = this.#connections.find(ip.dst, segment.dstPort, ip.src, segment.srcPort);
     if (conn !== undefined) {
       this.#receiveForConnection(conn, skb, segment);
       return;
     }
-    const entry = this.#findTimeWait(ip.dst, segment.dstPort, ip.src, segment.srcPort);
+    const entry = this.#timeWaits.find(ip.dst, segment.dstPort, ip.src, segment.srcPort);
     if (entry !== undefined) {
       this.#receiveForTimeWait(entry, skb, segment);
       return;
@@ -381,21 +349,18 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   #sendReply(src: Ipv4Address, dst: Ipv4Address, segment: TcpSegment): void {
     const packet = new Ipv4Packet(src, dst, PROTOCOL_TCP, this.defaultTtl(), segment);
     packet.dontFragment = true;
-    this.count("OutSegs");
-    this.host.ip.send(packet, { keepId: true, cause: this.#cause });
+    this.counters.OutSegs++;
+    this.host.ip.send(packet, { keepId: true });
   }
 
   /** net/ipv4/tcp_ipv4.c:tcp_v4_err. */
-  error(skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void {
+  error(_skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void {
     const effect = icmpEffect(icmp, quoted);
     if (effect === undefined) return;
     if (effect.kind === "redirect" || effect.kind === "too-big") this.#routeEpoch++;
-    const conn = this.#find(quoted.src, effect.localPort, quoted.dst, effect.remotePort);
+    const conn = this.#connections.find(quoted.src, effect.localPort, quoted.dst, effect.remotePort);
     if (conn === undefined) return;
-    const causeBefore = this.#cause;
-    this.#cause = skb.cause;
     this.#applyIcmp(conn, effect);
-    this.#cause = causeBefore;
     conn.deliver();
   }
 
@@ -417,7 +382,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
       packet.id = conn.ipId;
       conn.ipId = (conn.ipId + 1) & 0xffff;
     }
-    this.count("OutSegs");
+    this.counters.OutSegs++;
     if (conn.isConfirmPending && route !== undefined) {
       conn.isConfirmPending = false;
       if (route.device.driver.needsNeighbour) this.host.neighbours.confirm(route.device, route.gateway === 0 ? conn.remoteAddress : route.gateway);
@@ -426,7 +391,6 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     options.route = route;
     options.device = conn.device;
     options.mark = conn.mark;
-    options.cause = this.#cause;
     const errno = this.host.ip.send(packet, options as SendOptions);
     if (errno !== undefined && route === undefined) conn.softError = errno;
     return errno;
@@ -505,9 +469,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     entry.tsOffset = conn.tsOffset;
     if (state === "TIME_WAIT") conn.setState("TIME_WAIT");
     conn.retireInto();
-    entry.hash = conn.hash;
-    entry.nextInSlot = this.#timeWaits.get(entry.hash);
-    this.#timeWaits.set(entry.hash, entry);
+    this.#timeWaits.insert(entry);
     this.#ports.take(entry.localPort, { isBound: entry.isPortBound, isReusable: entry.isReusable });
     this.#timeWaitQueue.add(entry, lifetimeNs);
     touchRow(this.host, "sockets", entry);
@@ -553,7 +515,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   }
 
   drop(skb: SkBuff, reason: DropReason, detail: string): void {
-    if (this.host.trace.isFull) this.host.trace.emit({ kind: "packet-dropped", host: this.host.name, cause: skb.cause, reason, packet: skb.ip, detail });
+    if (this.host.trace.isFull) this.host.trace.emit({ kind: "packet-dropped", host: this.host.name, cause: skb.cause, reason, packet: skb.recorded, detail });
   }
 
   stateChanged(conn: TcpConnection, before: string, after: string): void {
@@ -569,37 +531,10 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     this.host.trace.emit({
       kind: "tcp-state",
       host: this.host.name,
-      cause: this.#cause,
+      cause: 0,
       socket: `${formatEnd(socket.localAddress, socket.localPort)} ${formatEnd(socket.remoteAddress, socket.remotePort)}`,
       before,
       after,
     });
   }
-}
-
-interface Slotted<T> {
-  readonly hash: number;
-  nextInSlot: T | undefined;
-}
-
-function unlink<T extends Slotted<T>>(table: Map<number, T>, item: T): void {
-  const first = table.get(item.hash);
-  if (first === item) {
-    if (item.nextInSlot === undefined) table.delete(item.hash);
-    else table.set(item.hash, item.nextInSlot);
-    item.nextInSlot = undefined;
-    return;
-  }
-  for (let entry = first; entry !== undefined; entry = entry.nextInSlot) {
-    if (entry.nextInSlot !== item) continue;
-    entry.nextInSlot = item.nextInSlot;
-    item.nextInSlot = undefined;
-    return;
-  }
-}
-
-/** A signed 32-bit key, so that the table's keys are small integers. */
-function hashOf(localAddress: number, localPort: number, remoteAddress: number, remotePort: number): number {
-  const ports = (localPort << 16) | remotePort;
-  return (Math.imul(remoteAddress, 0x9e3779b1) ^ Math.imul(localAddress, 0x85ebca6b) ^ Math.imul(ports, 0xc2b2ae35)) | 0;
 }

@@ -33,6 +33,7 @@ export class TimeWaitEntry implements TcpSocket {
   readonly owner: SocketOwner | undefined = undefined;
   noDelay = false;
   hash = 0;
+  tableOrder = 0;
   nextInSlot: TimeWaitEntry | undefined = undefined;
   expiresAtNs = 0;
   /** The place in the queue; it may be earlier than the end, never later. */

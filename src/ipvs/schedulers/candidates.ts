@@ -5,6 +5,7 @@ import { connOverhead } from "./overhead.ts";
 import { isEligible, LINUX_6_1_176, type SchedulerDest, type SchedulerOptions, type SchedulerService } from "./scheduler.ts";
 import { expectedDelay } from "./shortest-expected-delay.ts";
 
+/** One server with what a scheduler compares. */
 export interface SchedulerCandidate<D extends SchedulerDest = SchedulerDest> {
   readonly dest: D;
   readonly weight: number;

@@ -16,6 +16,7 @@ import {
   type SchedulerState,
 } from "./scheduler.ts";
 
+/** dh: the server belongs to the destination address. Linux 6.1 net/netfilter/ipvs/ip_vs_dh.c. */
 export const destinationHash: Scheduler = {
   name: "dh",
   flags: [],

@@ -11,12 +11,18 @@ export {
   schedulerContext,
   type SchedulerDest,
   schedulerDest,
+  seededRandom,
   type SchedulerFigures,
   type SchedulerOptions,
   type SchedulerPacket,
   type SchedulerService,
   type SchedulerState,
 } from "./scheduler.ts";
+export { defineScheduler, type SchedulerClass, type SchedulerDefinition, SchedulerDefinitionError, type SchedulerHooks } from "./scheduler-class.ts";
+export { guardScheduler, SchedulerFault } from "./guarded-scheduler.ts";
+// To test one.
+export { type ConformanceCheck, type ConformanceExceptions, type ConformanceOptions, schedulerConformance } from "./conformance.ts";
+export { type DriverOptions, nameOf, type ServerSettings, ServiceDriver } from "./service-driver.ts";
 // To find one by name.
 export { schedulerByName, schedulerNames, SCHEDULERS } from "./registry.ts";
 // The schedulers of Linux 6.1.

@@ -6,6 +6,7 @@
 import { connOverhead } from "./overhead.ts";
 import { isEligible, NO_DESTINATION, type Scheduler, type SchedulerDest } from "./scheduler.ts";
 
+/** lc: the server with the least overhead (active * 256 + inactive connections). Linux 6.1 net/netfilter/ipvs/ip_vs_lc.c. */
 export const leastConnection: Scheduler = {
   name: "lc",
   flags: [],

@@ -20,6 +20,7 @@ import {
 } from "./scheduler.ts";
 import { leastWeightedOverhead } from "./weighted-least-connection.ts";
 
+/** lblcr: a destination address has a set of servers. Linux 6.1 net/netfilter/ipvs/ip_vs_lblcr.c. */
 export const localityLeastConnectionReplicated: Scheduler = {
   name: "lblcr",
   flags: [],

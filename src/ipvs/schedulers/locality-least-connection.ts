@@ -18,6 +18,7 @@ import {
 } from "./scheduler.ts";
 import { leastWeightedOverhead } from "./weighted-least-connection.ts";
 
+/** lblc: a destination address stays with its server while that has room. Linux 6.1 net/netfilter/ipvs/ip_vs_lblc.c. */
 export const localityLeastConnection: Scheduler = {
   name: "lblc",
   flags: [],

@@ -27,6 +27,7 @@ const TURN_BITS = 6;
 const KEY_1 = 2654435761;
 const KEY_2 = 2654446892;
 
+/** mh: a Maglev table by client address. Linux 6.1 net/netfilter/ipvs/ip_vs_mh.c. */
 export const maglevHash: Scheduler = {
   name: "mh",
   flags: ["mh-fallback", "mh-port"],

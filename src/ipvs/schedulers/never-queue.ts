@@ -7,6 +7,7 @@ import { isLoadGreater } from "./overhead.ts";
 import { isEligible, NO_DESTINATION, type Scheduler, type SchedulerDest } from "./scheduler.ts";
 import { expectedDelay } from "./shortest-expected-delay.ts";
 
+/** nq: an idle server first, otherwise as sed. Linux 6.1 net/netfilter/ipvs/ip_vs_nq.c. */
 export const neverQueue: Scheduler = {
   name: "nq",
   flags: [],

@@ -7,6 +7,7 @@
  */
 import type { SchedulerDest } from "./scheduler.ts";
 
+/** Bounds of `ipvsadm -x` and `-y`, in connections; 0: none. */
 export interface Thresholds {
   readonly upper: number;
   readonly lower: number;

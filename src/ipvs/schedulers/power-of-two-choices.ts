@@ -13,6 +13,7 @@ import {
   type SchedulerService,
 } from "./scheduler.ts";
 
+/** twos: the less loaded of two drawn by weight. Linux 6.1 net/netfilter/ipvs/ip_vs_twos.c. */
 export const powerOfTwoChoices: Scheduler = {
   name: "twos",
   flags: [],

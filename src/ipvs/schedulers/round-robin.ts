@@ -14,6 +14,7 @@ import {
   type SchedulerState,
 } from "./scheduler.ts";
 
+/** rr: one after the other. Linux 6.1 net/netfilter/ipvs/ip_vs_rr.c. */
 export const roundRobin: Scheduler = {
   name: "rr",
   flags: [],

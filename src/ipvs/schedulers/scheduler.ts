@@ -132,7 +132,7 @@ export function schedulerContext(parts: Partial<SchedulerContext> = {}): Schedul
   return {
     options: LINUX_6_1_176,
     nowNs: () => 0,
-    randomBelow: xorshift(),
+    randomBelow: seededRandom(),
     lblcExpirationSeconds: () => CACHE_EXPIRATION_SECONDS,
     lblcrExpirationSeconds: () => CACHE_EXPIRATION_SECONDS,
     nothingChosen: () => {},
@@ -162,9 +162,9 @@ export function isEligible(dest: SchedulerDest): boolean {
   return dest.weight > 0 && !dest.overloaded;
 }
 
-/** Marsaglia's 32-bit xorshift from a fixed seed: the same choices in every run. */
-function xorshift(): (n: number) => number {
-  let state = 0x9e3779b9;
+/** Marsaglia's 32-bit xorshift: integers 0..n-1, the same ones for the same seed. */
+export function seededRandom(seed = 0x9e3779b9): (n: number) => number {
+  let state = seed | 0 || 1;
   return (n) => {
     state ^= state << 13;
     state ^= state >>> 17;

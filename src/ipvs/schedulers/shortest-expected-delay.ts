@@ -6,6 +6,7 @@
 import { isLoadGreater } from "./overhead.ts";
 import { isEligible, NO_DESTINATION, type Scheduler, type SchedulerDest } from "./scheduler.ts";
 
+/** sed: the least (active + 1) / weight. Linux 6.1 net/netfilter/ipvs/ip_vs_sed.c. */
 export const shortestExpectedDelay: Scheduler = {
   name: "sed",
   flags: [],

@@ -17,6 +17,7 @@ import {
   type SchedulerState,
 } from "./scheduler.ts";
 
+/** sh: the server belongs to the client address. Linux 6.1 net/netfilter/ipvs/ip_vs_sh.c. */
 export const sourceHash: Scheduler = {
   name: "sh",
   flags: ["sh-fallback", "sh-port"],

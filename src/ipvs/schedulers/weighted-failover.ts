@@ -5,6 +5,7 @@
  */
 import { isEligible, NO_DESTINATION, type Scheduler, type SchedulerDest } from "./scheduler.ts";
 
+/** fo: the highest weight that is available. Linux 6.1 net/netfilter/ipvs/ip_vs_fo.c. */
 export const weightedFailover: Scheduler = {
   name: "fo",
   flags: [],

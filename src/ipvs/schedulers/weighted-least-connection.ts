@@ -6,6 +6,7 @@
 import { connOverhead, isLoadGreater } from "./overhead.ts";
 import { isEligible, NO_DESTINATION, type Scheduler, type SchedulerDest } from "./scheduler.ts";
 
+/** wlc: the least overhead / weight. Linux 6.1 net/netfilter/ipvs/ip_vs_wlc.c. */
 export const weightedLeastConnection: Scheduler = {
   name: "wlc",
   flags: [],

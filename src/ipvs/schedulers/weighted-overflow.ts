@@ -5,6 +5,7 @@
  */
 import { isEligible, NO_DESTINATION, type Scheduler, type SchedulerDest } from "./scheduler.ts";
 
+/** ovf: the highest weight that has no more active connections than its weight. Linux 6.1 net/netfilter/ipvs/ip_vs_ovf.c. */
 export const weightedOverflow: Scheduler = {
   name: "ovf",
   flags: [],

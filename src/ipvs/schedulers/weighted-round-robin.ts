@@ -14,6 +14,7 @@ import {
 } from "./scheduler.ts";
 import { greatestCommonDivisor } from "./greatest-common-divisor.ts";
 
+/** wrr: as often as the weight says. Linux 6.1 net/netfilter/ipvs/ip_vs_wrr.c. */
 export const weightedRoundRobin: Scheduler = {
   name: "wrr",
   flags: [],

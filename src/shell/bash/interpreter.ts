@@ -134,6 +134,8 @@ export function* runNode(shell: Shell, node: PipelineNode | AndOr | CompoundList
       shell.line = shell.unit?.lineAt(node.pos) ?? shell.line;
       const saved = yield* applyRedirections(shell, node.redirects);
       if (saved === undefined) return yield* checked(shell, shell.redirectionFailure);
+      // A subshell that this process is for never goes back: what was open before is closed, and nobody waits for it.
+      if (inPlace && node.command.type === "Subshell") saved.keep();
       try {
         return yield* runNode(shell, node.command, inPlace);
       } finally {

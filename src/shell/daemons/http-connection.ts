@@ -44,6 +44,9 @@ export class HttpConnection implements EventTarget {
   #request: HttpRequest | undefined;
   #isPeerDone = false;
   #hasWorker = false;
+  #isStopped = false;
+  /** What came due while the process was stopped. */
+  readonly #due: unknown[] = [];
 
   constructor(machine: Machine, socket: TcpSocket, workers: WorkerPool, onClosed: (connection: HttpConnection) => void) {
     this.#machine = machine;
@@ -69,10 +72,25 @@ export class HttpConnection implements EventTarget {
     this.#socket.close();
   }
 
+  /** The process was stopped, or goes on: what came due meanwhile happens then. */
+  setStopped(isStopped: boolean): void {
+    this.#isStopped = isStopped;
+    if (isStopped) {
+      this.#socket.pause();
+      return;
+    }
+    for (const argument of this.#due.splice(0)) this.onEvent(argument);
+    this.#socket.resume();
+  }
+
   onEvent(argument: unknown): void {
+    if (this.#isStopped) {
+      this.#due.push(argument);
+      return;
+    }
     if (argument === "worker") {
       this.#hasWorker = true;
-      this.#timer.arm(SERVICE_NS);
+      this.#timer.arm(SERVICE_NS + (this.#machine.slowdownNs ?? 0));
       return;
     }
     switch (this.#phase) {

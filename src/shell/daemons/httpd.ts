@@ -52,6 +52,7 @@ export function startHttpd(machine: Machine, ports: string): HttpdResult {
       server.stop();
       server.end();
     });
+    machine.processes.onStopped(process, (isStopped) => server.setStopped(isStopped));
     machine.processes.onSignal(process, "HUP", () => undefined);
     machine.processes.onSignal(process, "USR1", () => undefined);
     return server.run();
@@ -93,6 +94,7 @@ class HttpServer implements WorkerPool {
   #busy = 0;
   #resume: (() => void) | undefined;
   #isEnded = false;
+  #isStopped = false;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -142,6 +144,13 @@ class HttpServer implements WorkerPool {
     this.#connections.clear();
   }
 
+  /** SIGSTOP: the kernel goes on taking connections until the backlog is full; nobody accepts, reads or answers. */
+  setStopped(isStopped: boolean): void {
+    this.#isStopped = isStopped;
+    for (const connection of [...this.#connections]) connection.setStopped(isStopped);
+    this.#mayAccept();
+  }
+
   acquire(job: EventTarget): boolean {
     if (this.#busy < WORKERS_MAX) {
       this.#busy++;
@@ -158,7 +167,7 @@ class HttpServer implements WorkerPool {
   }
 
   #mayAccept(): void {
-    const isAccepting = this.#connections.size < CONNECTIONS_MAX;
+    const isAccepting = !this.#isStopped && this.#connections.size < CONNECTIONS_MAX;
     for (const listener of this.#listeners) if (listener.isAccepting !== isAccepting) listener.isAccepting = isAccepting;
   }
 }

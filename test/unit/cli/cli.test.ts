@@ -52,7 +52,7 @@ describe("help and usage", () => {
   test.each([
     { args: ["--help"], status: 0, stdout: /run \[options\] <file>[\s\S]*Examples:\n {2}lvsim run/, stderr: /^$/ },
     { args: ["run", "--help"], status: 0, stdout: /--pcap <dir>[\s\S]*Examples:\n {2}lvsim run/, stderr: /^$/ },
-    { args: ["help", "sched"], status: 0, stdout: /Example:\n {2}lvsim sched/, stderr: /^$/ },
+    { args: ["help", "sched"], status: 0, stdout: /Examples:\n {2}lvsim sched/, stderr: /^$/ },
     { args: ["--version"], status: 0, stdout: /^\d+\.\d+\.\d+\n$/, stderr: /^$/ },
     { args: ["rnu", "x"], status: 2, stdout: /^$/, stderr: /^lvsim: unknown command 'rnu'\n\(Did you mean run\?\)\n$/ },
     { args: ["run"], status: 2, stdout: /^$/, stderr: /missing required argument 'file'/ },

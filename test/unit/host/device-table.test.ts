@@ -40,7 +40,7 @@ test.each([
 
 test("frames of others are traced as dropped, received ones carry their cause", () => {
   const host = internetHost();
-  host.trace.setLevel("full");
+  host.trace.setLevel("packets");
   host.eth("eth0").receiveFrame(frameTo(PEER_MAC));
   host.eth("eth0").receiveFrame(frameTo(OWN_MAC));
   const kinds = host.sink.events.map((event) => (event.kind === "frame-dropped" ? `${event.kind} ${event.reason}` : event.kind));

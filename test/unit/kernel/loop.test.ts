@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { SimulationLoop } from "../../../src/kernel/loop.ts";
 import { Timer } from "../../../src/kernel/timer.ts";
 
-/** Times from nanoseconds to hours, so that heap, wheel and the range beyond the wheel all take part. */
+/** Times from nanoseconds to hours, so that several levels of the queue take part. */
 const times = fc.oneof(fc.integer({ min: 0, max: 1000 }), fc.integer({ min: 0, max: 3_000_000_000 }), fc.integer({ min: 0, max: 4_000_000_000_000 }));
 
 test("events fire by time, then by order of scheduling, cancelled ones never", () => {
@@ -41,6 +41,53 @@ test("events fire by time, then by order of scheduling, cancelled ones never", (
       expect(firedAt).toEqual(live.map((e) => e.timeNs));
       expect(loop.pendingCount).toBe(0);
     }),
+  );
+});
+
+test("scheduling, cancelling, looking and running in any order agree with a sorted list", () => {
+  // Delays of every size up to 2^50 ns, with many ties.
+  const delay = fc.tuple(fc.nat(50), fc.nat(3)).map(([bits, small]) => 2 ** bits - 1 + small);
+  const operation = fc.oneof(
+    fc.record({ kind: fc.constant("at" as const), value: delay }),
+    fc.record({ kind: fc.constant("cancel" as const), value: fc.nat(100) }),
+    fc.record({ kind: fc.constant("run" as const), value: delay }),
+    fc.record({ kind: fc.constant("step" as const), value: fc.constant(0) }),
+  );
+  fc.assert(
+    fc.property(fc.array(operation, { minLength: 1, maxLength: 200 }), (operations) => {
+      const loop = new SimulationLoop();
+      let waiting: { timeNs: number; order: number; id: number }[] = [];
+      const fired: number[] = [];
+      const expected: number[] = [];
+      let order = 0;
+      const take = (count: number, limitNs: number) => {
+        waiting.sort((a, b) => a.timeNs - b.timeNs || a.order - b.order);
+        const due = waiting.filter((one) => one.timeNs <= limitNs).slice(0, count);
+        waiting = waiting.filter((one) => !due.includes(one));
+        expected.push(...due.map((one) => one.order));
+      };
+      for (const { kind, value } of operations) {
+        if (kind === "at" && loop.nowNs + value <= Number.MAX_SAFE_INTEGER) {
+          const number = order++;
+          const id = loop.after(value, { onEvent: () => fired.push(number) });
+          waiting.push({ timeNs: loop.nowNs + value, order: number, id });
+        } else if (kind === "cancel" && waiting.length > 0) {
+          const [victim] = waiting.splice(value % waiting.length, 1);
+          loop.cancel(victim?.id ?? 0);
+        } else if (kind === "run" && loop.nowNs + value <= Number.MAX_SAFE_INTEGER) {
+          take(Number.POSITIVE_INFINITY, loop.nowNs + value);
+          loop.runUntil(loop.nowNs + value);
+        } else if (kind === "step") {
+          take(1, Number.POSITIVE_INFINITY);
+          loop.step();
+        }
+        expect(fired).toEqual(expected);
+        expect(loop.pendingCount).toBe(waiting.length);
+        const next = waiting.length === 0 ? undefined : Math.min(...waiting.map((one) => one.timeNs));
+        expect(loop.nextTimeNs()).toBe(next);
+      }
+    }),
+    { numRuns: 300 },
   );
 });
 

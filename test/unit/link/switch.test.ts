@@ -88,3 +88,43 @@ test("loss is drawn once a frame and is the same in every run of a seed", () => 
   expect(counts[0]).toBeGreaterThan(800);
   expect(counts[0]).toBeLessThan(1800);
 });
+
+test("an address that moves to another port is followed there, though it was looked up before", () => {
+  const { received, link, send, run } = lan(4, { bandwidthBitsPerSecond: 0, latencyNs: 0 });
+  const sendAs = (port: number, src: number, dst: number) =>
+    (link.ports[port] as SwitchPort).transmit(new EthernetFrame(dst, src, 0x88b5, new RawPayload(new Uint8Array(46))));
+  send(0, 2);
+  send(1, 1);
+  send(0, 2);
+  run();
+  received.length = 0;
+  // Address 2 was behind port 1; now it speaks behind port 2, then behind port 1 again.
+  sendAs(2, 2, 1);
+  send(0, 2);
+  run();
+  expect(received.map((line) => line.slice(0, 6))).toEqual(["h0 2>1", "h2 1>2"]);
+  received.length = 0;
+  sendAs(1, 2, 1);
+  send(0, 2);
+  run();
+  expect(received.map((line) => line.slice(0, 6))).toEqual(["h0 2>1", "h1 1>2"]);
+});
+
+test("what was learnt behind a port that went down is looked for everywhere again", () => {
+  const { received, link, send, run } = lan(3, { bandwidthBitsPerSecond: 0, latencyNs: 0 });
+  send(1, 1);
+  run();
+  send(0, 2);
+  run();
+  (link.ports[1] as SwitchPort).setUp(false);
+  (link.ports[1] as SwitchPort).setUp(true);
+  received.length = 0;
+  send(0, 2);
+  run();
+  expect(received.map((line) => line.slice(0, 2))).toEqual(["h2", "h1"]);
+  received.length = 0;
+  send(1, 1);
+  send(0, 2);
+  run();
+  expect(received.map((line) => line.slice(0, 2))).toEqual(["h0", "h1"]);
+});

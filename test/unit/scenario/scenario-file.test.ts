@@ -102,7 +102,7 @@ test.each([
   {
     what: "an unknown key like no other",
     text: `${ONE_HOST}zzz: 1\n`,
-    message: "x.yaml:5:1: unknown key `zzz`; known: title, source, description, seed, duration, links, hosts, timeline",
+    message: "x.yaml:5:1: unknown key `zzz`; known: title, source, description, seed, duration, links, hosts, timeline, workload",
   },
   {
     what: "an interface on no link",
@@ -158,7 +158,7 @@ test.each([
   {
     what: "a step without a verb",
     text: `${ONE_HOST}timeline:\n  - { at: 1s, host: a }\n`,
-    message: "x.yaml:6:5: a step without a verb; add one of run, down, up, crash",
+    message: "x.yaml:6:5: a step without a verb; add one of run, down, up, crash, break, mend, impair, partition, reboot, poweroff, kill, slow, backlog, clock",
   },
   {
     what: "a step with two verbs",

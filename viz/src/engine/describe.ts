@@ -192,6 +192,8 @@ export function describeRecord(event: TraceEvent): string {
       return `exit ${event.exit}: ${firstOf(event.command)}`;
     case "link":
       return `${event.device} ${event.state}`.trim();
+    case "fault":
+      return `${event.fault} ${event.detail}`.trim();
     case "log":
       return event.text;
     case "origin":

@@ -7,7 +7,7 @@
  * What can be asked is in queries.ts; each question's types come from its function there.
  */
 
-import type { TraceHeader } from "../../../src/trace/record-json.ts";
+import type { TraceHeader } from "../../../src/trace/trace-header.ts";
 
 /** A line that somebody typed into a host's terminal. */
 export interface TypedLine {

@@ -39,6 +39,7 @@ const KIND_NUMBERS: Readonly<Record<TraceKind, number>> = {
   origin: 21,
   rows: 22,
   keyframe: 23,
+  fault: 24,
 };
 
 export const FRAME_SENT = KIND_NUMBERS["frame-sent"];

@@ -3,7 +3,7 @@
  */
 
 import { parseIpv4Address } from "../../../src/base/ipv4-address.ts";
-import type { TraceHeader } from "../../../src/trace/record-json.ts";
+import type { TraceHeader } from "../../../src/trace/trace-header.ts";
 import type { WorldTables } from "../../../src/trace/rows.ts";
 import type { NodeRole } from "./protocol.ts";
 import type { RecordStore } from "./record-store.ts";

@@ -3,6 +3,7 @@
  */
 
 import { NS_PER_SECOND } from "../../../src/base/time.ts";
+import { describeFault } from "../../../src/scenario/fault.ts";
 import { LimitError } from "../../../src/scenario/limits.ts";
 import { LINUX_PARTS } from "../../../src/scenario/linux-parts.ts";
 import { ScenarioRun, type ScriptResult } from "../../../src/scenario/run-scenario.ts";
@@ -10,7 +11,7 @@ import { ScenarioError } from "../../../src/scenario/scenario-error.ts";
 import { parseScenario, type Scenario, type Step } from "../../../src/scenario/scenario-file.ts";
 import { traceHeader } from "../../../src/scenario/trace-header.ts";
 import { JsonLinesReader, TraceReadError } from "../../../src/trace/jsonl.ts";
-import { TRACE_FORMAT, TRACE_VERSION, type TraceHeader } from "../../../src/trace/record-json.ts";
+import { TRACE_FORMAT, TRACE_VERSION, type TraceHeader } from "../../../src/trace/trace-header.ts";
 import type { CommandOutput, Failure, Progress, ScenarioSource, SessionInfo, Source, TraceSource, UnmetExpectation } from "./protocol.ts";
 import { FRAME_SENT, RecordOrderError, RecordStore } from "./record-store.ts";
 import { rolesOf } from "./roles.ts";
@@ -144,8 +145,8 @@ class RunWatch {
   }
 
   stepEnded(index: number, step: Step, result: Partial<ScriptResult>): void {
-    const text = step.verb === "run" ? step.script : `${step.verb} ${step.host}${step.interface === undefined ? "" : `.${step.interface}`}`;
-    this.#push({ origin: "step", index, host: step.host, text }, this.#starts.get(index) ?? this.#nowNs, result);
+    const host = step.verb === "fault" ? "" : step.host;
+    this.#push({ origin: "step", index, host, text: stepText(step) }, this.#starts.get(index) ?? this.#nowNs, result);
   }
 
   #push(what: Pick<CommandOutput, "origin" | "index" | "host" | "text">, startNs: number, result: Partial<ScriptResult>): void {
@@ -153,6 +154,12 @@ class RunWatch {
     const pieces = (["stdout", "stderr"] as const).flatMap((stream) => (result[stream] ? [{ timeNs: endNs, stream, text: result[stream] }] : []));
     this.#outputs.push({ ...what, startNs, endNs, exit: result.exit ?? undefined, pieces, prompt: "", promptAfter: "" });
   }
+}
+
+function stepText(step: Step): string {
+  if (step.verb === "run") return step.script;
+  if (step.verb === "fault") return describeFault(step.fault);
+  return `${step.verb} ${step.host}${step.interface === undefined ? "" : `.${step.interface}`}`;
 }
 
 const READ_SLICE_CHARS = 262_144;

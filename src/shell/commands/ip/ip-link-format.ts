@@ -51,7 +51,7 @@ export function shownName(device: NetDevice): string {
 }
 
 function qdiscOf(device: NetDevice): string {
-  return device.hasBeenUp ? "noqueue" : "noop";
+  return device.qdisc === undefined ? (device.hasBeenUp ? "noqueue" : "noop") : "netem";
 }
 
 const LINK_TYPES: Readonly<Record<NetDevice["kind"], string>> = {

@@ -54,7 +54,7 @@ function* restore(context: CommandContext): Running<number> {
 function execute(context: CommandContext, args: readonly string[]): number {
   context.machine.ipvs.load();
   try {
-    return act(context, parseCommand(args, new NameService(context.machine.files)));
+    return act(context, parseCommand(args, new NameService(context.machine.files), (scheduler) => context.machine.ipvs.schedulerFlags(scheduler)));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     context.stderr.write(`${error.message}\n`);

@@ -99,7 +99,7 @@ class Collector {
 }
 
 /** Parses argv without argv[0]; throws UsageError. */
-export function parseCommand(args: readonly string[], names: NameService): ParsedCommand {
+export function parseCommand(args: readonly string[], names: NameService, flagsOf: (scheduler: string) => readonly string[]): ParsedCommand {
   const reader = new OptionReader(args);
   const first = reader.next();
   const command = first === undefined ? "list" : commandOf(first);
@@ -119,7 +119,7 @@ export function parseCommand(args: readonly string[], names: NameService): Parse
     command,
     options: collected.seen,
     service: collected.service,
-    serviceSpec: command === "add-service" || command === "edit-service" ? serviceSpecOf(collected) : undefined,
+    serviceSpec: command === "add-service" || command === "edit-service" ? serviceSpecOf(collected, flagsOf) : undefined,
     dest: collected.seen.has("real-server") ? destSpecOf(command, collected) : undefined,
     timeouts,
     role,
@@ -336,7 +336,7 @@ function checkCombination(command: CommandName, seen: ReadonlySet<OptionName>): 
   if (command === "list" && chosen !== undefined && chosen !== "service-address" && chosen !== "connection" && listings.some((name) => seen.has(name))) throw new UsageError("options conflicts in the list command", 2);
 }
 
-function serviceSpecOf(from: Collector): ServiceSpec {
+function serviceSpecOf(from: Collector, flagsOf: (scheduler: string) => readonly string[]): ServiceSpec {
   const key = from.service as ServiceKey;
   const isPersistent = from.persistenceSeconds !== undefined;
   if (key.kind === "address" && key.port === 0 && !isPersistent) throw new UsageError("Zero port specified for non-persistent service", 2);
@@ -345,7 +345,7 @@ function serviceSpecOf(from: Collector): ServiceSpec {
   return {
     key,
     scheduler,
-    schedulerFlags: from.seen.has("sched-flags") ? readFlags(from.schedulerFlags, scheduler) : [],
+    schedulerFlags: from.seen.has("sched-flags") ? readFlags(from.schedulerFlags, scheduler, flagsOf(scheduler)) : [],
     isPersistent,
     persistenceTimeoutSeconds: from.persistenceSeconds ?? 0,
     netmask: from.netmask,
@@ -354,15 +354,16 @@ function serviceSpecOf(from: Collector): ServiceSpec {
   };
 }
 
-/** The flags in the order in which listings show them. */
-function readFlags(text: string, scheduler: string): readonly string[] {
+/** The flags in the order in which listings show them. `own`: those of a scheduler that is not the kernel's. */
+function readFlags(text: string, scheduler: string, own: readonly string[]): readonly string[] {
   const given = text.split(",").filter((word) => word !== "");
   for (const word of given) {
+    if (own.includes(word)) continue;
     const owner = SCHEDULER_FLAGS[word];
     if (owner === undefined) throw new UsageError(`invalid scheduler flag \`${word}'`, 2);
     if (owner !== "" && owner !== scheduler) throw new UsageError(`incompatible scheduler flag \`${word}'`, 2);
   }
-  return Object.keys(SCHEDULER_FLAGS).filter((word) => given.includes(word));
+  return [...new Set([...Object.keys(SCHEDULER_FLAGS), ...own])].filter((word) => given.includes(word));
 }
 
 function destSpecOf(command: CommandName, from: Collector): DestSpec {

@@ -144,6 +144,35 @@ export function parseDate(text: string, now: Moment): Moment | undefined {
   return { seconds, nanoseconds };
 }
 
+/** What `date -s` takes beyond parseDate: a time of day alone. */
+function parseSetting(text: string, now: Moment): Moment | undefined {
+  const clock = /^\s*(\d\d?):(\d\d)(?::(\d\d))?\s*$/.exec(text);
+  if (clock === null) return parseDate(text.replace(/^(\d{4})\/(\d\d?)\/(\d\d?)/, "$1-$2-$3").replace(/^(\d{4})(\d\d)(\d\d)(?=\s|$)/, "$1-$2-$3"), now);
+  if (Number(clock[1]) > 23 || Number(clock[2]) > 59 || Number(clock[3] ?? 0) > 59) return undefined;
+  return { seconds: Math.floor(now.seconds / DAY_SECONDS) * DAY_SECONDS + Number(clock[1]) * 3600 + Number(clock[2]) * 60 + Number(clock[3] ?? 0), nanoseconds: 0 };
+}
+
+/** `MMDDhhmm[[CC]YY][.ss]`, as POSIX has it. */
+function parseStamp(text: string, now: Moment): Moment | undefined {
+  const match = /^(\d\d)(\d\d)(\d\d)(\d\d)(?:(\d\d)?(\d\d))?(?:\.(\d\d))?$/.exec(text);
+  if (match === null) return undefined;
+  const [, month, day, hour, minute, century, short, second = "00"] = match;
+  const year = short === undefined ? calendarTime(now.seconds).year : century === undefined ? Number(short) + (Number(short) < 69 ? 2000 : 1900) : Number(century) * 100 + Number(short);
+  return parseDate(`${year}-${month}-${day} ${hour}:${minute}:${second}`, now);
+}
+
+/**
+ * settimeofday(2). The clock of a machine is the simulation's, moved by whole seconds: a new time starts with the fraction that the second
+ * has already.
+ */
+function setClock(context: CommandContext, moment: Moment | undefined, text: string): number {
+  if (moment === undefined) return fail(context, `invalid date '${text}'`);
+  const { machine } = context;
+  machine.epochSeconds += moment.seconds - momentNow(machine).seconds;
+  context.stdout.write(`${formatMoment(DEFAULT_FORMAT, { seconds: moment.seconds, nanoseconds: 0 })}\n`);
+  return 0;
+}
+
 const ISO_FORMATS: Readonly<Record<string, string>> = {
   "": "%F", date: "%F", hours: "%FT%H%:z", minutes: "%FT%H:%M%:z", seconds: "%FT%T%:z", ns: "%FT%T,%N%:z",
 };
@@ -152,7 +181,8 @@ const LONG = { "date=": "d", "file=": "f", "iso-8601": "I", "rfc-email": "R", "r
 function runDate(context: CommandContext): number {
   const args = context.args.map((word) => word.replace(/^--iso-8601=/, "-I"));
   const options = parseOptions(args, "d:f:I::Rr:s:u", LONG);
-  if (options.has("s")) return fail(context, "setting the clock is not simulated");
+  const set = options.value("s");
+  if (set !== undefined) return setClock(context, parseSetting(set, momentNow(context.machine)), set);
   if (options.has("f")) return fail(context, "-f is not simulated");
   let moment = momentNow(context.machine);
   const reference = options.value("r");
@@ -170,7 +200,7 @@ function runDate(context: CommandContext): number {
   }
   const [first, second] = options.operands;
   if (second !== undefined) return usageError(context, `extra operand '${second}'`, 1);
-  if (first !== undefined && !first.startsWith("+")) return /^\d{8,12}(\.\d\d)?$/.test(first) ? fail(context, "setting the clock is not simulated") : fail(context, `invalid date '${first}'`);
+  if (first !== undefined && !first.startsWith("+")) return setClock(context, parseStamp(first, momentNow(context.machine)), first);
   const iso = options.value("I");
   const isoFormat = iso === undefined ? undefined : ISO_FORMATS[iso];
   if (iso !== undefined && isoFormat === undefined) return usageError(context, `invalid argument '${iso}' for '--iso-8601'`, 1);

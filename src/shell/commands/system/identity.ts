@@ -147,9 +147,9 @@ function upFor(seconds: number, isPretty: boolean): string {
 function runUptime(context: CommandContext): number {
   const options = parseOptions(context.args, "ps", { pretty: "p", since: "s" });
   const { machine } = context;
-  const seconds = machine.host.loop.nowNs / NS_PER_SECOND;
+  const seconds = (machine.host.loop.nowNs - machine.bootedAtNs) / NS_PER_SECOND;
   if (options.has("p")) context.stdout.write(`up ${upFor(seconds, true)}\n`);
-  else if (options.has("s")) context.stdout.write(`${formatMoment("%F %T", { seconds: machine.epochSeconds, nanoseconds: 0 })}\n`);
+  else if (options.has("s")) context.stdout.write(`${formatMoment("%F %T", { seconds: machine.epochSeconds + Math.floor(machine.bootedAtNs / NS_PER_SECOND), nanoseconds: 0 })}\n`);
   else context.stdout.write(` ${dateLine(machine, "%T")} up ${upFor(seconds, false)},  0 user,  load average: 0.00, 0.00, 0.00\n`);
   return 0;
 }

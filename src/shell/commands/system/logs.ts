@@ -21,14 +21,15 @@ function runDmesg(context: CommandContext): number {
   const options = parseOptions(context.args, "TCctwl:n:HkLPxeDEr", DMESG_LONG);
   for (const letter of ["w", "l", "x", "e", "r"]) if (options.has(letter)) return fail(context, `lvsim: option -${letter} is not simulated`);
   if (options.has("n") || options.has("D") || options.has("E")) return 0;
-  const { host, epochSeconds } = context.machine;
+  const { host, epochSeconds, bootedAtNs } = context.machine;
   const { lines } = host.log;
   if (!options.has("C")) {
     // The log is bounded: what was hidden may have fallen out of it.
     for (const line of lines.slice(Math.min(hiddenLines.get(host) ?? 0, lines.length))) {
-      const seconds = Math.floor(line.timeNs / NS_PER_SECOND);
-      const micros = String(Math.floor((line.timeNs % NS_PER_SECOND) / 1000)).padStart(6, "0");
-      const time = options.has("T") ? `[${formatMoment("%a %b %e %H:%M:%S %Y", { seconds: epochSeconds + seconds, nanoseconds: 0 })}] ` : `[${String(seconds).padStart(5)}.${micros}] `;
+      const sinceBootNs = line.timeNs - bootedAtNs;
+      const seconds = Math.floor(sinceBootNs / NS_PER_SECOND);
+      const micros = String(Math.floor((sinceBootNs % NS_PER_SECOND) / 1000)).padStart(6, "0");
+      const time = options.has("T") ? `[${formatMoment("%a %b %e %H:%M:%S %Y", { seconds: epochSeconds + Math.floor(line.timeNs / NS_PER_SECOND), nanoseconds: 0 })}] ` : `[${String(seconds).padStart(5)}.${micros}] `;
       context.stdout.write(`${options.has("t") ? "" : time}${line.text}\n`);
     }
   }

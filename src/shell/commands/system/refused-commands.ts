@@ -9,8 +9,8 @@ import type { Command } from "../../command.ts";
 import { fail } from "../tools/support.ts";
 
 const PATHS = [
-  "/usr/sbin/reboot", "/usr/sbin/shutdown", "/usr/sbin/poweroff", "/usr/sbin/halt", "/usr/bin/vi", "/usr/bin/vim", "/usr/bin/shuf", "/usr/bin/split", "/usr/bin/df", "/usr/bin/umount",
-  "/usr/bin/dpkg", "/usr/sbin/update-rc.d", "/usr/bin/stty", "/usr/bin/script", "/usr/sbin/ethtool", "/usr/sbin/tc", "/usr/sbin/brctl", "/usr/bin/fuser", "/usr/bin/lsof",
+  "/usr/bin/vi", "/usr/bin/vim", "/usr/bin/shuf", "/usr/bin/split", "/usr/bin/df", "/usr/bin/umount",
+  "/usr/bin/dpkg", "/usr/bin/stty", "/usr/bin/script", "/usr/sbin/ethtool", "/usr/sbin/brctl", "/usr/bin/fuser", "/usr/bin/lsof",
   "/usr/sbin/hwclock", "/usr/bin/top", "/usr/bin/vmstat", "/usr/bin/ssh", "/usr/bin/scp",
 ];
 

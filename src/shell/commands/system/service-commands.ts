@@ -7,7 +7,9 @@
 import { NS_PER_SECOND } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { FileError } from "../../file-system.ts";
+import { disableService, enableService, isServiceEnabled } from "../../boot/enabled-services.ts";
 import { fail } from "../tools/support.ts";
+import { systemctlPower } from "./power.ts";
 
 const PID_FILE = "/run/httpd.pid";
 const WEB_SERVERS = new Set(["httpd", "nginx", "apache2"]);
@@ -41,19 +43,64 @@ function* serve(context: CommandContext, name: string, verb: string): Running<nu
   return 0;
 }
 
-function runService(context: CommandContext): Running<number> {
-  return serve(context, context.args[0] ?? "", context.args[1] ?? "");
+/** Writes what runs to where the boot reads it, as `service NAME save` of Red Hat's init scripts. */
+function saveRules(context: CommandContext, name: string): number {
+  const { machine } = context;
+  let text = "";
+  const stdout = {
+    write: (part: string) => {
+      text += part;
+      return true;
+    },
+  };
+  const program = name === "iptables" ? "iptables-save" : "ipvsadm-save";
+  const exit = machine.commandNamed(program)?.run({ ...context, name: program, args: name === "iptables" ? [] : ["-n"], stdout });
+  if (exit !== 0) return 1;
+  machine.files.makeDirectory("/etc/sysconfig", { parents: true });
+  machine.files.write(`/etc/sysconfig/${name}`, text);
+  return 0;
+}
+
+function runService(context: CommandContext): number | Running<number> {
+  const [name = "", verb = ""] = context.args;
+  if (verb === "save" && (name === "iptables" || name === "ipvsadm")) return saveRules(context, name);
+  return serve(context, name, verb);
 }
 
 function runSystemctl(context: CommandContext): number | Running<number> {
-  const [verb = "", unit = ""] = context.args;
-  if (verb !== "start" && verb !== "stop" && verb !== "restart") return 0;
-  return serve(context, unit.replace(/\.service$/, ""), verb);
+  const [verb = "", ...words] = context.args.filter((word) => !/^--(no-pager|now|quiet|system|force)$|^-[qf]$/.test(word));
+  const names = words.map((unit) => unit.replace(/\.service$/, ""));
+  const power = systemctlPower(context, verb);
+  if (power !== undefined) return power;
+  if (verb === "is-enabled") return tellEnabled(context, names);
+  if (verb === "enable") for (const name of names) enableService(context.machine.files, name);
+  if (verb === "disable") for (const name of names) disableService(context.machine.files, name);
+  const now = context.args.includes("--now") ? { enable: "start", disable: "stop" }[verb] : undefined;
+  const wanted = now ?? verb;
+  if (wanted !== "start" && wanted !== "stop" && wanted !== "restart") return 0;
+  return serve(context, names[0] ?? "", wanted);
+}
+
+function tellEnabled(context: CommandContext, names: readonly string[]): number {
+  const states = names.map((name) => isServiceEnabled(context.machine.files, name));
+  for (const state of states) context.stdout.write(state ? "enabled\n" : "disabled\n");
+  return states.includes(true) ? 0 : 1;
+}
+
+/** `update-rc.d NAME defaults|enable|disable|remove`. */
+function runUpdateRcD(context: CommandContext): number {
+  const [name, verb] = context.args.filter((word) => !word.startsWith("-"));
+  if (name === undefined || verb === undefined) return fail(context, "usage: update-rc.d [-f] <basename> defaults|enable|disable|remove");
+  if (verb === "defaults" || verb === "enable") enableService(context.machine.files, name);
+  else if (verb === "disable" || verb === "remove") disableService(context.machine.files, name);
+  else return fail(context, `lvsim: ${verb} is not simulated (known: defaults, enable, disable, remove)`);
+  return 0;
 }
 
 export const serviceCommands: readonly Command[] = [
   { path: "/usr/sbin/service", run: runService },
   { path: "/usr/bin/systemctl", run: runSystemctl },
+  { path: "/usr/sbin/update-rc.d", run: runUpdateRcD },
   // Everything that a scenario needs is installed already.
   { path: "/usr/bin/yum", run: () => 0 },
   { path: "/usr/bin/dnf", run: () => 0 },

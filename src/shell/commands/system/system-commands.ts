@@ -12,6 +12,7 @@ import { identityCommands } from "./identity.ts";
 import { layoutCommands } from "./layout.ts";
 import { logCommands } from "./logs.ts";
 import { moduleCommands } from "./modules.ts";
+import { powerCommands } from "./power.ts";
 import { printingCommands } from "./printing.ts";
 import { psCommand } from "./process-list.ts";
 import { processSignalCommands } from "./process-signals.ts";
@@ -32,6 +33,7 @@ export const systemCommands: readonly Command[] = [
   ...comparingCommands,
   ...layoutCommands,
   ...moduleCommands,
+  ...powerCommands,
   ...serviceCommands,
   ...logCommands,
   ...refusedCommands,

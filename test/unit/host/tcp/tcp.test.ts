@@ -407,8 +407,13 @@ describe("unusual openings and endings", () => {
     expect(a.tcp.sockets).toEqual([]);
   });
 
-  test("a local port in TIME_WAIT: EADDRINUSE without SO_REUSEADDR, EADDRNOTAVAIL with it, free with tcp_tw_reuse", () => {
+  // Linux 6.1.176 was seen to connect again from the same port at once: tcp_twsk_unique lets a port that was asked for pass.
+  test.each([
+    { timestamps: "1", again: "ESTABLISHED" },
+    { timestamps: "0", again: "EADDRNOTAVAIL" },
+  ])("a local port in TIME_WAIT: EADDRINUSE without SO_REUSEADDR; with it and tcp_timestamps=$timestamps $again", ({ timestamps, again }) => {
     const { net, a, b } = pair();
+    a.host.sysctl.write("net.ipv4.tcp_timestamps", timestamps);
     net.runFor(MS);
     const open = (reuseAddress: boolean) => a.tcp.connect({ address: B, port: 80, localPort: 5555, reuseAddress }, {});
     const first = open(true) as TcpSocket;
@@ -417,11 +422,10 @@ describe("unusual openings and endings", () => {
     net.runFor(MS);
     b.tcp.sockets.find((s) => s.remotePort === 5555)?.close();
     net.runFor(2 * SECOND);
-    expect([open(false), open(true)]).toEqual(["EADDRINUSE", "EADDRNOTAVAIL"]);
-    a.host.sysctl.write("net.ipv4.tcp_tw_reuse", "1");
-    const again = open(true) as TcpSocket;
+    expect(open(false)).toBe("EADDRINUSE");
+    const second = open(true);
     net.runFor(MS);
-    expect(again.state).toBe("ESTABLISHED");
+    expect(typeof second === "string" ? second : second.state).toBe(again);
   });
 
   test("a new SYN wakes a connection in TIME_WAIT", () => {

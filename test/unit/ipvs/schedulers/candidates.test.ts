@@ -3,7 +3,7 @@
  */
 import { expect, test } from "vitest";
 import { describeCandidates, formatDest, LINUX_6_1_176, weightedRoundRobin } from "../../../../src/ipvs/schedulers/index.ts";
-import { nameOf, ServiceDriver } from "./service-driver.ts";
+import { nameOf, ServiceDriver } from "../../../../src/ipvs/schedulers/service-driver.ts";
 
 function service() {
   const driver = new ServiceDriver(weightedRoundRobin).add("A", { weight: 2 }).add("B", { weight: 0 }).add("C").add("D");

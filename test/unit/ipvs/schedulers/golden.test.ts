@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { schedulerByName } from "../../../../src/ipvs/schedulers/index.ts";
-import { type DriverOptions, ServiceDriver } from "./service-driver.ts";
+import { type DriverOptions, ServiceDriver } from "../../../../src/ipvs/schedulers/service-driver.ts";
 
 /** "A4 B3 C2": added in this order with these weights. */
 function driverWith(name: string, adds: string, options: DriverOptions = {}): ServiceDriver {

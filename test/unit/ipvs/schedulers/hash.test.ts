@@ -15,7 +15,12 @@ import {
   sourceHash,
 } from "../../../../src/ipvs/schedulers/index.ts";
 import { hash32LowBits } from "../../../../src/ipvs/schedulers/hash.ts";
-import { ipv4, nameOf, ServiceDriver } from "./service-driver.ts";
+import { nameOf, ServiceDriver } from "../../../../src/ipvs/schedulers/service-driver.ts";
+
+/** 10.0.0.1 as a number. */
+function ipv4(text: string): number {
+  return text.split(".").reduce((value, octet) => value * 256 + Number(octet), 0);
+}
 
 const KEY_1 = 2654435761;
 const KEY_2 = 2654446892;

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { localityLeastConnection, localityLeastConnectionReplicated, LINUX_6_1_176 } from "../../../../src/ipvs/schedulers/index.ts";
-import { ServiceDriver } from "./service-driver.ts";
+import { ServiceDriver } from "../../../../src/ipvs/schedulers/service-driver.ts";
 
 const SECOND = 1_000_000_000;
 const DAY = 86_400 * SECOND;

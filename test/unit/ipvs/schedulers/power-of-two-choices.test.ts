@@ -3,7 +3,7 @@
  */
 import { expect, test } from "vitest";
 import { powerOfTwoChoices } from "../../../../src/ipvs/schedulers/index.ts";
-import { nameOf, ServiceDriver } from "./service-driver.ts";
+import { nameOf, ServiceDriver } from "../../../../src/ipvs/schedulers/service-driver.ts";
 
 const DRAWS = 60_000;
 

@@ -124,6 +124,15 @@ test("Ctrl-C ends what runs in the foreground and the shell", () => {
   expect([running.exit, running.stdout]).toEqual([-2, "a\n"]);
 });
 
+test("a subshell in the background that was redirected holds no output open", () => {
+  const world = makeShellWorld();
+  const running = runScript(world.machine, "(sleep 100; echo late > /tmp/late) > /dev/null 2>&1 & echo now", {});
+  world.loop.runUntil(1e9);
+  expect([running.exit, running.stdout]).toEqual([0, "now\n"]);
+  world.loop.runUntil(200e9);
+  expect(world.machine.files.exists("/tmp/late")).toBe(true);
+});
+
 test("a crash ends everything without a word", () => {
   const world = makeShellWorld();
   const running = runScript(world.machine, "trap 'echo bye' EXIT; sleep 100", {});
@@ -137,11 +146,11 @@ test("files outside the writable places are read-only once a script has run", ()
   world.machine.files.write("/etc/motd", "welcome\n");
   const result = runToEnd(
     world,
-    "cat /etc/motd; echo x > /etc/motd; echo x > /usr/x; echo x > /tmp/x; echo 7 > /proc/sys/net/ipv4/nosuch; echo junk > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/net/arp",
+    "cat /etc/motd; echo x > /etc/motd; cat /etc/motd; echo x > /bin/ls; echo x > /usr/x; echo x > /tmp/x; echo 7 > /proc/sys/net/ipv4/nosuch; echo junk > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/net/arp",
   );
-  expect(result?.stdout).toBe("welcome\n");
+  expect(result?.stdout).toBe("welcome\nx\n");
   expect(result?.stderr).toBe(
-    "/bin/bash: line 1: /etc/motd: Read-only file system\n/bin/bash: line 1: /usr/x: Read-only file system\n/bin/bash: line 1: /proc/sys/net/ipv4/nosuch: No such file or directory\n" +
+    "/bin/bash: line 1: /bin/ls: Read-only file system\n/bin/bash: line 1: /usr/x: Read-only file system\n/bin/bash: line 1: /proc/sys/net/ipv4/nosuch: No such file or directory\n" +
       "/bin/bash: line 1: echo: write error: Invalid argument\n/bin/bash: line 1: /proc/net/arp: Permission denied\n",
   );
 });

@@ -178,6 +178,7 @@ function markOf({ store }: Session, event: TraceEvent, known: Known): MarkerKind
       return before !== undefined && before !== event.host ? "failover" : undefined;
     }
     case "link":
+    case "fault":
       return "link";
     default:
       return undefined;

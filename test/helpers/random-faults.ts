@@ -1,0 +1,175 @@
+/**
+ * Draws timelines of faults for a pair of directors with four servers, and clients that read pages all the while. Options are plain data, so
+ * that a failure shrinks to few of them; `renderSoak` turns them into a scenario file.
+ *
+ *   client ── lan ── d1 (VIP), d2, rs1 ... rs4        direct routing
+ *
+ * What makes a director one is a `DirectorPair`: by hand, as here, or a daemon that moves the VIP.
+ */
+
+import fc from "fast-check";
+
+export const VIP = "10.0.0.100";
+export const SERVERS = ["rs1", "rs2", "rs3", "rs4"] as const;
+export const FIRST_PORT = 20_000;
+/** Lines of a page: some 100 kB. */
+const PAGE_LINES = 10_000;
+/** As long as one reading may take: any outage of a run and the retransmission that follows it. */
+const PATIENCE_SECONDS = 240;
+/** After the last fault, until everybody is asked once more. */
+const REST_SECONDS = 20;
+
+/** How the two directors are set up. */
+export interface DirectorPair {
+  readonly name: string;
+  /** Files of a director, and what is typed on it. */
+  files(director: "d1" | "d2"): Readonly<Record<string, string>>;
+  run(director: "d1" | "d2"): readonly string[];
+}
+
+const SERVICE_LINES = [`-A -t ${VIP}:80 -s wlc`, ...SERVERS.map((_, i) => `-a -t ${VIP}:80 -r 10.0.0.${11 + i}:80 -g -w 1`)];
+
+/** One director has the VIP and keeps it; its table and address come back after a reboot. The other one stands by. */
+export const BY_HAND: DirectorPair = {
+  name: "by hand",
+  files: (director): Readonly<Record<string, string>> => (director === "d2" ? {} : { "/etc/sysconfig/ipvsadm": `${SERVICE_LINES.join("\n")}\n`, "/etc/rc.local": `ip addr add ${VIP}/32 dev eth0\n` }),
+  run: (director) => (director === "d2" ? [] : [`ip addr add ${VIP}/32 dev eth0`, "ipvsadm-restore < /etc/sysconfig/ipvsadm", "systemctl enable ipvsadm"]),
+};
+
+const host = fc.constantFrom("d1", "d2", ...SERVERS, "client");
+const server = fc.constantFrom(...SERVERS);
+const mortal = fc.constantFrom("d1", "d2", ...SERVERS);
+const words = fc.constantFrom(
+  "loss 10%",
+  "loss 30% 25%",
+  "loss gemodel 5% 20%",
+  "delay 50ms 20ms",
+  "delay 100ms 30ms distribution normal",
+  "duplicate 20%",
+  "delay 30ms reorder 30% 50%",
+  "loss 5% duplicate 5% delay 10ms 8ms corrupt 2%",
+  "rate 400kbit",
+);
+
+/** A fault with its end, both as keys of a step. */
+const fault = fc.oneof(
+  fc.record({ kind: fc.constant("port" as const), host }),
+  fc.record({ kind: fc.constant("cable" as const), host }),
+  fc.record({ kind: fc.constant("switch" as const) }),
+  fc.record({ kind: fc.constant("impairHost" as const), host, words }),
+  fc.record({ kind: fc.constant("impairLink" as const), words }),
+  fc.record({ kind: fc.constant("partition" as const), members: fc.uniqueArray(host, { minLength: 1, maxLength: 4 }) }),
+  fc.record({ kind: fc.constant("dark" as const), host: mortal }),
+  fc.record({ kind: fc.constant("death" as const), host: mortal }),
+  fc.record({ kind: fc.constant("reset" as const), host: mortal }),
+  fc.record({ kind: fc.constant("killed" as const), host: server }),
+  fc.record({ kind: fc.constant("stopped" as const), host: server }),
+  fc.record({ kind: fc.constant("slow" as const), host: server }),
+  fc.record({ kind: fc.constant("full" as const), host: server }),
+  fc.record({ kind: fc.constant("clock" as const), host }),
+  fc.record({ kind: fc.constant("quiet" as const), host: server }),
+);
+
+export type DrawnFault = typeof fault extends fc.Arbitrary<infer T> ? T : never;
+
+export const soakOptions = fc.record({
+  seed: fc.nat(1_000_000),
+  faults: fc.array(fc.record({ fault, gapMs: fc.integer({ min: 0, max: 4000 }), lengthMs: fc.integer({ min: 50, max: 8000 }) }), { minLength: 1, maxLength: 6 }),
+  readers: fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 3, maxLength: 10 }),
+});
+
+export type SoakOptions = typeof soakOptions extends fc.Arbitrary<infer T> ? T : never;
+
+function addressOf(name: string): string {
+  return `10.0.0.${11 + SERVERS.indexOf(name as (typeof SERVERS)[number])}`;
+}
+
+/** The steps that begin and end a fault. */
+function stepsOf(drawn: DrawnFault): { readonly begin: string; readonly end: string } {
+  switch (drawn.kind) {
+    case "port":
+      return { begin: `down: ${drawn.host}`, end: `up: ${drawn.host}` };
+    case "cable":
+      return { begin: `break: ${drawn.host}`, end: `mend: ${drawn.host}` };
+    case "switch":
+      return { begin: "break: lan", end: "mend: lan" };
+    case "impairHost":
+      return { begin: `impair: ${drawn.host}.eth0, netem: "${drawn.words}"`, end: `impair: ${drawn.host}.eth0` };
+    case "impairLink":
+      return { begin: `impair: lan, netem: "${drawn.words}"`, end: "impair: lan" };
+    case "partition":
+      return { begin: `partition: lan, groups: [[${drawn.members.join(", ")}]]`, end: "partition: lan" };
+    case "dark":
+      return { begin: `crash: ${drawn.host}`, end: `up: ${drawn.host}` };
+    case "death":
+      return { begin: `crash: ${drawn.host}`, end: `reboot: ${drawn.host}, takes: 2s` };
+    case "reset":
+      return { begin: `reboot: ${drawn.host}, takes: 3s`, end: `up: ${drawn.host}` };
+    case "killed":
+      return { begin: `kill: ${drawn.host}, process: httpd`, end: `host: ${drawn.host}, run: service httpd start` };
+    case "stopped":
+      return { begin: `kill: ${drawn.host}, process: httpd, signal: STOP`, end: `kill: ${drawn.host}, process: httpd, signal: CONT` };
+    case "slow":
+      return { begin: `slow: ${drawn.host}, by: 700ms`, end: `slow: ${drawn.host}, by: 0` };
+    case "full":
+      return { begin: `backlog: ${drawn.host}, port: 80`, end: `backlog: ${drawn.host}, port: 80, full: false` };
+    case "clock":
+      return { begin: `clock: ${drawn.host}, by: 1h`, end: `clock: ${drawn.host}, by: -2h` };
+    case "quiet": {
+      const edit = (weight: number) => `host: d1, run: "ipvsadm -e -t ${VIP}:80 -r ${addressOf(drawn.host)}:80 -g -w ${weight}"`;
+      return { begin: edit(0), end: edit(1) };
+    }
+  }
+}
+
+/** The page that a server gives. */
+export function pageOf(name: string): string {
+  return `from ${name}\n`.repeat(PAGE_LINES);
+}
+
+const SETTINGS = "net.ipv4.conf.all.arp_ignore = 1\nnet.ipv4.conf.all.arp_announce = 2\n";
+
+function renderHost(name: string, address: string, files: Readonly<Record<string, string>>, run: readonly string[]): string {
+  const listed = Object.entries(files).map(([path, text]) => `      ${path}: ${JSON.stringify(text)}\n`);
+  return `  ${name}:\n    interfaces: { eth0: { link: lan, address: ${address}/24 } }\n${listed.length > 0 ? `    files:\n${listed.join("")}` : ""}    run: ${JSON.stringify(run.join("\n"))}\n`;
+}
+
+/** Readers get the local ports FIRST_PORT, FIRST_PORT + 1, ...; the last four ask when all is over. */
+export function renderSoak(options: SoakOptions, pair: DirectorPair): string {
+  const steps: { readonly atMs: number; readonly text: string }[] = [];
+  let atMs = 500;
+  let endMs = 0;
+  for (const { fault: drawn, gapMs, lengthMs } of options.faults) {
+    atMs += gapMs;
+    const { begin, end } = stepsOf(drawn);
+    const lengthOfIt = drawn.kind === "switch" ? Math.min(lengthMs, 3000) : lengthMs;
+    steps.push({ atMs, text: begin }, { atMs: atMs + lengthOfIt, text: end });
+    endMs = Math.max(endMs, atMs + lengthOfIt);
+  }
+  const read = (at: number, index: number) =>
+    steps.push({ atMs: at, text: `host: client, timeout: ${PATIENCE_SECONDS + 5}s, run: "curl -s -m ${PATIENCE_SECONDS} --local-port ${FIRST_PORT + index} http://${VIP}/"` });
+  options.readers.forEach((at, index) => read(at, index));
+  const restedMs = Math.max(endMs, 20_500) + REST_SECONDS * 1000;
+  // A web server that was killed while its machine was off is started by hand.
+  for (const name of SERVERS) steps.push({ atMs: restedMs - 2000, text: `host: ${name}, run: service httpd start` });
+  SERVERS.forEach((_, i) => read(restedMs + i * 100, options.readers.length + i));
+  return [
+    `title: A soak, directors ${pair.name}`,
+    `seed: ${options.seed}`,
+    "links: { lan: { latency: 100us, bandwidth: 10Mbit } }",
+    "hosts:",
+    renderHost("client", "10.0.0.50", {}, ["true"]),
+    ...(["d1", "d2"] as const).map((name, i) => renderHost(name, `10.0.0.${2 + i}`, pair.files(name), [...pair.run(name), "true"])),
+    ...SERVERS.map((name) =>
+      renderHost(name, addressOf(name), { "/etc/sysctl.conf": SETTINGS, "/etc/rc.local": `ip addr add ${VIP}/32 dev lo\n`, "/var/www/html/index.html": pageOf(name) }, [
+        "sysctl -q -p",
+        `ip addr add ${VIP}/32 dev lo`,
+        "systemctl enable httpd",
+        "service httpd start",
+      ]),
+    ),
+    "timeline:",
+    ...steps.map((step) => `  - { at: ${step.atMs}ms, ${step.text} }`),
+    "",
+  ].join("\n");
+}
