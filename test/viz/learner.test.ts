@@ -94,3 +94,17 @@ test("a runaway scenario is stopped and what it did can be watched", async () =>
   await expect.poll(() => page.textContent("[role=alert]"), { timeout: 60_000 }).toMatch(/runaway\.yaml wanted more than a run may use.*limit/s);
   expect(await recordInView(page)).toBeGreaterThan(0);
 });
+
+test("a worker that breaks is replaced, and the page says so", async () => {
+  const { page } = await lab.open();
+  await openScenario(page, DR);
+  await page.workers()[0]?.evaluate(() => {
+    setTimeout(() => {
+      throw new Error("out of order");
+    });
+  });
+  await expect.poll(() => page.textContent("[role=alert]")).toMatch(/error of its own.*out of order/s);
+  await openScenario(page, DR);
+  await pressAndMove(page, "ArrowRight");
+  expect(await page.locator("[role=alert]").count()).toBe(0);
+});

@@ -32,6 +32,9 @@ export class Engine {
   readonly #calls = new Map<number, Call>();
   #nextCall = 1;
 
+  /** Called when the worker broke: its sessions are gone. */
+  onLost: ((message: string) => void) | undefined;
+
   /** Fetches and starts the worker, so that it is ready when something is opened. */
   prepare(): void {
     this.#worker ??= this.#start();
@@ -94,6 +97,7 @@ export class Engine {
     this.#calls.clear();
     this.#worker?.terminate();
     this.#worker = undefined;
+    this.onLost?.(message);
     for (const call of calls) call.reject(new EngineError({ kind: "internal", message, places: [] }));
   }
 }

@@ -65,9 +65,11 @@ export function ask<N extends QueryName>(name: N, args: QueryArgs<N>, session = 
 /* --------------------------------------------------------------------------------------------------------------- opening */
 
 export interface OpenOptions {
-  /** Record or time to go to; default: the first frame. */
+  /** Record or simulated time to go to; default: the first frame. */
   readonly id?: number;
   readonly timeNs?: number;
+  /** Instead of `timeNs`: time since the start of the timeline, for runs whose setup takes another time. */
+  readonly timelineNs?: number;
   readonly parent?: number;
   readonly difference?: string;
   /** A session that the new one takes the place of. */
@@ -88,30 +90,42 @@ export async function openSource(source: Source, options: OpenOptions = {}): Pro
   try {
     const info = await opened;
     const session: OpenSession = { info, source, parent: options.parent ?? 0, difference: options.difference ?? "" };
-    const first = await engine.ask(
-      options.timeNs === undefined ? "moment" : "momentAt",
-      info.id,
-      (options.timeNs === undefined ? firstPosition(info, options.id) : { timeNs: options.timeNs }) as never,
-    );
+    const timeNs = options.timelineNs === undefined ? options.timeNs : info.originNs + options.timelineNs;
+    const first = timeNs === undefined ? await engine.ask("moment", info.id, firstPosition(info, options.id)) : await engine.ask("momentAt", info.id, { timeNs });
     batch(() => {
       // A scenario that is opened anew begins a new set; forks join the present one.
       const kept = session.parent === 0 ? [] : sessions.value.filter((one) => one.info.id !== options.replaces);
       for (const one of sessions.value) if (!kept.includes(one)) engine.close(one.info.id);
       sessions.value = [...kept, session];
       currentId.value = info.id;
-      moment.value = first as Moment;
+      moment.value = first;
       view.value = "lab";
       selection.value = { node: info.header.hosts.some(({ name }) => name === selection.value.node) ? selection.value.node : "" };
     });
     return session;
   } catch (error) {
-    const failure: Failure = error instanceof EngineError ? error.failure : { kind: "internal", message: String(error), places: [] };
-    if (failure.kind !== "cancelled") shownFailure.value = { file: source.file, failure };
+    showError(error, source.file);
     return undefined;
   } finally {
     if (opening.value === state) opening.value = undefined;
   }
 }
+
+function showError(error: unknown, file = current.value?.source.file ?? ""): void {
+  const failure: Failure = error instanceof EngineError ? error.failure : { kind: "internal", message: String(error), places: [] };
+  if (failure.kind !== "cancelled") shownFailure.value = { file, failure };
+}
+
+engine.onLost = (message) => {
+  const file = current.value?.source.file ?? opening.value?.file ?? "";
+  batch(() => {
+    sessions.value = [];
+    currentId.value = 0;
+    moment.value = undefined;
+    view.value = "gallery";
+    shownFailure.value = { file, failure: { kind: "internal", message, places: [] } };
+  });
+};
 
 function firstPosition(info: SessionInfo, id: number | undefined): QueryArgs<"moment"> {
   // The frame of a link moves, too.
@@ -148,14 +162,16 @@ export async function rerun(text: string, seed?: string): Promise<OpenSession | 
       : { kind: "scenario", file: session?.source.file ?? "scenario.yaml", text, seed, inputs: [] };
   const position = moment.value?.position;
   return openSource(source, {
-    ...(position === undefined ? {} : { timeNs: position.timeNs }),
+    ...(position === undefined || session === undefined ? {} : { timelineNs: position.timeNs - session.info.originNs }),
     ...(session === undefined ? {} : { parent: session.info.id, difference: "edited" }),
   });
 }
 
-/** Goes to another open session, at the same time as the one in view. */
+/** Goes to another open session, at the same time of the timeline as the one in view. */
 export async function switchTo(id: number): Promise<void> {
-  const timeNs = moment.value?.position.timeNs;
+  const target = sessions.value.find(({ info }) => info.id === id);
+  const [now, from] = [moment.value?.position.timeNs, current.value?.info.originNs];
+  const timeNs = now === undefined || from === undefined || target === undefined ? undefined : now - from + target.info.originNs;
   const next = timeNs === undefined ? await engine.ask("moment", id, positions.get(id) ?? { id: 1 }) : await engine.ask("momentAt", id, { timeNs });
   batch(() => {
     currentId.value = id;
@@ -197,8 +213,12 @@ async function enqueue(move: Move, isScrub: boolean): Promise<void> {
   try {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const session = currentId.value;
-      const came = await next.move();
-      if (came !== undefined && session === currentId.value) moment.value = came;
+      try {
+        const came = await next.move();
+        if (came !== undefined && session === currentId.value) moment.value = came;
+      } catch (error) {
+        showError(error);
+      }
     }
   } finally {
     isMoving = false;
