@@ -6,9 +6,11 @@
 import { compare } from "./queries/compare.ts";
 import { hostAddresses } from "./queries/hosts.ts";
 import { inspect } from "./queries/inspect.ts";
+import { checkAnswer, questions } from "./queries/learn.ts";
 import { moment } from "./queries/moment.ts";
 import { checkFilter, momentAt, step } from "./queries/navigate.ts";
-import { causes, connections, effects, outputs, packetLife, tableChanges, tables, traceFile } from "./queries/state.ts";
+import { captureFile, causes, connections, effects, outputs, packetLife, tableChanges, tables, traceFile } from "./queries/state.ts";
+import { checkScenario, hostOutputs, isLineOpen, scenarioKeys, typingWords } from "./queries/words.ts";
 import { density, indexOfRecord, markers, records } from "./queries/window.ts";
 
 export const QUERIES = {
@@ -31,6 +33,14 @@ export const QUERIES = {
   effects,
   outputs,
   traceFile,
+  captureFile,
+  typingWords,
+  hostOutputs,
+  isLineOpen,
+  scenarioKeys,
+  checkScenario,
+  questions,
+  checkAnswer,
 };
 
 export type QueryName = keyof typeof QUERIES;

@@ -19,5 +19,10 @@ export interface PanelDefinition {
 
 export const PANELS: readonly PanelDefinition[] = [
   { id: "topology", area: "stage", name: (t) => t.topology.name, load: () => import("./topology/topology.tsx") },
+  { id: "compare", area: "stage", name: (t) => t.compare.name, load: () => import("./compare/compare.tsx") },
+  { id: "learn", area: "side", name: (t) => t.learn.name, load: () => import("./learn/learn.tsx") },
+  { id: "editor", area: "side", name: (t) => t.editor.name, load: () => import("./editor/editor.tsx") },
+  { id: "takeaway", area: "side", name: (t) => t.takeaway.name, load: () => import("./takeaway/takeaway.tsx") },
   { id: "records", area: "dock", name: (t) => t.records.name, load: () => import("./records/records.tsx") },
+  { id: "terminal", area: "dock", name: (t) => t.terminal.name, load: () => import("./terminal/terminal.tsx") },
 ];
