@@ -99,11 +99,9 @@ export class InteractiveSession {
     return `[root@${this.#machine.hostname} ${shown}]# `;
   }
 
-  /** True when the text ends inside a quote, a here-document or a compound command: more lines are wanted. */
+  /** See `needsMoreLines`. */
   needsMore(text: string): boolean {
-    const problem = syntaxProblem(makeUnit(text, "main"));
-    if (problem !== undefined) return problem.message.includes("unexpected end of file") || problem.message.includes("unexpected EOF");
-    return /(?:^|[^\\])(?:\\\\)*\\\n?$/.test(text) || hasOpenHereDocument(text);
+    return needsMoreLines(text);
   }
 
   /** Runs a line (or several); `onDone` is called when the prompt would come back. Output that background jobs give comes whenever it does. */
@@ -204,6 +202,13 @@ export class InteractiveSession {
     const { processes, runtime } = this.#machine;
     for (const process of [...processes.list].reverse()) if (runtime.budgetOf(process) === this.#budget) processes.kill(process.pid, "KILL");
   }
+}
+
+/** True when the text ends inside a quote, a here-document or a compound command: more lines are wanted. */
+export function needsMoreLines(text: string): boolean {
+  const problem = syntaxProblem(makeUnit(text, "main"));
+  if (problem !== undefined) return problem.message.includes("unexpected end of file") || problem.message.includes("unexpected EOF");
+  return /(?:^|[^\\])(?:\\\\)*\\\n?$/.test(text) || hasOpenHereDocument(text);
 }
 
 function hasOpenHereDocument(text: string): boolean {

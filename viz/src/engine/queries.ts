@@ -9,10 +9,12 @@ import { hostTables } from "./queries/host-tables.ts";
 import { hostAddresses } from "./queries/hosts.ts";
 import { inspect } from "./queries/inspect.ts";
 import { ladder, ladderIndex } from "./queries/ladder.ts";
+import { checkAnswer, questions } from "./queries/learn.ts";
 import { moment } from "./queries/moment.ts";
 import { checkFilter, momentAt, step } from "./queries/navigate.ts";
 import { rowLinks } from "./queries/row-links.ts";
-import { causes, connections, effects, outputs, packetLife, tableChanges, tables, traceFile } from "./queries/state.ts";
+import { captureFile, causes, connections, effects, outputs, packetLife, tableChanges, tables, traceFile } from "./queries/state.ts";
+import { checkScenario, hostOutputs, isLineOpen, scenarioKeys, typingWords } from "./queries/words.ts";
 import { density, indexOfRecord, markers, records } from "./queries/window.ts";
 
 export const QUERIES = {
@@ -42,6 +44,14 @@ export const QUERIES = {
   serviceCharts,
   schedulings,
   traffic,
+  captureFile,
+  typingWords,
+  hostOutputs,
+  isLineOpen,
+  scenarioKeys,
+  checkScenario,
+  questions,
+  checkAnswer,
 };
 
 export type QueryName = keyof typeof QUERIES;

@@ -23,5 +23,10 @@ export const PANELS: readonly PanelDefinition[] = [
   { id: "charts", area: "stage", name: (t) => t.charts.name, load: () => import("./charts/charts.tsx") },
   { id: "inspector", area: "side", name: (t) => t.inspector.name, load: () => import("./inspector/inspector.tsx") },
   { id: "tables", area: "side", name: (t) => t.tables.name, load: () => import("./tables/tables.tsx") },
+  { id: "compare", area: "stage", name: (t) => t.compare.name, load: () => import("./compare/compare.tsx") },
+  { id: "learn", area: "side", name: (t) => t.learn.name, load: () => import("./learn/learn.tsx") },
+  { id: "editor", area: "side", name: (t) => t.editor.name, load: () => import("./editor/editor.tsx") },
+  { id: "takeaway", area: "side", name: (t) => t.takeaway.name, load: () => import("./takeaway/takeaway.tsx") },
   { id: "records", area: "dock", name: (t) => t.records.name, load: () => import("./records/records.tsx") },
+  { id: "terminal", area: "dock", name: (t) => t.terminal.name, load: () => import("./terminal/terminal.tsx") },
 ];

@@ -2,6 +2,7 @@
  * Tables, connections, lives of packets and outputs of commands.
  */
 
+import { PcapngSink } from "../../../../src/trace/pcapng-sink.ts";
 import { JsonLinesSink } from "../../../../src/trace/jsonl.ts";
 import type { RowTypes, TableName } from "../../../../src/trace/rows.ts";
 import type { RowChange } from "../../../../src/trace/table-set.ts";
@@ -107,4 +108,13 @@ export function traceFile({ header, store }: Session): Blob {
   for (const event of store.records) sink.write(event);
   sink.flush();
   return new Blob(parts, { type: "application/jsonl" });
+}
+
+/** Every frame, in one pcapng file with an interface for each network card, and comments that say what was done to packets. */
+export function captureFile({ header, store, info }: Session): Blob {
+  const parts: BlobParts = [];
+  const sink = new PcapngSink({ header, originNs: info.originNs, write: (part) => parts.push(part as BlobParts[number]) });
+  for (const event of store.records) sink.write(event);
+  sink.flush();
+  return new Blob(parts, { type: "application/x-pcapng" });
 }

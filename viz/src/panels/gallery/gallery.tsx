@@ -7,24 +7,17 @@ import { gallery } from "virtual:gallery";
 import { openFile } from "../../app/open-file.ts";
 import type { Strings } from "../../i18n/en.ts";
 import { t } from "../../state/preferences.ts";
-import { current, openSource, shownFailure, view } from "../../state/store.ts";
+import { current, openSource, view } from "../../state/store.ts";
 import type { GalleryEntry } from "./entry.ts";
+import { scenarioText } from "./texts.ts";
 import "./gallery.css";
 
-const texts = import.meta.glob<string>("../../../../scenarios/**/*.yaml", { query: "?raw", import: "default" });
-const PREFIX = "../../../../scenarios/";
 const MODES = ["NAT", "DR", "TUN"] as const;
 const GROUPS = [...new Set(gallery.map(({ group }) => group))];
 
 export async function openEntry({ path }: GalleryEntry): Promise<void> {
-  const load = texts[`${PREFIX}${path}`];
-  let text: string;
-  try {
-    text = (await load?.()) ?? "";
-  } catch {
-    shownFailure.value = { file: path, failure: { kind: "internal", message: t.value.gallery.fetchFailed, places: [] } };
-    return;
-  }
+  const text = await scenarioText(path);
+  if (text === undefined) return;
   await openSource({ kind: "scenario", file: path, text, seed: undefined, inputs: [] });
 }
 
