@@ -28,6 +28,10 @@ export function traceFrameDrop(host: Host, device: NetDevice, frame: EthernetFra
   if (host.trace.isOn) host.trace.emit({ kind: "frame-dropped", host: host.name, cause: frame.traceId, device: device.name, reason, frame });
 }
 
+function traceReceived(host: Host, device: NetDevice, frame: EthernetFrame): number {
+  return host.trace.emit({ kind: "frame-received", host: host.name, cause: frame.traceId, device: device.name, frame });
+}
+
 function tapFrame(host: Host, device: NetDevice, direction: "in" | "out", frame: EthernetFrame): void {
   for (const tap of device.taps) tap(direction, host.loop.nowNs, frame);
 }
@@ -95,7 +99,13 @@ export function receiveFrame(host: Host, device: NetDevice, frame: EthernetFrame
   counters.rxPackets++;
   counters.rxBytes += length;
   if (device.taps.length > 0) tapFrame(host, device, "in", frame);
-  if (device.uppers.length > 0 && receiveForUppers(device, frame, (upper, copy) => receiveFrame(host, upper, copy))) return;
+  let received = 0;
+  if (device.uppers.length > 0) {
+    const take = () => {
+      if (host.trace.isOn) received = traceReceived(host, device, frame);
+    };
+    if (receiveForUppers(device, frame, take, (upper) => receiveFrame(host, upper, frame))) return;
+  }
   const dst = frame.dst;
   let type: PacketType = "host";
   if (dst !== device.mac) {
@@ -111,13 +121,13 @@ export function receiveFrame(host: Host, device: NetDevice, frame: EthernetFrame
     skb.packetType = type;
     skb.sourceMac = frame.src;
     if (host.trace.isOn) {
-      skb.cause = host.trace.emit({ kind: "frame-received", host: host.name, cause: frame.traceId, device: device.name, frame });
+      skb.cause = received !== 0 ? received : traceReceived(host, device, frame);
       host.trace.follow(skb.cause);
     }
     host.ip.receive(skb);
     return;
   }
-  if (host.trace.isOn) host.trace.follow(host.trace.emit({ kind: "frame-received", host: host.name, cause: frame.traceId, device: device.name, frame }));
+  if (host.trace.isOn) host.trace.follow(received !== 0 ? received : traceReceived(host, device, frame));
   if (frame.etherType === ETHERTYPE_ARP && payload.kind === "arp") {
     if (!device.isNoArp) host.arp.receive(device, frame);
   } else if (frame.etherType === ETHERTYPE_IPV4) {

@@ -45,21 +45,27 @@ export class MacvlanDriver implements DeviceDriver {
   }
 }
 
-/** Hands a frame that came in below to the devices above; true when it is not for the device below any more. */
-export function receiveForUppers(device: NetDevice, frame: EthernetFrame, receive: (upper: NetDevice, frame: EthernetFrame) => void): boolean {
+/**
+ * Hands a frame that came in below to the devices above; true when it is not for the device below any more. `take` is called before the first of
+ * them gets it: the device below has received it before.
+ */
+export function receiveForUppers(device: NetDevice, frame: EthernetFrame, take: () => void, receive: (upper: NetDevice) => void): boolean {
   const living = device.uppers.filter((upper) => upper.isUp);
   if (!isGroupMac(frame.dst)) {
     const upper = living.find((one) => one.mac === frame.dst);
     if (upper === undefined) return false;
-    receive(upper, frame);
+    take();
+    receive(upper);
     return true;
   }
   // A frame from one of the addresses above, sent by another machine: only its name-sake hears it.
   const twin = device.uppers.find((one) => one.mac === frame.src);
   if (twin !== undefined) {
-    if (twin.isUp) receive(twin, frame);
+    take();
+    if (twin.isUp) receive(twin);
     return true;
   }
-  for (const upper of living) receive(upper, frame);
+  if (living.length > 0) take();
+  for (const upper of living) receive(upper);
   return false;
 }

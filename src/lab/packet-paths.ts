@@ -99,6 +99,8 @@ function collectHops(events: readonly TraceEvent[]): Hop[] {
       case "frame-received": {
         const hop = hops.get(event.cause);
         if (hop === undefined) break;
+        // An interface hands it to a macvlan device above: one arrival, there.
+        for (const below of hop.arrivals) if (below.event.host === event.host) below.isOverheard = true;
         const arrival: Arrival = { event, hop, isOverheard: false, hasGoneOn: false, drop: undefined };
         hop.arrivals.push(arrival);
         arrivals.set(event.id, arrival);

@@ -122,3 +122,12 @@ test("packets from a time on", () => {
   lab.run("b", "ping -c 1 10.0.0.1");
   expect(ways(lab.packets({ sinceNs: timeNs + 1 }))).toEqual(["b > a", "a > b"]);
 });
+
+test("a frame for a virtual MAC arrives once, and the interface below has received it", () => {
+  const lab = Lab.fromScenario(readFileSync("test/conformance/ka-vmac.yaml", "utf8"));
+  lab.runUntil("9s");
+  expect(lab.packets({ from: "client", protocol: "icmp" }).map(({ hosts, end }) => `${hosts.join(" > ")} ${end}`)).toEqual(["client > m received"]);
+  const sent = lab.events.findLast((event) => event.kind === "frame-sent" && event.host === "client" && event.frame.payload.kind === "ipv4");
+  const received = lab.events.filter((event) => event.kind === "frame-received" && event.cause === sent?.id);
+  expect(received.map((event) => "device" in event && event.device)).toEqual(["eth0", "vrrp.5"]);
+});
