@@ -114,7 +114,7 @@ describe("inspector", () => {
     await expect.poll(() => page.locator(".ladder .row").count()).toBeGreaterThan(5);
     expect(await page.locator(".ladder .row.arp").count()).toBe(0);
     await follow.click();
-    expect(await page.inputValue("#filter")).toBe("");
+    await expect.poll(() => page.inputValue("#filter")).toBe("");
   });
 });
 
@@ -144,6 +144,8 @@ describe("tables", () => {
     const steps: string[] = [];
     for (let i = 0; i < 4; i++) {
       await pressAndMove(page, "Shift+ArrowRight");
+      // Tables follow when the position rests.
+      await page.waitForTimeout(400);
       await expect.poll(() => page.getAttribute(".tables [data-record]", "data-record")).toBe(String(await recordInView(page)));
       steps.push((await glowing().allTextContents()).join());
     }
