@@ -161,7 +161,7 @@ interface RowProps {
 function Row({ record, originNs, isAt, isFirst, isPast }: RowProps) {
   return (
     <li class={`${isAt ? "at" : ""}${isFirst ? " first" : ""}${isPast ? "" : " coming"}`} aria-current={isAt ? "step" : undefined} title={record.text}>
-      <span class="time">{formatTime(record.timeNs - originNs)}</span> <span class="host">{record.host}</span> {isFirst ? <strong>≠ {t.value.compare.first} </strong> : null}
+      <span class="when">{formatTime(record.timeNs - originNs)}</span> <span class="owner">{record.host}</span> {isFirst ? <strong>≠ {t.value.compare.first} </strong> : null}
       {record.kind}: {record.text}
     </li>
   );
@@ -170,8 +170,9 @@ function Row({ record, originNs, isAt, isFirst, isPast }: RowProps) {
 function Hosts({ hosts }: { readonly hosts: readonly HostDifference[] }) {
   const s = t.value.compare;
   return (
-    <table>
-      <caption class="visually-hidden">{s.table}</caption>
+    <details>
+      <summary>{s.table}</summary>
+      <table>
       <thead>
         <tr>
           <th scope="col">{s.host}</th>
@@ -192,7 +193,8 @@ function Hosts({ hosts }: { readonly hosts: readonly HostDifference[] }) {
           </tr>
         ))}
       </tbody>
-    </table>
+      </table>
+    </details>
   );
 }
 

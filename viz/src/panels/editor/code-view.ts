@@ -93,6 +93,7 @@ export class CodeView {
           EditorView.updateListener.of((update) => {
             if (update.docChanged && !this.#isLoading) events.onChange(update.state.doc.toString());
           }),
+          EditorView.lineWrapping,
           THEME,
         ],
       }),

@@ -27,6 +27,8 @@ const PROPERTIES = [
 ];
 const CAPTION_PIXELS = 46;
 const MARGIN = 14;
+/** Smaller drawings are signs beside words. */
+const DRAWING_PIXELS_MIN = 60;
 
 export interface Picture {
   readonly svg: string;
@@ -36,7 +38,7 @@ export interface Picture {
 
 /** undefined when the stage has no drawing. `lines`: what stands below it. */
 export function pictureOf(stage: Element, lines: readonly [string, string]): Picture | undefined {
-  const drawings = [...stage.querySelectorAll<SVGSVGElement | HTMLCanvasElement>("svg:not(.sign), canvas")].filter((one) => one.parentElement?.closest("svg") === null && one.checkVisibility());
+  const drawings = [...stage.querySelectorAll<SVGSVGElement | HTMLCanvasElement>("svg:not(.sign), canvas")].filter((one) => one.parentElement?.closest("svg") === null && isLarge(one));
   if (drawings.length === 0) return undefined;
   const box = stage.getBoundingClientRect();
   const [width, height] = [Math.ceil(box.width), Math.ceil(box.height) + CAPTION_PIXELS];
@@ -60,6 +62,11 @@ export function pictureOf(stage: Element, lines: readonly [string, string]): Pic
     root.append(text);
   }
   return { svg: `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(root)}\n`, width, height };
+}
+
+function isLarge(drawing: Element): boolean {
+  const { width, height } = drawing.getBoundingClientRect();
+  return drawing.checkVisibility() && width >= DRAWING_PIXELS_MIN && height >= DRAWING_PIXELS_MIN;
 }
 
 function element(name: string, attributes: Readonly<Record<string, string | number>>): SVGElement {

@@ -1,23 +1,24 @@
 /**
  * Styles that a library makes at run time, below a Content-Security-Policy without inline styles.
  *
- * xterm writes its rules into <style> elements, which the policy rightly refuses. Style sheets that are constructed and adopted are allowed:
- * the document that xterm is given makes an element whose text goes there.
+ * xterm writes its rules into <style> elements, which the policy rightly refuses, and offers no other way (its `documentOverride` does not
+ * reach the scroll bar). Style sheets that are constructed and adopted are allowed: while xterm builds its elements, what it takes for
+ * <style> elements hands its text to such sheets.
  */
 
-/** The document with another way to make <style> elements. */
-export function documentWithAdoptedStyles(): Document {
-  return new Proxy(document, {
-    get(target, name) {
-      if (name === "createElement") return (tag: string) => (tag === "style" ? adoptedStyle() : target.createElement(tag));
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
-    },
-  });
+/** Runs `build` with <style> elements that are adopted sheets. */
+export function withAdoptedStyles(build: () => void): void {
+  const create = document.createElement;
+  document.createElement = ((tag: string, options?: ElementCreationOptions) => (tag === "style" ? adoptedStyle() : create.call(document, tag, options))) as Document["createElement"];
+  try {
+    build();
+  } finally {
+    Reflect.deleteProperty(document, "createElement");
+  }
 }
 
 function adoptedStyle(): HTMLElement {
-  const element = document.createElement("span");
+  const element = Document.prototype.createElement.call(document, "span");
   element.hidden = true;
   const sheet = new CSSStyleSheet();
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];

@@ -12,6 +12,8 @@ export interface Completion {
 }
 
 const CANDIDATES_MAX = 60;
+/** What a web client's argument begins with. */
+const WEB = "http://";
 
 /** Candidates for the word that ends at `cursor`. */
 export function complete(text: string, cursor: number, words: TypingWords): Completion {
@@ -38,7 +40,7 @@ function wordsFor(command: string, word: string, words: TypingWords): readonly s
   const used = words.after[command] ?? [];
   if (word.startsWith("-")) return used.filter((one) => one.startsWith("-"));
   const own = command === "sysctl" ? words.sysctls : [];
-  const urls = command === "curl" || command === "wget" ? addresses.map((address) => `http://${address}/`) : [];
+  const urls = command === "curl" || command === "wget" ? addresses.map((address) => `${WEB}${address}/`) : [];
   return [...own, ...addresses, ...words.devices, ...urls, ...used];
 }
 

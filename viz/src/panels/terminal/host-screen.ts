@@ -5,7 +5,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
-import { documentWithAdoptedStyles } from "./adopted-style.ts";
+import { withAdoptedStyles } from "./adopted-style.ts";
 import { cellsOf, LineEditor } from "./line-editor.ts";
 import type { Transcript } from "./transcript.ts";
 
@@ -38,7 +38,6 @@ export class HostScreen {
   constructor(element: HTMLElement, events: ScreenEvents) {
     this.#events = events;
     this.#terminal = new Terminal({
-      documentOverride: documentWithAdoptedStyles(),
       fontFamily: '"DejaVu Sans Mono", Menlo, Consolas, monospace',
       fontSize: 13,
       scrollback: SCROLLBACK_LINES,
@@ -47,7 +46,7 @@ export class HostScreen {
       theme: themeOf(element),
     });
     this.#terminal.loadAddon(this.#fit);
-    this.#terminal.open(element);
+    withAdoptedStyles(() => this.#terminal.open(element));
     this.#terminal.onData((data) => void this.#typed(data));
     // Escape leaves the terminal, as it leaves every field of the page.
     this.#terminal.attachCustomKeyEventHandler((event) => event.key !== "Escape");

@@ -43,7 +43,7 @@ export function Panel() {
       : transcriptOf({ outputs: outputs.value, host, nowNs: now.position.timeNs, originNs: session.info.originNs, bootTitle: s.boot });
   const parent = sessions.value.find(({ info }) => info.id === session.parent);
   return (
-    <div class="terminal">
+    <div class="terminals">
       <div class="bar">
         <div role="tablist" aria-label={s.hosts}>
           {hosts.map((name) => (
