@@ -52,7 +52,7 @@ test("a typed line runs at the instant in view, on a fork; the original stays", 
   await page.keyboard.press("Enter");
   await page.keyboard.type("ipvsadm -Ln");
   await page.keyboard.press("Enter");
-  await expect.poll(() => screenText(page)).toMatch(/ipvsadm -Ln.*RemoteAddress:Port[^>]*\[root@node01 ~\]# ?$/);
+  await expect.poll(() => screenText(page)).toMatch(/ipvsadm -Ln.*InActConn\[root@node01 ~\]# *$/);
   expect(await page.getByRole("tablist", { name: "Runs" }).getByRole("tab").count()).toBe(2);
 
   await page.getByRole("button", { name: "Back to the original" }).click();
