@@ -95,6 +95,15 @@ sched
   .action(async (scheduler: string, options) => (await import("./conformance-command.ts")).conformanceCommand(scheduler, options));
 
 program
+  .command("view")
+  .description("open a scenario or trace in the page: watch, step, rewind, type, compare")
+  .argument("<file>", "scenario (YAML) or trace (JSON Lines)")
+  .addOption(new Option("--port <port>", "listen there instead of on any free port").argParser(port).default(0, "any"))
+  .option("--no-open", "print the address, start no browser")
+  .addHelpText("after", "\nExamples:\n  lvsim view dr.yaml\n  lvsim view dr.jsonl --no-open --port 8080\n\nOnly this computer can reach it (127.0.0.1).")
+  .action(async (file: string, options) => (await import("./view-command.ts")).viewCommand(file, options));
+
+program
   .command("shell")
   .description("type commands on the hosts of a scenario yourself")
   .argument("<file>", "scenario file (YAML)")

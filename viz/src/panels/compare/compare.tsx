@@ -6,6 +6,7 @@ import { signal } from "@preact/signals";
 import { gallery } from "virtual:gallery";
 import type { RecordSummary } from "../../engine/describe.ts";
 import type { HostDifference } from "../../engine/queries/compare.ts";
+import type { Position } from "../../engine/queries/moment.ts";
 import { formatTime } from "../../state/format.ts";
 import { pause } from "../../state/playback.ts";
 import { t } from "../../state/preferences.ts";
@@ -15,8 +16,10 @@ import { scenarioText } from "../gallery/texts.ts";
 import { SmallPicture } from "./small-picture.tsx";
 import "./compare.css";
 
-const ROWS_BEFORE = 5;
+const ROWS_BEFORE = 4;
 const ROWS = 12;
+
+const START: Position = { id: 0, timeNs: 0 };
 
 /** The run that somebody chose to stand at the right. */
 const chosen = signal(0);
@@ -77,10 +80,10 @@ export function Panel() {
       ) : (
         <>
           <div class="columns">
-            <Side session={left} label={s.left} id={now.position.id} first={found?.first[0]?.id} isCurrent>
+            <Side session={left} label={s.left} at={now.position} first={found?.first[0]} isCurrent>
               <SmallPicture info={left.info} now={now} label={s.left} />
             </Side>
-            <Side session={right} label={s.right} id={there.value?.position.id ?? 0} first={found?.first[1]?.id} isCurrent={false}>
+            <Side session={right} label={s.right} at={there.value?.position ?? START} first={found?.first[1]} isCurrent={false}>
               {there.value === undefined ? null : <SmallPicture info={right.info} now={there.value} label={s.right} />}
             </Side>
           </div>
@@ -118,22 +121,27 @@ function nameOf({ info, parent, difference }: OpenSession): string {
 interface SideProps {
   readonly session: OpenSession;
   readonly label: string;
-  readonly id: number;
+  readonly at: Position;
   /** The first record that the other run has not. */
-  readonly first: number | undefined;
+  readonly first: RecordSummary | undefined;
   readonly isCurrent: boolean;
   readonly children: preact.ComponentChildren;
 }
 
-function Side({ session, label, id, first, isCurrent, children }: SideProps) {
+function Side({ session, label, at, first, isCurrent, children }: SideProps) {
   const s = t.value.compare;
   const { info } = session;
-  const index = useQuery("indexOfRecord", { filter: "", id }, info.id);
+  const { id } = at;
+  // Of many records at one instant, the one that differs is shown.
+  const middle = first?.timeNs === at.timeNs ? first.id : id;
+  const index = useQuery("indexOfRecord", { filter: "", id: middle }, info.id);
   const rows = useQuery("records", index.value === undefined ? undefined : { filter: "", offset: Math.max(0, index.value - ROWS_BEFORE), length: ROWS }, info.id);
   return (
     <section aria-label={`${label}: ${nameOf(session)}`}>
       <h2 title={info.header.title}>
-        {nameOf(session)} <span class="muted">{info.header.title}</span>
+        <span class="what">
+          {nameOf(session)} <span class="muted">{info.header.title}</span>
+        </span>
         {isCurrent ? null : (
           <button type="button" class="quiet" onClick={() => void switchTo(info.id)}>
             {s.bringToFront}
@@ -143,7 +151,7 @@ function Side({ session, label, id, first, isCurrent, children }: SideProps) {
       <div class="picture">{children}</div>
       <ol class="rows mono">
         {rows.value?.records.map((record) => (
-          <Row key={record.id} record={record} originNs={info.originNs} isAt={record.id === id} isFirst={record.id === first} isPast={record.id <= id} />
+          <Row key={record.id} record={record} originNs={info.originNs} isAt={record.id === id} isFirst={record.id === first?.id} isPast={record.id <= id} />
         ))}
       </ol>
     </section>

@@ -3,7 +3,7 @@
  */
 
 const SVG = "http://www.w3.org/2000/svg";
-/** What style sheets give to drawings; written into the file as attributes. */
+/** What style sheets give to drawings and elements hand down; written into the file as attributes where it changes. */
 const PROPERTIES = [
   "fill",
   "fill-opacity",
@@ -13,7 +13,6 @@ const PROPERTIES = [
   "stroke-opacity",
   "stroke-linecap",
   "stroke-linejoin",
-  "opacity",
   "font-family",
   "font-size",
   "font-weight",
@@ -23,8 +22,9 @@ const PROPERTIES = [
   "paint-order",
   "marker-end",
   "visibility",
-  "text-decoration",
 ];
+/** What only the page needs. */
+const LEFT_OUT = ["class", "style", "tabindex", "tabIndex", "role", "aria-pressed", "data-node"];
 const CAPTION_PIXELS = 46;
 const MARGIN = 14;
 /** Smaller drawings are signs beside words. */
@@ -97,18 +97,16 @@ function placed(drawing: SVGSVGElement | HTMLCanvasElement, stage: DOMRect): SVG
 }
 
 /** Writes the style that each element has into its copy; what is not shown is left out. */
-function dress(from: Element, to: Element): void {
+function dress(from: Element, to: Element, inherited?: CSSStyleDeclaration): void {
   const style = getComputedStyle(from);
-  for (const name of PROPERTIES) {
-    const value = style.getPropertyValue(name);
-    if (value !== "") to.setAttribute(name, value);
-  }
-  for (const name of ["class", "style", "tabindex", "role", "aria-pressed"]) to.removeAttribute(name);
+  for (const [name, value] of PROPERTIES.map((one) => [one, style.getPropertyValue(one)] as const)) if (value !== inherited?.getPropertyValue(name)) to.setAttribute(name, value);
+  if (style.opacity !== "1") to.setAttribute("opacity", style.opacity);
+  for (const name of LEFT_OUT) to.removeAttribute(name);
   const [originals, copies] = [[...from.children], [...to.children]];
   for (const [index, original] of originals.entries()) {
     const copy = copies[index] as Element;
     if (getComputedStyle(original).display === "none") copy.remove();
-    else dress(original, copy);
+    else dress(original, copy, style);
   }
 }
 

@@ -14,9 +14,10 @@ const MORE_PROMPT = "> ";
 const NEW_LINE_SIGN = "⏎";
 
 export interface ScreenEvents {
-  onLine(text: string): void;
-  onInterrupt(): void;
-  onComplete(screen: HostScreen): void;
+  /** Each resolves when the next key may be heard. */
+  onLine(text: string): Promise<void>;
+  onInterrupt(): Promise<void>;
+  onComplete(screen: HostScreen): Promise<void>;
   /** True when more lines belong to the text. */
   isOpen(text: string): Promise<boolean>;
 }
@@ -27,6 +28,7 @@ export class HostScreen {
   readonly #fit = new FitAddon();
   readonly #events: ScreenEvents;
   readonly #observer: ResizeObserver;
+  #keys: Promise<void> = Promise.resolve();
   #transcript: Transcript | undefined;
   #written = "";
   /** Lines of a command that goes over several. */
@@ -47,7 +49,10 @@ export class HostScreen {
     });
     this.#terminal.loadAddon(this.#fit);
     withAdoptedStyles(() => this.#terminal.open(element));
-    this.#terminal.onData((data) => void this.#typed(data));
+    // A key waits until the line before it has run, so that one can type ahead.
+    this.#terminal.onData((data) => {
+      this.#keys = this.#keys.then(() => this.#typed(data)).catch(() => undefined);
+    });
     // Escape leaves the terminal, as it leaves every field of the page.
     this.#terminal.attachCustomKeyEventHandler((event) => event.key !== "Escape");
     this.#observer = new ResizeObserver(() => this.#resize());
@@ -123,7 +128,7 @@ export class HostScreen {
         this.redraw();
         break;
       case "complete":
-        this.#events.onComplete(this);
+        await this.#events.onComplete(this);
         break;
       case "clear":
         this.#terminal.clear();
@@ -131,7 +136,7 @@ export class HostScreen {
       case "interrupt":
         this.#endLine("^C");
         this.#earlier = "";
-        if (this.#transcript?.isBusy === true) this.#events.onInterrupt();
+        if (this.#transcript?.isBusy === true) await this.#events.onInterrupt();
         this.#draw();
         break;
       case "enter":
@@ -157,7 +162,8 @@ export class HostScreen {
     this.#erase();
     this.#earlier = "";
     this.editor.reset();
-    this.#events.onLine(text);
+    await this.#events.onLine(text);
+    this.#draw();
   }
 
   /** The line stays on the screen as it is, a new one begins below it. */

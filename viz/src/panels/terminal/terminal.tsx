@@ -101,9 +101,9 @@ function Screen({ host, transcript, canType }: ScreenProps) {
   useEffect(() => {
     if (element.current === null) return;
     const made = new HostScreen(element.current, {
-      onLine: (text) => void runLine(host, text),
-      onInterrupt: () => void runLine(host, INTERRUPT),
-      onComplete: (one) => void completeLine(one, host),
+      onLine: (text) => runLine(host, text),
+      onInterrupt: () => runLine(host, INTERRUPT),
+      onComplete: (one) => completeLine(one, host),
       isOpen: (text) => ask("isLineOpen", { text }),
     });
     made.editor.set(drafts.get(host) ?? "");
