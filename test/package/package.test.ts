@@ -56,9 +56,9 @@ afterAll(() => {
 test("the archive holds the program, its types and the scenarios, and nothing else", () => {
   const files = readdirSync(join(APP, "node_modules/lvsim"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map((entry) => join(entry.parentPath, entry.name).slice(join(APP, "node_modules/lvsim/").length));
-  expect(paths).toEqual(expect.arrayContaining(["package.json", "README.md", "dist/index.js", "dist/index.d.ts", "dist/cli/main.js", "scenarios/documents/dr-192.168.247.yaml"]));
+  expect(paths).toEqual(expect.arrayContaining(["package.json", "README.md", "dist/index.js", "dist/index.d.ts", "dist/bin/lvsim.js", "scenarios/documents/dr-192.168.247.yaml"]));
   expect(paths.filter((path) => path.includes("tsbuildinfo"))).toEqual([]);
-  expect(paths.filter((path) => !/^(dist|scenarios|docs)\/|^(package\.json|README\.md|LICENSE)$/.test(path))).toEqual([]);
+  expect(paths.filter((path) => !/^(dist|viz\/dist|scenarios|workloads|docs)\/|^(package\.json|README\.md|LICENSE)$/.test(path))).toEqual([]);
 });
 
 test("Node runs it by all entry points", () => {

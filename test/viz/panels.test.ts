@@ -62,13 +62,14 @@ describe("inspector", () => {
   test("a field shows its bytes, a byte its field, with keys and with the pointer", async () => {
     const { page } = await openAt(DR, FORWARDED);
     await showPanel(page, "inspector");
+    await expect.poll(() => page.locator(".inspector table.changes").textContent()).toContain("eth.dst");
     await page.locator(".inspector .layers").focus();
     const marked = () => page.locator(".byte.active").allTextContents();
     await page.keyboard.press("ArrowDown");
-    expect((await marked()).join(":")).toBe("02:00:00:00:00:04");
+    await expect.poll(async () => (await marked()).join(":")).toBe("02:00:00:00:00:04");
     expect(await page.locator('.field[aria-selected="true"]').textContent()).toContain("eth.dst");
     await page.keyboard.press("ArrowDown");
-    expect((await marked()).join(":")).toBe("02:00:00:00:00:02");
+    await expect.poll(async () => (await marked()).join(":")).toBe("02:00:00:00:00:02");
     await page.locator('.byte[data-at="22"]').hover();
     await expect.poll(() => page.locator(".field.active").textContent()).toContain("ip.ttl");
     await page.locator(".field", { hasText: "ip.dst" }).hover();
