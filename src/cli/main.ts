@@ -206,6 +206,12 @@ function count(text: string): number {
   return value;
 }
 
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0 || value > 65_535) throw new InvalidArgumentError("write a number from 0 to 65535.");
+  return value;
+}
+
 function version(): string {
   const description = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { readonly version: string };
   return description.version;

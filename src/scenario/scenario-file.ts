@@ -13,7 +13,7 @@ import type { SizeSpec } from "../workload/sizes.ts";
 import { FAULT_VERBS, type Fault, type RawFault, resolveFault, type Topology } from "./fault.ts";
 import { checkScenario } from "./scenario-checks.ts";
 import { type FilePlace, ScenarioError } from "./scenario-error.ts";
-import { type RawScenario, STEP_KEYS, scenarioSchema } from "./scenario-schema.ts";
+import { LESSON_KEYS, type RawScenario, STEP_KEYS, scenarioSchema } from "./scenario-schema.ts";
 import { schemaProblem } from "./schema-problem.ts";
 import { ObjectSource, type ScenarioSource } from "./scenario-source.ts";
 import { loadKeys, type RawScenarioWorkload, SCENARIO_WORKLOAD_KEYS } from "./workload-schema.ts";
@@ -105,6 +105,17 @@ export interface WorkloadSpec {
   readonly place: FilePlace;
 }
 
+/** What a scenario of the library teaches. */
+export interface LessonSpec {
+  /** A letter for the family and a number, such as A01; undefined: none. */
+  readonly id: string | undefined;
+  readonly mode: "NAT" | "DR" | "TUN" | "any";
+  /** One line. */
+  readonly teaches: string;
+  /** Names of what `lvsim doctor` finds wrong here; none: everything is as it should be. */
+  readonly findings: readonly string[];
+}
+
 /** A scenario after reading: checked, every default filled in. Times are integer nanoseconds. */
 export interface Scenario {
   readonly file: string;
@@ -113,6 +124,7 @@ export interface Scenario {
   readonly title: string;
   readonly source: string;
   readonly description: string;
+  readonly lesson: LessonSpec | undefined;
   readonly seed: string;
   readonly durationNs: number;
   /** Links of the file first, then those that only interfaces name, in order of appearance. */
@@ -150,6 +162,7 @@ function readScenario(source: ScenarioSource): Scenario {
 }
 
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
+  teaches: ["a lesson needs `teaches`", "say in one line what it shows"],
   title: ["a scenario needs a title", "add `title: ...` as the first line"],
   hosts: ["a scenario needs hosts", "add `hosts:` with a mapping of names"],
   interfaces: ["a host needs interfaces", "add `interfaces: { eth0: { link: lan, address: 10.0.0.1/24 } }`"],
@@ -168,9 +181,16 @@ function knownKeys(path: YamlPath): readonly string[] {
   const [first, , third] = path;
   if (path.length === 0) return Object.keys(scenarioSchema.entries);
   if (first === "workload") return loadKeys(path) ?? SCENARIO_WORKLOAD_KEYS;
+  if (first === "lesson") return LESSON_KEYS;
   if (first === "links") return ["latency", "bandwidth", "loss", "queue"];
   if (first === "timeline") return path.length > 2 ? ["exit", "stdout", "stderr"] : STEP_KEYS;
   return third === "interfaces" ? ["link", "address", "mac", "mtu"] : ["interfaces", "gateway", "forward", "files", "run"];
+}
+
+function buildLesson({ lesson }: RawScenario): LessonSpec | undefined {
+  if (lesson === undefined || lesson === null) return undefined;
+  const { id, mode = "any", teaches, finding = [] } = lesson;
+  return { id, mode, teaches: teaches.trim(), findings: typeof finding === "string" ? [finding] : finding };
 }
 
 function buildScenario(source: ScenarioSource, raw: RawScenario): Scenario {
@@ -205,6 +225,7 @@ function buildScenario(source: ScenarioSource, raw: RawScenario): Scenario {
     text: source.text,
     source: raw.source ?? "",
     description: raw.description ?? "",
+    lesson: buildLesson(raw),
     seed: String(raw.seed ?? 1),
     durationNs: raw.duration ?? 0,
     links,

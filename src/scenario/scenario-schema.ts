@@ -17,6 +17,7 @@ const INTERFACE_PATTERN = /^[^\s/:]{1,15}$/;
 const MTU_MIN = 68;
 const MTU_MAX = 65_535;
 const GROUPS_MAX = 1000;
+const LESSON_MODES = ["NAT", "DR", "TUN", "any"] as const;
 
 const cidr = v.pipe(
   text("an address", "write 10.0.0.1/24"),
@@ -182,11 +183,28 @@ const stepSchema = v.strictObject(
   object("a step", "write { at: 1s, host: NAME, run: COMMAND }"),
 );
 
+const findings = v.array(v.pipe(text("a finding", "write its name"), v.regex(/^[a-z][a-z0-9-]*$/, "not the name of a finding|write it in small letters with hyphens")), "finding must be a name or a list of names|write vip-answered-by-others");
+
+/** What a scenario of the library teaches. */
+const lessonSchema = v.strictObject(
+  {
+    id: v.optional(v.pipe(text("id", "write the number of the lesson"), v.regex(/^[A-Z]\d{2}[a-z]?$/, "not a lesson's number|write a letter and two digits, such as A01"))),
+    mode: v.optional(v.picklist(LESSON_MODES, `mode must be one of ${LESSON_MODES.join(", ")}|write the method of forwarding that the lesson is about`)),
+    teaches: v.pipe(text("teaches", "write one line"), v.regex(/^[^\n]+\n?$/, "teaches must be one line|shorten it")),
+    finding: v.optional(v.union([v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]*$/, "not the name of a finding|write it in small letters with hyphens")), findings])),
+  },
+  object("lesson", "write { id: A01, mode: DR, teaches: ... }"),
+);
+
+/** Keys of a lesson, for who looks for what an unknown one was meant to be. */
+export const LESSON_KEYS: readonly string[] = Object.keys(lessonSchema.entries);
+
 export const scenarioSchema = v.strictObject(
   {
     title: v.pipe(v.string("a scenario needs a title|add `title: ...` as the first line"), v.regex(/^[^\n]+\n?$/, "the title must be one line|shorten it")),
     source: v.optional(v.nullable(text("source", "name the document"))),
     description: v.optional(v.nullable(text("description", "use `description: |` and indented lines"))),
+    lesson: v.optional(v.nullable(lessonSchema)),
     seed: v.optional(v.union([v.string(), v.number()], "seed must be a number or a text|1 is usual")),
     duration: v.optional(durationNs("duration")),
     links: v.optional(

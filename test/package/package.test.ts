@@ -56,7 +56,7 @@ afterAll(() => {
 test("the archive holds the program, its types and the scenarios, and nothing else", () => {
   const files = readdirSync(join(APP, "node_modules/lvsim"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map((entry) => join(entry.parentPath, entry.name).slice(join(APP, "node_modules/lvsim/").length));
-  expect(paths).toEqual(expect.arrayContaining(["package.json", "README.md", "dist/index.js", "dist/index.d.ts", "dist/bin/lvsim.js", "scenarios/documents/dr-192.168.247.yaml"]));
+  expect(paths).toEqual(expect.arrayContaining(["package.json", "README.md", "dist/index.js", "dist/index.d.ts", "dist/bin/lvsim.js", "viz/dist/index.html", "scenarios/documents/dr-192.168.247.yaml"]));
   expect(paths.filter((path) => path.includes("tsbuildinfo"))).toEqual([]);
   expect(paths.filter((path) => !/^(dist|viz\/dist|scenarios|workloads|docs)\/|^(package\.json|README\.md|LICENSE)$/.test(path))).toEqual([]);
 });

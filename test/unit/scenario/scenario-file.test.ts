@@ -94,6 +94,9 @@ test.each([
     message: /^x\.yaml:3:6: host a: a host needs interfaces; add `interfaces:/,
   },
   { what: "an unknown key", text: `${ONE_HOST}timelin: []\n`, message: "x.yaml:5:1: unknown key `timelin`; did you mean `timeline`?" },
+  { what: "an unknown key of a lesson", text: `${ONE_HOST}lesson: { teachs: x, teaches: y }\n`, message: "x.yaml:5:11: unknown key `teachs`; did you mean `teaches`?" },
+  { what: "a lesson that teaches nothing", text: `${ONE_HOST}lesson: { mode: DR }\n`, message: "x.yaml:5:9: a lesson needs `teaches`; say in one line what it shows" },
+  { what: "a lesson of an unknown mode", text: `${ONE_HOST}lesson: { mode: XR, teaches: y }\n`, message: "x.yaml:5:17: mode must be one of NAT, DR, TUN, any; write the method of forwarding that the lesson is about" },
   {
     what: "an unknown key of a host",
     text: ONE_HOST.replace("    interfaces", "    gatewya: 10.0.0.254\n    interfaces"),
@@ -102,7 +105,7 @@ test.each([
   {
     what: "an unknown key like no other",
     text: `${ONE_HOST}zzz: 1\n`,
-    message: "x.yaml:5:1: unknown key `zzz`; known: title, source, description, seed, duration, links, hosts, timeline, workload",
+    message: "x.yaml:5:1: unknown key `zzz`; known: title, source, description, lesson, seed, duration, links, hosts, timeline, workload",
   },
   {
     what: "an interface on no link",
@@ -225,4 +228,11 @@ test("a file of 100 MB is refused before it is read", () => {
 
 test("too many steps", () => {
   expect(messageOf(`${ONE_HOST}timeline:\n${"  - { up: a }\n".repeat(10_001)}`)).toBe("x.yaml:5:1: 10001 steps, the most is 10000; make it smaller");
+});
+
+test("a lesson says what it teaches and what is wrong", () => {
+  const lesson = (text: string) => parseScenario(`${ONE_HOST}lesson: ${text}\n`, "x.yaml").lesson;
+  expect(lesson("{ id: A01, mode: DR, teaches: x, finding: vip-answered-by-others }")).toEqual({ id: "A01", mode: "DR", teaches: "x", findings: ["vip-answered-by-others"] });
+  expect(lesson("{ teaches: x }")).toEqual({ id: undefined, mode: "any", teaches: "x", findings: [] });
+  expect(parseScenario(ONE_HOST, "x.yaml").lesson).toBeUndefined();
 });
