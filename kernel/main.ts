@@ -2,9 +2,10 @@
  * `npm run kernel -- COMMAND`: recordings of the real kernel, made and compared.
  */
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ScenarioError } from "../src/scenario/scenario-error.ts";
 import { importAll, importOne } from "./import.ts";
+import { compareFiles, recordFiles } from "./record.ts";
 
 const program = new Command("npm run kernel --").description("Recordings of the real kernel: makes them and compares them with lvsim.").exitOverride();
 
@@ -22,6 +23,28 @@ program
   .argument("<folder>")
   .option("--trust", "do not check that the folders are of these versions of the scenarios")
   .action((folder: string, { trust }: { trust?: boolean }) => importAll(folder, trust === true));
+
+const jobs = (text: string): number => {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 16) throw new InvalidArgumentError("write a number from 1 to 16");
+  return count;
+};
+
+program
+  .command("record")
+  .description("has a real kernel (user-mode-linux) act scenarios out and keeps the recordings")
+  .argument("<files...>", "in scenarios/ or test/conformance/")
+  .option("-j, --jobs <n>", "scenarios at a time; more of them disturb each other's timing on a busy machine", jobs, 1)
+  .action((files: string[], options: { jobs: number }) => recordFiles(files, options.jobs));
+
+program
+  .command("compare")
+  .description("has a real kernel act scenarios out and compares with lvsim and with the recordings that are kept; exit status 1 when lvsim differs")
+  .argument("<files...>")
+  .option("-j, --jobs <n>", "scenarios at a time", jobs, 1)
+  .action(async (files: string[], options: { jobs: number }) => {
+    if ((await compareFiles(files, options.jobs)) > 0) process.exitCode = 1;
+  });
 
 try {
   await program.parseAsync();
