@@ -1,10 +1,11 @@
 """One machine of a scenario: makes namespaces for itself, becomes their process 1, captures, and runs what it is told in lines of JSON."""
-import ctypes, json, os, signal, socket, struct, subprocess, sys, threading, time
+import ctypes, gc, json, os, signal, socket, struct, subprocess, sys, threading, time
 
 import offload
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
 MS_PRIVATE_REC = (1 << 18) | (1 << 14)
+SYS_CLONE = {"x86_64": 56, "aarch64": 220}.get(os.uname().machine, 56)
 ETH_P_ALL = 3
 SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
 DRAIN_SECONDS = 0.05
@@ -130,52 +131,67 @@ class Agent:
                 capture.write(f"{self.out}/{self.name}.{name}.pcap")
         return {}
 
-    def do(self, request):
-        do = request["do"]
-        if do == "run":
-            return self.run(request["script"], request["timeout"])
-        if do == "kill":
-            return self.kill(request["process"], request["signal"])
-        if do == "write":
-            return self.write()
-        return self.configure(request) or {}
+    def tables(self, commands):
+        """What the commands print, all of them by one small shell; those about IPVS only where it has services."""
+        with open("/proc/net/ip_vs") as f:
+            has_services = len(f.readlines()) > 3
+        wanted = {name: command for name, command in commands.items() if has_services or not command.startswith("ipvsadm")}
+        mark = "=== next table ==="
+        p = subprocess.run(["/bin/sh", "-c", f"\necho '{mark}'\n".join(wanted.values())], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return dict(zip(wanted, p.stdout.split(mark + "\n")))
 
 
-def serve(first):
+def serve(sock, name, out):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    agent = Agent(first["name"], first["out"])
+    agent = Agent(name, out)
     lock = threading.Lock()
+    output = sock.makefile("w")
 
     def say(answer):
         with lock:
-            sys.stdout.write(json.dumps(answer) + "\n")
-            sys.stdout.flush()
+            output.write(json.dumps(answer) + "\n")
+            output.flush()
 
     def handle(request):
         try:
-            say({"id": request["id"], **agent.do(request)})
+            do = request["do"]
+            if do == "run":
+                answer = agent.run(request["script"], request["timeout"])
+            elif do == "kill":
+                answer = agent.kill(request["process"], request["signal"])
+            elif do == "write":
+                answer = agent.write()
+            elif do == "tables":
+                answer = agent.tables(request["commands"])
+            elif do == "configure":
+                answer = agent.configure(request)
+            else:
+                answer = {}
+            say({"id": request["id"], **(answer or {})})
         except Exception as error:
             say({"id": request["id"], "error": repr(error)})
 
-    say({"id": first["id"]})
-    for line in sys.stdin:
+    for line in sock.makefile("r"):
         threading.Thread(target=handle, args=(json.loads(line),), daemon=True).start()
     os._exit(0)
 
 
-def main():
-    # The outer process must leave the pipe to the inner one but for the first line.
-    line = b""
-    while not line.endswith(b"\n"):
-        line += os.read(0, 1)
-    if libc.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "unshare")
-    pid = os.fork()
-    if pid == 0:
-        serve(json.loads(line))
-    os.close(0)
-    os.close(1)
-    os.waitpid(pid, 0)
-
-
-main()
+def nursery(sock):
+    """Makes an agent, a copy of this process in namespaces of its own, for each socket that comes in; answers with its process id."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.freeze()
+    libc.syscall.restype = ctypes.c_long
+    while True:
+        message, fds, _, _ = socket.recv_fds(sock, 4096, 1)
+        if not message:
+            return
+        pid = libc.syscall(SYS_CLONE, CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | signal.SIGCHLD, 0, 0, 0, 0)
+        if pid == 0:
+            sock.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            try:
+                serve(socket.socket(fileno=fds[0]), *json.loads(message))
+            finally:
+                os._exit(1)
+        os.close(fds[0])
+        sock.send(str(pid).encode())

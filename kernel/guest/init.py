@@ -6,7 +6,9 @@ LVSIM_DIR (outside) is mounted at /mnt:
   out/NAME/         result.json (renamed into place when all is over) or error.txt; for a scenario one HOST.INTERFACE.pcap an interface
   stop              power off
 """
-import ctypes, json, os, subprocess, sys, threading, time, traceback
+import ctypes, json, os, socket, subprocess, sys, threading, time, traceback
+
+import agent, offload
 
 DIR = "/mnt"
 GUEST = DIR + "/guest"
@@ -35,18 +37,44 @@ def must(words, text=None):
         raise RuntimeError(f"{' '.join(words)}: {said.strip()}" + (f"\n{text}" if text else ""))
 
 
+class Nursery:
+    """A process without threads that makes the agents: they start as copies of it."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.socket, theirs = socket.socketpair()
+        if os.fork() == 0:
+            self.socket.close()
+            agent.nursery(theirs)
+            os._exit(0)
+        theirs.close()
+
+    def bear(self, theirs, name, out):
+        """Makes an agent that speaks over `theirs`; returns its process id."""
+        with self.lock:
+            socket.send_fds(self.socket, [json.dumps([name, out]).encode()], [theirs.fileno()])
+            theirs.close()
+            return int(self.socket.recv(64))
+
+
+NURSERY = None
+
+
 class Host:
     """One machine: an agent (agent.py) in namespaces of its own, spoken to in lines of JSON."""
 
     def __init__(self, spec, out):
         self.spec, self.answers, self.lock, self.count = spec, {}, threading.Condition(), 0
-        self.proc = subprocess.Popen(["/usr/bin/python3", "-S", "-E", GUEST + "/agent.py"], env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        ours, theirs = socket.socketpair()
+        self.pid = NURSERY.bear(theirs, spec["name"], out)
+        self.input, self.output = ours.makefile("r"), ours.makefile("w")
+        self.socket = ours
         self.is_alive = True
         threading.Thread(target=self.listen, daemon=True).start()
-        self.hello = self.send({"do": "start", "name": spec["name"], "out": out})
+        self.hello = self.send({"do": "hello"})
 
     def listen(self):
-        for line in self.proc.stdout:
+        for line in self.input:
             answer = json.loads(line)
             with self.lock:
                 self.answers[answer["id"]] = answer
@@ -60,8 +88,8 @@ class Host:
             self.count += 1
             request["id"] = self.count
             if self.is_alive:
-                self.proc.stdin.write(json.dumps(request) + "\n")
-                self.proc.stdin.flush()
+                self.output.write(json.dumps(request) + "\n")
+                self.output.flush()
         return request["id"]
 
     def wait(self, id):
@@ -80,10 +108,11 @@ class Host:
 
     def end(self):
         try:
-            self.proc.stdin.close()
+            self.socket.shutdown(socket.SHUT_WR)
         except OSError:
             pass
-        self.proc.wait()
+        with self.lock:
+            self.lock.wait_for(lambda: not self.is_alive, 10)
 
 
 class Network:
@@ -183,7 +212,7 @@ class Acting:
         for name, host in self.hosts.items():
             lines = []
             for it in host.spec["interfaces"]:
-                more, port = self.network.attach(f"{name}.{it['name']}", it["link"], it["name"], it["mac"], it["mtu"], host.proc.pid)
+                more, port = self.network.attach(f"{name}.{it['name']}", it["link"], it["name"], it["mac"], it["mtu"], host.pid)
                 lines += more
                 ports.append(port)
             self.network.ip(lines)
@@ -195,7 +224,14 @@ class Acting:
 
     def quiet(self, ports):
         """No offloads at the switch's side; then the ports go up."""
-        must(["ip", "netns", "exec", self.network.ns, "/usr/bin/python3", "-S", "-E", GUEST + "/offload.py"] + ports)
+        def enter():
+            with open(f"/run/netns/{self.network.ns}") as namespace:
+                libc.setns(namespace.fileno(), 0)
+            offload.switch_off(ports)
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
         self.network.ip([f"link set {port} up" for port in ports])
 
     def run(self):
@@ -209,7 +245,7 @@ class Acting:
         start = time.monotonic()
         result["t0"] = t0
         steps = self.job["timeline"]
-        outs, threads = [None] * len(steps), []
+        outs, threads, late = [None] * len(steps), [], [0.0]
 
         def act(i, step):
             try:
@@ -219,15 +255,17 @@ class Acting:
 
         for i, step in sorted(enumerate(steps), key=lambda pair: pair[1]["at"]):
             time.sleep(max(0, start + step["at"] - time.monotonic()))
+            late.append(time.monotonic() - start - step["at"])
             threads.append(threading.Thread(target=act, args=(i, step)))
             threads[-1].start()
         for thread in threads:
             thread.join()
         time.sleep(max(0.5, start + self.job["duration"] - time.monotonic()))
         result["timeline"] = outs
+        result["late"] = round(max(late), 3)
         for name, host in self.hosts.items():
             if host.is_alive:
-                result["state"][name] = {table: host.ask({"do": "run", "script": command, "timeout": 10})["stdout"] for table, command in self.job["tables"].items()}
+                result["state"][name] = host.ask({"do": "tables", "commands": self.job["tables"]})
         for host in self.hosts.values():
             host.ask({"do": "write"})
         return result
@@ -309,7 +347,9 @@ def boot():
 
 
 def main():
+    global NURSERY
     boot()
+    NURSERY = Nursery()
     open(DIR + "/ready", "w").close()
     seen = set()
     while not os.path.exists(DIR + "/stop"):
