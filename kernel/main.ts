@@ -6,6 +6,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ScenarioError } from "../src/scenario/scenario-error.ts";
 import { importAll, importOne } from "./import.ts";
 import { compareFiles, recordFiles } from "./record.ts";
+import { playFiles, recordDrawn } from "./sched.ts";
 
 const program = new Command("npm run kernel --").description("Recordings of the real kernel: makes them and compares them with lvsim.").exitOverride();
 
@@ -45,6 +46,18 @@ program
   .action(async (files: string[], options: { jobs: number }) => {
     if ((await compareFiles(files, options.jobs)) > 0) process.exitCode = 1;
   });
+
+program
+  .command("sched")
+  .description("prints which server the kernel's own scheduler picks for each connection of scheduler scripts")
+  .argument("<files...>", "as `lvsim sched` reads them")
+  .action(playFiles);
+
+program
+  .command("sched-record")
+  .description("records what the kernel answers to the scheduler scripts that are drawn (test/sched/drawn/)")
+  .argument("[schedulers...]", "all of them without names")
+  .action(recordDrawn);
 
 try {
   await program.parseAsync();

@@ -17,7 +17,8 @@ MODULES = """overlay bridge veth ipip ip_gre fou tun dummy ifb nf_conntrack nf_c
   nf_tables nft_compat nft_chain_nat xt_nat xt_mark xt_conntrack xt_state xt_tcpudp xt_MASQUERADE xt_REDIRECT xt_REJECT ipt_REJECT xt_ipvs
   ip_vs ip_vs_rr ip_vs_wrr ip_vs_lc ip_vs_wlc ip_vs_lblc ip_vs_lblcr ip_vs_dh ip_vs_sh ip_vs_sed ip_vs_nq ip_vs_fo ip_vs_ovf ip_vs_mh
   sch_netem sch_ingress cls_matchall cls_flower act_mirred act_gact""".split()
-TABLES = {}
+# A port that comes up forwards only when the kernel has looked at its carrier, which it does once a second.
+SETTLE_SECONDS = 1.3
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -237,7 +238,7 @@ class Acting:
     def run(self):
         result = {"kernel": os.uname().release, "setup": {}, "timeline": [], "state": {}}
         self.build()
-        time.sleep(self.job.get("settle", 0.3))
+        time.sleep(SETTLE_SECONDS)
         for name, host in self.hosts.items():
             if host.spec.get("run") is not None:
                 result["setup"][name] = host.ask({"do": "run", "script": host.spec["run"], "timeout": 60})
