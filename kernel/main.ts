@@ -4,6 +4,7 @@
 
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ScenarioError } from "../src/scenario/scenario-error.ts";
+import { fuzz } from "./fuzz.ts";
 import { importAll, importOne } from "./import.ts";
 import { compareFiles, recordFiles } from "./record.ts";
 import { playFiles, recordDrawn } from "./sched.ts";
@@ -29,6 +30,12 @@ const jobs = (text: string): number => {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1 || count > 16) throw new InvalidArgumentError("write a number from 1 to 16");
   return count;
+};
+
+const seedRange = (text: string): readonly [number, number] => {
+  const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
+  if (first === undefined || Number(last) < Number(first)) throw new InvalidArgumentError("write one number, or two such as 1-300");
+  return [Number(first), Number(last)];
 };
 
 program
@@ -58,6 +65,14 @@ program
   .description("records what the kernel answers to the scheduler scripts that are drawn (test/sched/drawn/)")
   .argument("[schedulers...]", "all of them without names")
   .action(recordDrawn);
+
+program
+  .command("fuzz")
+  .description("draws scenarios, has lvsim and a real kernel act them out, shrinks and keeps what differs in test/conformance/")
+  .requiredOption("--seeds <range>", "such as 1-300", seedRange)
+  .option("-j, --jobs <n>", "scenarios at a time", jobs, 6)
+  .option("--no-shrink", "report only")
+  .action(({ seeds, jobs: jobCount, shrink }: { seeds: readonly [number, number]; jobs: number; shrink: boolean }) => fuzz({ first: seeds[0], last: seeds[1], jobCount, shrinks: shrink }));
 
 try {
   await program.parseAsync();

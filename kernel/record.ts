@@ -74,7 +74,7 @@ export async function compareFiles(files: readonly string[], jobCount: number): 
     const here = actOutHere(scenario, fresh.untilSeconds).recording;
     const differences = recordingDifferences(scenario, fresh, here);
     const kept = loadRecording(file);
-    const drift = kept === undefined ? [] : recordingDifferences(scenario, kept, { ...fresh, stories: fresh.stories }, { theirs: "kept", ours: "fresh" });
+    const drift = kept === undefined ? [] : recordingDifferences(scenario, kept, fresh, { theirs: "kept", ours: "fresh" });
     if (differences.length > 0) differing++;
     const keptText = kept === undefined ? "no recording is kept" : drift.length === 0 ? "the recording that is kept agrees" : `${drift.length} differences to the recording that is kept`;
     console.log(`${file}: ${differences.length === 0 ? "lvsim agrees with the kernel" : `${differences.length} differences between kernel and lvsim`}; ${keptText}`);

@@ -7,6 +7,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { Chance } from "./chance.ts";
 
 type Operation = "open" | "close" | "add" | "edit" | "delete";
 
@@ -88,31 +89,6 @@ export function drawScripts(scheduler: string): DrawnScript[] {
 function nameOf(scheduler: string, { profile, flags = [], persist, isMark = false, ports = [] }: Service, round: number): string {
   const parts = [scheduler, profile, ...flags, ...(persist === undefined ? [] : [`persist=${persist}`]), ...(isMark ? ["mark"] : []), ...(ports.length > 0 ? ["ports"] : [])];
   return `${parts.join(",")}#${round}`;
-}
-
-/** mulberry32 over a hash of the name: small, the same everywhere. */
-class Chance {
-  #state = 2166136261;
-
-  constructor(name: string) {
-    for (const character of name) this.#state = Math.imul(this.#state ^ (character.codePointAt(0) ?? 0), 16777619) >>> 0;
-  }
-
-  below(n: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let x = this.#state;
-    x = Math.imul(x ^ (x >>> 15), x | 1);
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
-    return ((x ^ (x >>> 14)) >>> 0) % n;
-  }
-
-  of<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-
-  percent(n: number): boolean {
-    return this.below(100) < n;
-  }
 }
 
 function drawScript(scheduler: string, service: Service, round: number): DrawnScript {
