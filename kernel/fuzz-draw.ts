@@ -10,7 +10,9 @@ import { stringify } from "yaml";
 import { Chance } from "./chance.ts";
 import { DRAWN_SCHEDULERS } from "./sched-draw.ts";
 
-const STEP_SECONDS = 4;
+const STEP_SECONDS = 5;
+/** Two calls that both time out take longer. */
+const LONG_STEP_SECONDS = 7;
 const METHODS = { NAT: "-m", DR: "-g", TUN: "-i" } as const;
 
 type Method = keyof typeof METHODS;
@@ -244,14 +246,14 @@ class Draw {
     const chance = this.#chance;
     const steps: DrawnStep[] = [];
     const count = 4 + chance.below(3);
+    let at = 1;
     for (let i = 0; i < count; i++) {
-      const at = 1 + i * STEP_SECONDS;
-      const isTraffic = i === 0 || chance.percent(55);
-      if (isTraffic) steps.push({ at, ...this.#traffic() });
-      else steps.push(this.#change(at));
+      const step: DrawnStep = i === 0 || chance.percent(55) ? { at, ...this.#traffic() } : this.#change(at);
+      steps.push(step);
+      at += "run" in step && step.run.split("curl").length > 2 ? LONG_STEP_SECONDS : STEP_SECONDS;
     }
-    steps.push({ at: 1 + count * STEP_SECONDS, host: "client", run: this.#call() });
-    steps.push({ at: 1 + (count + 1) * STEP_SECONDS, host: "director", run: "ipvsadm -Ln; ipvsadm -Lnc; ip neigh" });
+    steps.push({ at, host: "client", run: this.#call() });
+    steps.push({ at: at + STEP_SECONDS, host: "director", run: "ipvsadm -Ln; ipvsadm -Lnc; ip neigh" });
     return steps;
   }
 
