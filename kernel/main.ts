@@ -6,7 +6,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ScenarioError } from "../src/scenario/scenario-error.ts";
 import { fuzz } from "./fuzz.ts";
 import { importAll, importOne } from "./import.ts";
-import { compareFiles, recordFiles } from "./record.ts";
+import { compareFiles, recordFiles, staleFiles } from "./record.ts";
 import { playFiles, recordDrawn } from "./sched.ts";
 
 const program = new Command("npm run kernel --").description("Recordings of the real kernel: makes them and compares them with lvsim.").exitOverride();
@@ -41,9 +41,14 @@ const seedRange = (text: string): readonly [number, number] => {
 program
   .command("record")
   .description("has a real kernel (user-mode-linux) act scenarios out and keeps the recordings")
-  .argument("<files...>", "in scenarios/ or test/conformance/")
+  .argument("[files...]", "in scenarios/ or test/conformance/")
+  .option("--stale", "all that have no recording, or one of another version of them")
   .option("-j, --jobs <n>", "scenarios at a time; more of them disturb each other's timing on a busy machine", jobs, 1)
-  .action((files: string[], options: { jobs: number }) => recordFiles(files, options.jobs));
+  .action((files: string[], { jobs: jobCount, stale }: { jobs: number; stale?: boolean }) => {
+    const wanted = stale === true ? [...files, ...staleFiles()] : files;
+    if (wanted.length === 0) throw new Error(stale === true ? "every scenario has its recording" : "name the scenarios to record, or write --stale");
+    return recordFiles(wanted, jobCount);
+  });
 
 program
   .command("compare")

@@ -2,15 +2,15 @@
  * Records scenarios on the real kernel.
  */
 
-import { relative } from "node:path";
+import { relative, resolve } from "node:path";
+import type { Scenario } from "../src/scenario/scenario-file.ts";
 import { actOutHere } from "./acted-here.ts";
 import { recordingDifferences } from "./differences.ts";
 import { placeFor, writeRecording } from "./import.ts";
-import { jobOf, secondsMaxOf } from "./job.ts";
+import { CannotRecord, jobOf, secondsMaxOf } from "./job.ts";
 import { recordingOfLab } from "./lab-folder.ts";
-import { loadRecording, loadScenario, ROOT } from "./places.ts";
-import type { Recording } from "./recording.ts";
-import type { Scenario } from "../src/scenario/scenario-file.ts";
+import { comparedScenarios, loadRecording, loadScenario, ROOT } from "./places.ts";
+import { inputsOf, type Recording } from "./recording.ts";
 import { missingTools, UmlKernel } from "./uml.ts";
 
 /** Has the kernel act a scenario out. Throws a CannotRecord when it holds what no kernel can do. */
@@ -50,13 +50,29 @@ async function eachOf(files: readonly string[], jobCount: number, act: (kernel: 
   return problems;
 }
 
+/** Scenarios that have no recording, or one of another version of them, and that a kernel can act out. */
+export function staleFiles(): string[] {
+  return comparedScenarios().filter((path) => {
+    const scenario = loadScenario(path);
+    if (loadRecording(path)?.inputs === inputsOf(scenario)) return false;
+    try {
+      jobOf(scenario);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CannotRecord)) throw error;
+      console.log(`${path}: cannot be recorded: ${error.message}`);
+      return false;
+    }
+  });
+}
+
 export async function recordFiles(files: readonly string[], jobCount: number): Promise<void> {
   for (const file of files) {
-    placeFor(file);
+    placeFor(resolve(ROOT, file));
     jobOf(loadScenario(file));
   }
   const problems = await eachOf(files, jobCount, async (kernel, file) => {
-    const path = placeFor(file);
+    const path = placeFor(resolve(ROOT, file));
     const recording = await recordOn(kernel, loadScenario(file));
     writeRecording(path, recording);
     console.log(`${relative(ROOT, path)}: ${recording.stories.size} interfaces, ${recording.outputs.size} outputs`);

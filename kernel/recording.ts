@@ -55,8 +55,8 @@ function stepInputs(step: Step): unknown {
   return [step.atNs, step.verb, step.host, step.interface];
 }
 
-/** A hash of what decides how a scenario goes; titles, comments and expectations do not. Link properties are the simulator's alone. */
-export function inputsOf(scenario: Scenario): string {
+/** What decides how a scenario goes; titles, comments and expectations do not. Link properties are the simulator's alone. */
+export function inputsParts(scenario: Scenario): readonly unknown[] {
   const hosts = scenario.hosts.map((host) => [
     host.name,
     host.interfaces.map(({ name, link, addresses, mac, mtu }) => [name, link, addresses, mac, mtu]),
@@ -65,8 +65,12 @@ export function inputsOf(scenario: Scenario): string {
     host.files,
     essence(host.run),
   ]);
-  const inputs = JSON.stringify([hosts, scenario.timeline.map(stepInputs), scenario.durationNs]);
-  return createHash("sha256").update(inputs).digest("hex").slice(0, 16);
+  return [...hosts, ...scenario.timeline.map(stepInputs), scenario.durationNs];
+}
+
+/** A hash of `inputsParts`. */
+export function inputsOf(scenario: Scenario): string {
+  return createHash("sha256").update(JSON.stringify(inputsParts(scenario))).digest("hex").slice(0, 16);
 }
 
 /** Seconds up to which frames are compared: a little less than the half second that both go on after the last step. */

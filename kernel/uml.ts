@@ -84,6 +84,8 @@ export class UmlKernel {
     child.on("exit", () => {
       this.#hasExited = true;
     });
+    process.on("exit", () => this.#kill());
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
   }
 
   /** Boots; throws an Error that says what is missing or what the console said. */
