@@ -55,6 +55,10 @@ export class EtherDriver implements DeviceDriver, DepartureSink {
     this.transmitFrame(device, frame);
   }
 
+  upChanged(isUp: boolean): void {
+    this.#port.interfaceChanged?.(isUp);
+  }
+
   transmitFrame(device: NetDevice, frame: EthernetFrame): void {
     const host = this.#host;
     if (!device.isUp) {
