@@ -11,26 +11,28 @@ import { TABLE_COMMANDS, type TableName, type Tables, tablesOf } from "./tables.
 
 const TABLE_TIMEOUT_NS = 10e9;
 
-/** `untilSeconds`: that of the recording to compare with. */
-export function actOutHere(scenario: Scenario, untilSeconds?: number): { readonly recording: Recording; readonly result: RunResult } {
+/** `like`: the recording to compare with, whose end and whose moments of looking at tables count. */
+export function actOutHere(scenario: Scenario, like?: Pick<Recording, "untilSeconds" | "tablesAt">): { readonly recording: Recording; readonly result: RunResult } {
   const run = new ScenarioRun(scenario, { parts: LINUX_PARTS, capturesFrames: true });
   const result = run.run();
-  const until = untilSeconds ?? untilOf(scenario, result.timeline.map((step) => ("seconds" in step ? step.seconds : undefined)));
+  const until = like?.untilSeconds ?? untilOf(scenario, result.timeline.map((step) => ("seconds" in step ? step.seconds : undefined)));
   const macs = macNames(scenario);
   const stories = new Map(
     result.captures.captures.map((capture) => [`${capture.hostName}.${capture.deviceName}`, storyOf(capture.toBytes(result.originNs), macs, 0, until)] as const),
   );
   const outputs = new Map<string, ScriptOutput>(Object.entries(result.setup).map(([host, output]) => [`setup ${host}`, output]));
   for (const [i, step] of result.timeline.entries()) if ("exit" in step) outputs.set(`step ${i}`, step as ScriptOutput);
-  return { recording: { kernel: "lvsim", inputs: inputsOf(scenario), untilSeconds: until, outputs, tables: tablesAtEnd(run, scenario), stories }, result };
+  return { recording: { kernel: "lvsim", inputs: inputsOf(scenario), untilSeconds: until, tablesAt: new Map(), outputs, tables: tablesAtEnd(run, scenario, result.originNs, like?.tablesAt), stories }, result };
 }
 
 /** Types the commands that print the tables on each host that runs, now that all is over. */
-function tablesAtEnd(run: ScenarioRun, scenario: Scenario): Map<string, Tables> {
+function tablesAtEnd(run: ScenarioRun, scenario: Scenario, originNs: number, tablesAt: ReadonlyMap<string, number> = new Map()): Map<string, Tables> {
   const texts = new Map<string, Partial<Record<TableName, string>>>();
   for (const { name } of scenario.hosts) {
     if (!run.world.isRunning(name)) continue;
     const printed: Partial<Record<TableName, string>> = {};
+    const atNs = originNs + Math.round((tablesAt.get(name) ?? 0) * 1e9);
+    if (atNs > run.world.loop.nowNs) run.runUntil(atNs);
     for (const [table, command] of Object.entries(TABLE_COMMANDS) as [TableName, string][]) {
       let isOver = false;
       run.type(name, command, {

@@ -5,7 +5,7 @@
  * began. A difference counts when a second acting-out shows it too.
  */
 
-import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseScenario, type Scenario } from "../src/scenario/scenario-file.ts";
 import { actOutHere } from "./acted-here.ts";
@@ -33,6 +33,8 @@ export interface FuzzOptions {
   /** Scenarios at a time. */
   readonly jobCount: number;
   readonly shrinks: boolean;
+  /** Leaves out what the log tells of already. */
+  readonly resumes: boolean;
 }
 
 export type Verdict =
@@ -67,8 +69,8 @@ export async function judge(kernel: UmlKernel, text: string, name: string, wante
   let why = "";
   for (let i = 0; i < ACTS_MAX; i++) {
     const { recording, scenario } = await actOnKernel(kernel, drawn);
-    const here = actOutHere(scenario, recording.untilSeconds).recording;
-    const all = recordingDifferences(scenario, recording, here, { edgeSeconds: EDGE_SECONDS });
+    const here = actOutHere(scenario, recording).recording;
+    const all = recordingDifferences(scenario, recording, here, { edgeSeconds: EDGE_SECONDS, countsOnlyConnections: true });
     const differences = wanted === undefined ? all : all.filter((one) => wanted.has(headOf(one)));
     if (differences.length === 0) return { kind: "agrees" };
     const heads = new Set(before.map(headOf));
@@ -79,16 +81,22 @@ export async function judge(kernel: UmlKernel, text: string, name: string, wante
   return { kind: "unclear", why };
 }
 
-export async function fuzz({ first, last, jobCount, shrinks }: FuzzOptions): Promise<void> {
+function judgedSeeds(): Set<number> {
+  const lines = existsSync(LOG) ? readFileSync(LOG, "utf8").trimEnd().split("\n") : [];
+  return new Set(lines.map((line) => (JSON.parse(line) as { readonly seed: number }).seed));
+}
+
+export async function fuzz({ first, last, jobCount, shrinks, resumes }: FuzzOptions): Promise<void> {
   mkdirSync(dirname(LOG), { recursive: true });
   const kernel = await UmlKernel.boot();
   const counts = { agrees: 0, differs: 0, unclear: 0 };
   const startMs = Date.now();
   const found: { readonly drawn: DrawnScenario; readonly verdict: Extract<Verdict, { kind: "differs" }> }[] = [];
-  let next = first;
+  const done = resumes ? judgedSeeds() : new Set<number>();
+  const waiting = Array.from({ length: last - first + 1 }, (_, i) => first + i).filter((seed) => !done.has(seed));
+  const count = waiting.length;
   const worker = async () => {
-    while (next <= last) {
-      const seed = next++;
+    for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
       const drawn = drawScenario(seed);
       const verdict = await judge(kernel, drawnText(drawn), `seed-${seed}.yaml`).catch((error: unknown): Verdict => ({ kind: "unclear", why: String(error) }));
       counts[verdict.kind]++;
@@ -100,7 +108,6 @@ export async function fuzz({ first, last, jobCount, shrinks }: FuzzOptions): Pro
   };
   try {
     await Promise.all(Array.from({ length: jobCount }, worker));
-    const count = last - first + 1;
     console.log(`${count} draws: ${counts.agrees} agree, ${counts.differs} differ, ${counts.unclear} unclear; ${((Date.now() - startMs) / 1000 / count).toFixed(1)} s a draw`);
     if (shrinks) for (const { drawn, verdict } of found) await keep(kernel, drawn, verdict, jobCount);
   } finally {

@@ -16,6 +16,8 @@ interface LabResult {
   readonly t0: number;
   readonly setup: Readonly<Record<string, ScriptOutput>>;
   readonly timeline: readonly ((ScriptOutput & { readonly seconds?: number }) | Record<string, never> | { readonly error: string } | null)[];
+  /** Seconds after t0 at which the tables of a host were looked at. */
+  readonly tablesAt?: Readonly<Record<string, number>>;
   readonly state?: Readonly<Record<string, Partial<Record<TableName, string>>>>;
 }
 
@@ -47,7 +49,7 @@ export function recordingOfLab(folder: string, scenario: Scenario, isTrusted: bo
     ),
   );
   const tables = new Map(Object.entries(result.state ?? {}).map(([host, texts]) => [host, tablesOf(texts)] as const).filter(([, rows]) => rows.size > 0));
-  return { kernel: result.kernel, inputs, untilSeconds, outputs, tables, stories };
+  return { kernel: result.kernel, inputs, untilSeconds, tablesAt: new Map(Object.entries(result.tablesAt ?? {})), outputs, tables, stories };
 }
 
 function plain({ exit, stdout, stderr }: ScriptOutput): ScriptOutput {

@@ -78,7 +78,10 @@ program
   .requiredOption("--seeds <range>", "such as 1-300", seedRange)
   .option("-j, --jobs <n>", "scenarios at a time", jobs, 6)
   .option("--no-shrink", "report only")
-  .action(({ seeds, jobs: jobCount, shrink }: { seeds: readonly [number, number]; jobs: number; shrink: boolean }) => fuzz({ first: seeds[0], last: seeds[1], jobCount, shrinks: shrink }));
+  .option("--resume", "leave out seeds that .tmp/fuzz/log.jsonl tells of")
+  .action(({ seeds, jobs: jobCount, shrink, resume }: { seeds: readonly [number, number]; jobs: number; shrink: boolean; resume?: boolean }) =>
+    fuzz({ first: seeds[0], last: seeds[1], jobCount, shrinks: shrink, resumes: resume === true }),
+  );
 
 program.command("figures").description("writes how many recordings agree into docs/FIDELITY.md").action(writeFigures);
 

@@ -87,7 +87,7 @@ export async function compareFiles(files: readonly string[], jobCount: number): 
   const problems = await eachOf(files, jobCount, async (kernel, file) => {
     const scenario = loadScenario(file);
     const fresh = await recordOn(kernel, scenario);
-    const here = actOutHere(scenario, fresh.untilSeconds).recording;
+    const here = actOutHere(scenario, fresh).recording;
     const differences = recordingDifferences(scenario, fresh, here);
     const kept = loadRecording(file);
     const drift = kept === undefined ? [] : recordingDifferences(scenario, kept, fresh, { theirs: "kept", ours: "fresh" });

@@ -2,7 +2,8 @@
  * What one acting-out of a scenario left behind, reduced to what can be compared: outputs, tables at the end, and at each interface the
  * conversations. Kept as JSON Lines, one file a scenario, so that a difference between two recordings can be read.
  *
- *   {"recording":1,"kernel":"6.1.176","inputs":"<hash>","until":6.4}          first line; `until`: frames up to then are compared, seconds
+ *   {"recording":1,"kernel":"6.1.176","inputs":"<hash>","until":6.4}          first line; `until`: frames up to then are compared, seconds;
+ *                                                                             `tablesAt`: when each host's tables were looked at
  *   {"output":"setup director","exit":0,"stdout":"...","stderr":"..."}        empty texts are left out
  *   {"output":"step 3","exit":7,...}                                           steps count from 0 in file order
  *   {"table":"route","host":"director","rows":[...]}
@@ -32,6 +33,8 @@ export interface Recording {
   readonly inputs: string;
   /** Frames up to then are compared, seconds since the origin. */
   readonly untilSeconds: number;
+  /** Host -> when its tables were looked at, seconds since the origin; empty when that is not known: just after the end. */
+  readonly tablesAt: ReadonlyMap<string, number>;
   /** "setup HOST" or "step N" -> what was said. */
   readonly outputs: ReadonlyMap<string, ScriptOutput>;
   /** Host -> table -> rows. */
@@ -80,7 +83,7 @@ export function untilOf(scenario: Scenario, stepSeconds: readonly (number | unde
 }
 
 export function recordingToText(recording: Recording): string {
-  const lines: unknown[] = [{ recording: VERSION, kernel: recording.kernel, inputs: recording.inputs, until: recording.untilSeconds }];
+  const lines: unknown[] = [{ recording: VERSION, kernel: recording.kernel, inputs: recording.inputs, until: recording.untilSeconds, ...(recording.tablesAt.size === 0 ? {} : { tablesAt: Object.fromEntries(recording.tablesAt) }) }];
   for (const [output, { exit, stdout, stderr }] of recording.outputs)
     lines.push({ output, exit, ...(stdout === "" ? {} : { stdout }), ...(stderr === "" ? {} : { stderr }) });
   for (const [host, tables] of recording.tables) for (const [table, rows] of tables) lines.push({ table, host, rows });
@@ -113,7 +116,7 @@ export function recordingFromText(text: string, name: string): Recording {
   const outputs = new Map<string, ScriptOutput>();
   const tables = new Map<string, Map<TableName, readonly string[]>>();
   const stories = new Map<string, Map<string, Conversation>>();
-  let head: { readonly kernel: string; readonly inputs: string; readonly until: number } | undefined;
+  let head: { readonly kernel: string; readonly inputs: string; readonly until: number; readonly tablesAt?: Record<string, number> } | undefined;
   for (const [i, line] of text.trimEnd().split("\n").entries()) {
     const value = JSON.parse(line) as Record<string, unknown>;
     if (value.recording !== undefined) {
@@ -134,5 +137,5 @@ export function recordingFromText(text: string, name: string): Recording {
     } else throw new Error(`${name}:${i + 1}: no line of a recording`);
   }
   if (head === undefined) throw new Error(`${name}: no recording, its first line is missing`);
-  return { kernel: head.kernel, inputs: head.inputs, untilSeconds: head.until, outputs, tables, stories };
+  return { kernel: head.kernel, inputs: head.inputs, untilSeconds: head.until, tablesAt: new Map(Object.entries(head.tablesAt ?? {})), outputs, tables, stories };
 }

@@ -271,8 +271,10 @@ class Acting:
         result["timeline"] = outs
         result["late"] = round(max(late), 3)
         result["began"] = began
+        result["tablesAt"] = {}
         for name, host in self.hosts.items():
             if host.is_alive:
+                result["tablesAt"][name] = round(time.monotonic() - start, 2)
                 result["state"][name] = host.ask({"do": "tables", "commands": self.job["tables"]})
         for host in self.hosts.values():
             host.ask({"do": "write"})

@@ -36,7 +36,7 @@ describe("as the kernel", () => {
     const kernel = loadRecording(path);
     if (kernel === undefined) throw new Error(`${path} has no recording`);
     expect(kernel.inputs, "the scenario has changed since: `npm run kernel -- record FILE`").toBe(inputsOf(scenario));
-    const { recording, result } = actOutHere(scenario, kernel.untilSeconds);
+    const { recording, result } = actOutHere(scenario, kernel);
     expect(result.unmet).toEqual([]);
     const differences = recordingDifferences(scenario, kernel, recording).join("\n\n");
     if (KNOWN_DIFFERENCES.has(path)) expect(differences, "agrees now: take it from KNOWN_DIFFERENCES").not.toBe("");
