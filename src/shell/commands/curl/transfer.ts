@@ -285,6 +285,7 @@ export class CurlTransfer {
     report.httpVersion = head.version.endsWith(".0") ? head.version.replace(/\.0$/, "") || "1" : head.version;
     if (head.version === "1.0") report.httpVersion = "1";
     report.contentType = head.field("content-type");
+    report.expectedBytes = reader.contentLength;
     report.fields += head.lines.length - 1;
     report.headBytes += reader.headBytes;
     const isFailure = head.status >= 400 && this.#options.fails;
