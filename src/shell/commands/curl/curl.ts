@@ -9,8 +9,10 @@ import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { latin1 } from "../../http-message.ts";
 import { type CurlOptions, parseCurl } from "./options.ts";
+import type { CurlConnection, TransferResult, TransferSinks } from "./connector.ts";
+import { FtpTransfer } from "./ftp.ts";
 import { METER_HEAD, ProgressMeter } from "./progress-meter.ts";
-import { type CurlConnection, CurlTransfer, type TransferResult, type TransferSinks } from "./transfer.ts";
+import { CurlTransfer } from "./transfer.ts";
 import { type CurlUrl, expandGlob, joinUrl, parseUrl } from "./urls.ts";
 import { formatWriteOut, type TransferReport } from "./write-out.ts";
 
@@ -154,6 +156,7 @@ class Curl {
     const parsed = parseUrl(text, this.#options.isPathAsIs);
     let result: TransferResult;
     if (!parsed.ok) result = { exit: parsed.exit, error: parsed.message, head: undefined, isReusable: false, isRefused: false };
+    else if (parsed.url.scheme === "ftp") result = yield* this.#fetchFtp(parsed.url, output, report);
     else if (parsed.url.scheme !== "http")
       result = {
         exit: 1,
@@ -168,6 +171,17 @@ class Curl {
     report.error = result.error;
     this.#finish(report, result);
     return result;
+  }
+
+  *#fetchFtp(url: CurlUrl, output: string | undefined, report: TransferReport): Running<TransferResult> {
+    if (this.#options.urls.filter((text) => text.startsWith("ftp:")).length > 1)
+      return { exit: 1, error: "More than one FTP URL is not supported by the simulated curl", head: undefined, isReusable: false, isRefused: false };
+    const path = this.#options.usesRemoteName && output === undefined ? url.target.split("/").pop() : output;
+    if (!this.#options.isSilent) this.#context.stderr.write(this.#options.isVerbose ? METER_HEAD : `${METER_HEAD}${METER_ZERO}`);
+    this.#outputText = "";
+    report.output = path;
+    const result = yield* new FtpTransfer(this.#context, this.#options, this.#numbers, report, this.#sinks(path)).run(url);
+    return path !== undefined && path !== "-" && (result.exit === 0 || report.bodyBytes > 0) ? this.#store(path, result) : result;
   }
 
   /** Follows redirects when asked to. */
