@@ -7,6 +7,7 @@ import { awkCommands } from "./commands/awk/awk.ts";
 import { ifconfigCommand } from "./commands/ifconfig.ts";
 import { ipCommand } from "./commands/ip/ip.ts";
 import { ipvsadmCommand, ipvsadmRestoreCommand, ipvsadmSaveCommand } from "./commands/ipvsadm/ipvsadm.ts";
+import { opensslCommand } from "./commands/openssl/openssl.ts";
 import { routeCommand } from "./commands/route.ts";
 import { sysctlCommand } from "./commands/sysctl-command.ts";
 import { systemCommands } from "./commands/system/system-commands.ts";
@@ -36,6 +37,7 @@ export const INSTALLED_COMMANDS: readonly Command[] = [
   ...netfilterCommands,
   ...networkCommands,
   ...reachabilityCommands,
+  opensslCommand,
   routeCommand,
   ...sedCommands,
   ...sortCommands,

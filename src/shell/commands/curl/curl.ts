@@ -9,7 +9,7 @@ import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { latin1 } from "../../http-message.ts";
 import { type CurlOptions, parseCurl } from "./options.ts";
-import { type CurlConnection, CurlTransfer, type TransferResult, type TransferSinks } from "./transfer.ts";
+import { closeConnection, type CurlConnection, CurlTransfer, type TransferResult, type TransferSinks } from "./transfer.ts";
 import { type CurlUrl, expandGlob, joinUrl, parseUrl } from "./urls.ts";
 import { formatWriteOut, type TransferReport } from "./write-out.ts";
 
@@ -108,6 +108,7 @@ class Curl {
       }
     }
     if (this.#connections.size > 0) yield* this.#context.sleep(CLOSE_DELAY_NS);
+    for (const connection of this.#connections.values()) yield* closeConnection(connection);
     return exit;
   }
 
@@ -156,7 +157,7 @@ class Curl {
     const parsed = parseUrl(text, this.#options.isPathAsIs);
     let result: TransferResult;
     if (!parsed.ok) result = { exit: parsed.exit, error: parsed.message, head: undefined, isReusable: false, isRefused: false };
-    else if (parsed.url.scheme !== "http")
+    else if (parsed.url.scheme !== "http" && parsed.url.scheme !== "https")
       result = {
         exit: 1,
         error: `Protocol "${parsed.url.scheme}" is not supported by the simulated curl`,
@@ -314,7 +315,7 @@ function newReport(url: string, urlNumber: number): TransferReport {
     url,
     effectiveUrl: url,
     method: "GET",
-    scheme: "HTTP",
+    scheme: /^https:/i.test(url) ? "HTTPS" : "HTTP",
     status: 0,
     httpVersion: "0",
     contentType: undefined,
@@ -336,6 +337,7 @@ function newReport(url: string, urlNumber: number): TransferReport {
     output: undefined,
     lookupNs: 0,
     connectNs: 0,
+    secureNs: 0,
     preTransferNs: 0,
     startTransferNs: 0,
     redirectNs: 0,

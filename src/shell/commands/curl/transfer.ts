@@ -13,6 +13,7 @@ import { resolveHost } from "../../names.ts";
 import { NEVER_NS, TcpStream } from "../../tcp-stream.ts";
 import type { CurlOptions } from "./options.ts";
 import { buildRequest, type CurlRequest } from "./request.ts";
+import { CurlTls } from "./secure.ts";
 import type { CurlUrl } from "./urls.ts";
 import type { TransferReport } from "./write-out.ts";
 
@@ -26,6 +27,13 @@ export interface CurlConnection {
   readonly number: number;
   readonly key: string;
   readonly host: string;
+  readonly tls: CurlTls | undefined;
+}
+
+/** Ends a connection, with a goodbye where TLS has one. */
+export function* closeConnection(connection: CurlConnection): Running<void> {
+  if (connection.tls !== undefined) yield* connection.tls.close();
+  connection.stream.close();
 }
 
 export interface TransferSinks {
@@ -67,7 +75,7 @@ export class CurlTransfer {
     report: TransferReport,
     sinks: TransferSinks,
   ): Running<TransferResult> {
-    const key = `${url.host}:${url.port}`;
+    const key = `${url.scheme}://${url.host}:${url.port}`;
     let connection = this.#connections.get(key);
     if (connection !== undefined && (connection.stream.isEnded || connection.stream.errno !== undefined)) {
       sinks.log(`* Connection ${connection.number} seems to be dead\n* Closing connection ${connection.number}\n`);
@@ -96,7 +104,7 @@ export class CurlTransfer {
     if (!result.isReusable) {
       this.#connections.delete(key);
       sinks.log(`* Closing connection ${connection.number}\n`);
-      connection.stream.close();
+      yield* closeConnection(connection);
     } else sinks.log(`* Connection #${connection.number} to host ${url.host} left intact\n`);
     return result;
   }
@@ -142,7 +150,21 @@ export class CurlTransfer {
     report.connects++;
     report.connectNs = this.#elapsed();
     sinks.log(`* Connected to ${url.host} (${shown}) port ${url.port} (#${number})\n`);
-    return { stream, number, key, host: url.host };
+    const tls = url.scheme === "https" ? new CurlTls(this.#context, stream, url, options, sinks.log) : undefined;
+    const failed = yield* this.#secure(tls, url, number, limitNs, report, sinks);
+    return failed ?? { stream, number, key, host: url.host, tls };
+  }
+
+  *#secure(tls: CurlTls | undefined, url: CurlUrl, number: number, limitNs: number, report: TransferReport, sinks: TransferSinks): Running<TransferResult | undefined> {
+    if (tls === undefined) return undefined;
+    const result = yield* tls.handshake(url.host, limitNs);
+    if (result === undefined) {
+      report.secureNs = this.#elapsed();
+      return undefined;
+    }
+    const failed = result === "timeout" ? { exit: 28, error: "SSL connection timeout" } : result;
+    sinks.log(`* Closing connection ${number}\n`);
+    return failure(failed.exit, failed.error);
   }
 
   /** Binds and starts to connect; a result when that fails at once. */

@@ -115,6 +115,12 @@ export class CheckConnection {
     return this.#socket?.send(bytes) ?? false;
   }
 
+  /** Closes with data unread: the other side gets a reset. */
+  abort(): void {
+    if (!this.#isClosed) this.#socket?.abort();
+    this.close();
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
