@@ -38,6 +38,7 @@ function requestOf(context: CommandContext, options: KeepalivedOptions, isTest: 
     configId: options.configId ?? (machine.hostname.split(".")[0] as string),
     includesAll: options.includesAll,
     random: machine.host.random(isTest ? "keepalived/config-test" : "keepalived/config"),
+    isLook: isTest,
   };
 }
 
@@ -76,7 +77,7 @@ function findUnsupported(request: ConfigRequest, options: KeepalivedOptions): re
   const report = new ConfigReport({ isTest: false, say: () => {}, log: () => {} });
   try {
     // Random choices of this look are its own.
-    const look = { ...request, random: request.machine.host.random("keepalived/look") };
+    const look = { ...request, random: request.machine.host.random("keepalived/look"), isLook: true };
     const parent = loadParentConfig(look, report);
     if (options.runsCheckers) loadCheckConfig(parent, look, report, true);
     if (options.runsVrrp) loadVrrpConfig(parent, look, report);

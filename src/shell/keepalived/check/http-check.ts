@@ -203,7 +203,7 @@ export class HttpCheck implements CheckRunner {
     if (outcome === "next" && isLast && this.#failedUrl === undefined) {
       if (!checker.isUp || !checker.hasRun) {
         log.line(`Remote Web server ${this.#name} succeed on service.`);
-        states.checked(true, checker);
+        states.checked(true, checker, "=> CHECK succeed on service <=");
         checker.hasRun = true;
       }
       this.#urlIndex = 0;
@@ -211,7 +211,7 @@ export class HttpCheck implements CheckRunner {
     } else if (outcome === "retry" && checker.retries > retry) {
       if (checker.isUp || !checker.hasRun) {
         log.line(`HTTP_CHECK on service ${this.#name} failed${checker.hasRun && retry > 0 ? ` after ${checker.retries - 1} retries` : ""}.`);
-        states.checked(false, checker);
+        states.checked(false, checker, "=> CHECK failed on service : HTTP request failed <=");
       }
       this.#failedUrl = this.#url;
     } else if (outcome === "next" && this.#failedUrl !== undefined) {
