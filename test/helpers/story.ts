@@ -31,6 +31,11 @@ import { decodePcap } from "../../src/wire/pcap.ts";
 export type Story = Map<string, string[]>;
 
 const EPHEMERAL_FROM = 32768;
+/**
+ * Conversations of servers that take their time on a busy machine: TLS computes, a mail server that is a script starts programs. There segments that
+ * were sent again are left out, and loose comparisons look at how much is said, not at whose turn it is.
+ */
+const SLOW_PORTS: readonly number[] = [25, 443];
 
 /** Names ephemeral ports by the order in which each address first used them. */
 class PortNames {
@@ -59,6 +64,8 @@ interface Row {
   readonly text: string;
   readonly kind: RowKind;
   readonly bytes: number;
+  /** Of a slow server's connection: where the data begins. */
+  readonly sequence?: number;
 }
 
 function pair(a: string, b: string): string {
@@ -90,9 +97,10 @@ function describeTcp(ip: Ipv4Packet, tcp: TcpSegment, base: string, ports: PortN
   const from = ports.end(ip.src, tcp.srcPort);
   const to = ports.end(ip.dst, tcp.dstPort);
   const { flags } = tcp;
+  const isSlow = SLOW_PORTS.includes(tcp.srcPort) || SLOW_PORTS.includes(tcp.dstPort);
   const letters = `${flags & TCP_SYN ? "S" : ""}${flags & TCP_FIN ? "F" : ""}${flags & TCP_RST ? "R" : ""}`;
   const kind = flags & TCP_SYN ? "syn" : flags & TCP_RST ? "rst" : flags & TCP_FIN ? "fin" : tcp.payload.length > 0 ? "data" : "ack";
-  return { conversation: `tcp ${pair(from, to)}`, text: `${base} tcp ${from}>${to} [${letters === "" ? "-" : letters}${flags & TCP_ACK ? "." : ""}]`, kind, bytes: tcp.payload.length };
+  return { conversation: `tcp ${pair(from, to)}`, text: `${base} tcp ${from}>${to} [${letters === "" ? "-" : letters}${flags & TCP_ACK ? "." : ""}]`, kind, bytes: tcp.payload.length, ...(isSlow ? { sequence: tcp.seq } : {}) };
 }
 
 function describeIcmp(icmp: IcmpMessage, ports: PortNames): string {
@@ -110,6 +118,7 @@ class StoryBuilder {
   readonly #ports = new PortNames();
   readonly #probed = new Set<string>();
   readonly #acked = new Set<string>();
+  readonly #sent = new Set<string>();
 
   constructor(names: ReadonlyMap<string, string>) {
     this.#names = names;
@@ -148,6 +157,11 @@ class StoryBuilder {
     }
     if ((row.kind === "data" || row.kind === "fin") && row.bytes > 0) {
       this.#acked.add(way);
+      if (row.sequence !== undefined) {
+        const segment = `${way} ${row.sequence}`;
+        if (this.#sent.has(segment)) return;
+        this.#sent.add(segment);
+      }
       const run = `${text.replace(/\[F(\.?)\]/, "[-$1]")} data `;
       const last = rows.at(-1);
       if (last?.startsWith(run)) rows[rows.length - 1] = run + (Number(last.slice(run.length)) + row.bytes);
@@ -239,7 +253,7 @@ export function withoutRepetition(story: Story): Story {
     const key = plain(conversation);
     const known = out.get(key) ?? [];
     // How busy a machine is decides whether it acknowledges before it has something to say.
-    if (/:443( |$)/.test(key)) known.push(plain(amountsOf(rows)));
+    if (SLOW_PORTS.some((port) => key.split(" ").some((end) => end.endsWith(`:${port}`)))) known.push(plain(amountsOf(rows)));
     else if (key.includes("tcp ")) known.push(plain(rows.filter((row) => !row.endsWith("[-.]")).join(" | ")));
     else known.push(...rows.map((row) => plain(row).replace(/ seq \d+/g, "")));
     out.set(key, [...new Set(known)]);
@@ -250,8 +264,8 @@ export function withoutRepetition(story: Story): Story {
 }
 
 /**
- * How much each side of a TLS connection says. Session tickets cross the request, and both sides close upon close_notify: whose frame is first, and
- * whether the last words find the socket open, is chance.
+ * How much each side of a slow server's connection says. With TLS session tickets cross the request, and both sides close upon close_notify; a mail
+ * server's script ends when its client does: whose frame is first, and whether the last words find the socket open, is chance.
  */
 function amountsOf(rows: readonly string[]): string {
   const amounts = new Map<string, number>();

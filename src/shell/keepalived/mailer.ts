@@ -16,6 +16,8 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const SUBJECT_MAX = 255;
 const BODY_MAX = 511;
 const BUFFER_MAX = 1024;
+/** File descriptors that keepalived has open before it mails. */
+const FIRST_FD = 9;
 
 type Stage = "banner" | "HELO" | "MAIL" | "RCPT" | "DATA" | "BODY" | "QUIT";
 
@@ -70,6 +72,7 @@ class Mail {
     const server = global.smtpServer;
     if (server === undefined) return;
     const connect = { destination: server, bindTo: undefined, bindPort: 0, bindDevice: undefined, connectTimeoutUs: global.smtpTimeoutUs, mark: 0 };
+    const fd = FIRST_FD + 2 * this.#parts.open.size;
     const connection = new CheckConnection(this.#parts, connect, global.smtpTimeoutUs, {
       connected: () => {
         log.detailed(`Remote SMTP server ${this.#server} connected.`);
@@ -77,7 +80,8 @@ class Mail {
       },
       failed: (why, isAtOnce) => {
         if (isAtOnce) return;
-        log.line(why === "timeout" ? `Timeout opening connection to remote SMTP server ${this.#server}.` : `SMTP connection ERROR to ${this.#server}.`);
+        // An error of the socket is told by epoll before the connection is asked for its state.
+        log.line(why === "timeout" ? `Timeout opening connection to remote SMTP server ${this.#server}.` : `smtp fd ${fd} returned write error`);
       },
       data: (bytes) => this.#take(bytes),
       end: () => this.#close(`Remote SMTP server ${this.#server} has closed the connection.`),
