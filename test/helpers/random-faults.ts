@@ -12,19 +12,19 @@ import fc from "fast-check";
 export const VIP = "10.0.0.100";
 export const SERVERS = ["rs1", "rs2", "rs3", "rs4"] as const;
 export const FIRST_PORT = 20_000;
-/** Lines of a page: some 20 kB. */
-const PAGE_LINES = 2000;
+/** Lines of a page: some 5 kB. */
+const PAGE_LINES = 500;
 /** As long as one reading may take: any outage of a run and the retransmission that follows it. The web server waits for a request no longer. */
 const PATIENCE_SECONDS = 60;
 /** After the last fault, until everybody is asked once more. */
 const REST_SECONDS = 6;
 /** Readers begin within this time. */
-const READERS_MS = 10_000;
-const FIRST_FAULT_MS = 500;
+const READERS_MS = 6000;
+const FIRST_FAULT_MS = 3000;
 /** Of a machine that is turned on, with some to spare. */
 const BOOT_MS = 4000;
 /** A slow reader sends so many lines of its request, one a second. */
-const SLOW_LINES_MAX = 10;
+const SLOW_LINES_MAX = 12;
 
 /** How the two directors are set up, and what can happen to them beside the rest. */
 export interface DirectorPair {
@@ -88,7 +88,7 @@ export type DrawnFault = typeof fault extends fc.Arbitrary<infer T> ? T : never;
 export type DrawnDaemonFault = typeof daemonFault extends fc.Arbitrary<infer T> ? T : never;
 
 /** When a reader begins; a slow one sends its request a line a second, so that its connection lives through faults. */
-const reader = fc.record({ atMs: fc.integer({ min: 0, max: READERS_MS }), lines: fc.oneof({ weight: 1, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.integer({ min: 3, max: SLOW_LINES_MAX }) }) });
+const reader = fc.record({ atMs: fc.integer({ min: 500, max: READERS_MS }), lines: fc.oneof({ weight: 1, arbitrary: fc.constant(0) }, { weight: 3, arbitrary: fc.integer({ min: 4, max: SLOW_LINES_MAX }) }) });
 
 export type DrawnReader = typeof reader extends fc.Arbitrary<infer T> ? T : never;
 

@@ -9,6 +9,9 @@ import type { TraceEvent } from "../../src/trace/events.ts";
 import { FIRST_PORT, pageOf, SERVERS } from "./random-faults.ts";
 import { SAMPLE_NS, type SoakCounts, SoakWatch } from "./soak-watch.ts";
 
+/** A client that was stranded for so long may have had to wait until its patience ended. */
+const STRANDED_NS = 2e9;
+
 /** When somebody who held connections lost them: a machine died, a server's process was killed. */
 interface Death {
   readonly host: string;
@@ -69,6 +72,7 @@ function judge(scenario: Scenario, result: RunResult, watch: SoakWatch, events: 
       continue;
     }
     lost++;
+    if (watch.strandedNs(startNs, endNs) >= STRANDED_NS) continue;
     if (port > lastPort - SERVERS.length) {
       wrong.push(`${told}, when all faults were over`);
       continue;

@@ -5,8 +5,10 @@
  *   connection when its count of packets says so (net.ipv4.vs.sync_threshold), three seconds later at most.
  * - While both directors hear each other and their keepalived runs, one of them has the VIP, and only one, but for the time of an advertisement.
  * - A server that a director's checks must reach is in its table, one that they cannot reach is not, after the time that the checks take.
+ * - Where the master repeats its gratuitous ARP (garp_master_refresh), no client that hears it goes on sending to somebody else. Without, Linux
+ *   lets it: a neighbour entry that TCP confirms is believed for up to 45 s, and the client is stranded so long.
  *
- * What is true is looked up in the world every 50 ms; what is undecided (an impaired cable, a stopped process) begins a new wait.
+ * What is true is looked up in the world every 50 ms (for tables 200 ms); what is undecided (an impaired cable, a stopped process) begins a new wait.
  */
 
 import { formatIpv4Address, parseIpv4Address } from "../../src/base/ipv4-address.ts";
@@ -21,6 +23,8 @@ import { Ipv4Packet, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TcpSegment, UdpDatagram
 import { FIRST_PORT, SERVERS, VIP } from "./random-faults.ts";
 
 export const SAMPLE_NS = 50_000_000;
+/** Tables change slowly: they are looked at every so many samples. */
+const TABLE_SAMPLES = 4;
 const DIRECTORS = ["d1", "d2"] as const;
 type DirectorName = (typeof DIRECTORS)[number];
 const SYNC_PORT = 8848;
@@ -55,6 +59,8 @@ interface Timing {
   readonly advertNs: number;
   readonly upNs: number;
   readonly downNs: number;
+  /** Between gratuitous ARPs; 0: not repeated. */
+  readonly refreshNs: number;
 }
 
 /** Since when something is as it is. */
@@ -96,7 +102,10 @@ export class SoakWatch {
   readonly #duties: Readonly<Record<DirectorName, Map<number, Duty>>> = { d1: new Map(), d2: new Map() };
   readonly #reach = new Map<string, Since<string>>();
   readonly #link = new Since<string>();
+  readonly #client = new Since<string>();
+  readonly #strandedNs: number[] = [];
   readonly #impaired = new Set<string>();
+  #samples = 0;
   #partOf: ReadonlyMap<string, number> = new Map();
 
   constructor(run: ScenarioRun, scenario: Scenario) {
@@ -174,7 +183,8 @@ export class SoakWatch {
     this.#sampleDuties(nowNs);
     if (this.#timing === undefined) return;
     this.#samplePair(nowNs, this.#timing);
-    for (const director of DIRECTORS) this.#sampleTable(director, nowNs, this.#timing);
+    this.#sampleClient(nowNs, this.#timing);
+    if (this.#samples++ % TABLE_SAMPLES === 0) for (const director of DIRECTORS) this.#sampleTable(director, nowNs, this.#timing);
   }
 
   #samplePair(nowNs: number, { advertNs }: Timing): void {
@@ -187,6 +197,25 @@ export class SoakWatch {
     if (holders.length === 2 && forNs > advertNs + 2 * SAMPLE_NS) this.#complain(`both directors have had the VIP for ${forNs / 1e9} s, though they hear each other`);
     // Three intervals and the skew, which is less than one more.
     if (holders.length === 0 && forNs > 4 * advertNs + 2 * SAMPLE_NS) this.#complain(`no director has had the VIP for ${forNs / 1e9} s, though both run`);
+  }
+
+  /** Whom the client takes for the owner of the VIP. */
+  #sampleClient(nowNs: number, { advertNs, refreshNs }: Timing): void {
+    const { world } = this.#run;
+    const device = world.attachments.get("client")?.[0]?.device;
+    const entry = device === undefined ? undefined : world.machine("client").host.neighbours.lookup(device, VIP_ADDRESS);
+    const believed = DIRECTORS.find((name) => entry !== undefined && world.attachments.get(name)?.[0]?.device.mac === entry.mac);
+    const isStranded = believed !== undefined && !this.#hasVip(believed);
+    if (isStranded) this.#strandedNs.push(nowNs);
+    const master = DIRECTORS.find((name) => this.#hasVip(name) && this.#daemonOf(name) !== undefined && this.#path("client", name) === "good");
+    const forNs = this.#client.see(isStranded && master !== undefined ? `${master} ${this.#daemonOf(master)}` : "", nowNs);
+    if (refreshNs > 0 && isStranded && master !== undefined && forNs > refreshNs + 2 * advertNs + 2 * SAMPLE_NS)
+      this.#complain(`the client has sent to ${believed} for ${forNs / 1e9} s, though ${master} has the VIP and says so`);
+  }
+
+  /** For how long the client sent to a director that did not have the VIP. */
+  strandedNs(fromNs: number, toNs: number): number {
+    return this.#strandedNs.filter((timeNs) => timeNs >= fromNs && timeNs <= toNs).length * SAMPLE_NS;
   }
 
   #sampleTable(director: DirectorName, nowNs: number, { upNs, downNs }: Timing): void {
@@ -311,10 +340,10 @@ function isStopped(process: object): boolean {
 function timingOf(scenario: Scenario): Timing | undefined {
   const text = scenario.hosts.find(({ name }) => name === "d1")?.files.find(({ path }) => path === "/etc/keepalived/keepalived.conf")?.text;
   if (text === undefined) return undefined;
-  const seconds = (word: string): number => Number(new RegExp(`\\b${word} ([\\d.]+)`).exec(text)?.[1]);
+  const seconds = (word: string): number => Number(new RegExp(`\\b${word} ([\\d.]+)`).exec(text)?.[1] ?? 0);
   const [loop, connect, retries, pause, warmup] = [seconds("delay_loop"), seconds("connect_timeout"), seconds("retry"), seconds("delay_before_retry"), seconds("warmup")];
   // A check that has begun too early fails; the one after it may wait for a neighbour that is asked once a second. Half a second: what is in flight.
   const up = warmup + 2 * (connect + loop) + 0.5;
   const down = warmup + loop + (retries + 1) * connect + retries * pause + 0.5;
-  return { advertNs: seconds("advert_int") * 1e9, upNs: up * 1e9, downNs: down * 1e9 };
+  return { advertNs: seconds("advert_int") * 1e9, upNs: up * 1e9, downNs: down * 1e9, refreshNs: seconds("garp_master_refresh") * 1e9 };
 }
