@@ -32,6 +32,8 @@ import type { VrrpContext } from "./vrrp/vrrp-context.ts";
 
 /** The process stays so long after its last words. */
 const SHUTDOWN_US = 1_000_000;
+/** From the arrival of an advertisement until the process has been woken and reads it: what the kernel answers by itself comes before. */
+const WAKE_UP_US = 100;
 /** File descriptors of the first socket pool: what the process has opened before is always the same. */
 const FIRST_SOCKET_FD = 12;
 
@@ -265,7 +267,7 @@ export class VrrpChild extends Child {
     for (const close of this.#closers) close();
     const { host } = this.daemon.machine;
     const protocols = new Set(this.#instances.map((one) => protocolOf(one)));
-    const sockets = [...protocols].map((protocol) => host.ip.openRaw(protocol, { onPacket: (skb) => this.daemon.post(() => this.#receive(skb)) }));
+    const sockets = [...protocols].map((protocol) => host.ip.openRaw(protocol, { onPacket: (skb) => this.daemon.after(WAKE_UP_US, () => this.#receive(skb)) }));
     const onLink = (device: NetDevice): void => this.daemon.post(() => this.#tracking?.deviceChanged(device));
     const onAddress = (change: "add" | "remove", device: NetDevice, address: InterfaceAddress): void => this.daemon.post(() => this.#addressChanged(change, device, address));
     host.devices.watchers.add(onLink);
