@@ -7,7 +7,7 @@ import { formatMacAddress } from "../../base/mac-address.ts";
 import { NS_PER_SECOND } from "../../base/time.ts";
 import type { Evidence, EventOf } from "../evidence.ts";
 import { type Check, type Finding, FindingList } from "../finding.ts";
-import { answerersOn, directSends, lessonOf, listed, settingsOf, vip, wouldAnswer } from "./arp-view.ts";
+import { answerersOn, directSends, lessonOf, settingsOf, vip, wouldAnswer } from "./arp-view.ts";
 
 const HIDE = "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce";
 const STALE_NS = 1.5 * NS_PER_SECOND;
