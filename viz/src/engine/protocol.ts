@@ -7,6 +7,7 @@
  * What can be asked is in queries.ts; each question's types come from its function there.
  */
 
+import type { NodeRole } from "../../../src/report/roles.ts";
 import type { TraceHeader } from "../../../src/trace/trace-header.ts";
 
 /** A line that somebody typed into a host's terminal. */
@@ -66,8 +67,6 @@ export interface UnmetExpectation {
   readonly expected: string;
   readonly actual: string;
 }
-
-export type NodeRole = "client" | "director" | "server" | "router" | "host";
 
 /** All about a session that does not depend on the position. */
 export interface SessionInfo {

@@ -3,6 +3,7 @@
  */
 
 import { NS_PER_SECOND } from "../../../src/base/time.ts";
+import { RoleReader } from "../../../src/report/roles.ts";
 import { describeFault } from "../../../src/scenario/fault.ts";
 import { LimitError } from "../../../src/scenario/limits.ts";
 import { LINUX_PARTS } from "../../../src/scenario/linux-parts.ts";
@@ -14,7 +15,6 @@ import { JsonLinesReader, TraceReadError } from "../../../src/trace/jsonl.ts";
 import { TRACE_FORMAT, TRACE_VERSION, type TraceHeader } from "../../../src/trace/trace-header.ts";
 import type { CommandOutput, Failure, Progress, ScenarioSource, SessionInfo, Source, TraceSource, UnmetExpectation } from "./protocol.ts";
 import { FRAME_SENT, RecordOrderError, RecordStore } from "./record-store.ts";
-import { rolesOf } from "./roles.ts";
 import { TypedLines } from "./typed-lines.ts";
 
 /** A run with more records is stopped; what is there can be watched. A million take about a gigabyte. */
@@ -220,6 +220,12 @@ function finishSession(
     stopped: rest.stopped,
   };
   return { info, source, header, store, outputs: rest.outputs, cache: new Map() };
+}
+
+function rolesOf(header: TraceHeader, store: RecordStore): SessionInfo["roles"] {
+  const reader = new RoleReader(header);
+  for (const event of store.records) reader.write(event);
+  return reader.roles();
 }
 
 /** The first frame of the timeline, else the first at all. */

@@ -4,14 +4,16 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { InterfaceTraffic, ServiceCharts, ServiceSeries, Scheduling } from "../../engine/queries/charts.ts";
+import { formatBytes, formatShare } from "../../../../src/report/numbers.ts";
+import { type ServiceCharts, type ServiceSeries, sharesOf } from "../../../../src/report/service-series.ts";
+import type { InterfaceTraffic, Scheduling } from "../../engine/queries/charts.ts";
 import { formatTime } from "../../state/format.ts";
 import { pause } from "../../state/playback.ts";
 import { t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
 import { settled } from "../../state/settled.ts";
 import { current, currentId, goTo, sessions } from "../../state/store.ts";
-import { binAt, formatBytes, formatShare, sharesOf, styleOf } from "./chart-series.ts";
+import { binAt, styleOf } from "./chart-series.ts";
 import { LineChart } from "./line-chart.tsx";
 import { TrafficChart } from "./traffic-chart.tsx";
 import "./charts.css";
