@@ -3,13 +3,14 @@
  */
 
 import { closeSync, openSync, readSync } from "node:fs";
+import { basename } from "node:path";
 import { formatReport, type ReportedOutput, type ReportedRun, type ReportedScenario } from "../report/report.ts";
 import { ReportReader } from "../report/report-reader.ts";
 import { reportChinese, reportEnglish } from "../report/words.ts";
 import { describeFault } from "../scenario/fault.ts";
 import { LimitError } from "../scenario/limits.ts";
 import { ScenarioRun, type ScriptResult } from "../scenario/run-scenario.ts";
-import { formatPlace, ScenarioError } from "../scenario/scenario-error.ts";
+import { ScenarioError } from "../scenario/scenario-error.ts";
 import { parseScenario, type Scenario, type Step } from "../scenario/scenario-file.ts";
 import { traceHeader } from "../scenario/trace-header.ts";
 import { TRACE_FORMAT, TRACE_VERSION } from "../trace/trace-header.ts";
@@ -113,13 +114,14 @@ async function runAll(file: string, options: ReportCommandOptions) {
   } catch (error) {
     // What happened until then is worth a report.
     if (!(error instanceof LimitError) || reader.records === 0) throw error;
-    stopped = error.message;
+    // Where the file lies is nobody's business.
+    stopped = error.message.replaceAll(file, basename(file));
   } finally {
     progress.clear();
   }
   timeline.sort((a, b) => a.timeNs - b.timeNs);
   const expected = scenario.timeline.reduce((sum, step) => sum + (step.verb === "run" ? Object.keys(step.expect).length : 0), 0);
-  const unmet = run.unmet.map(({ place, field, expected: wanted, actual }) => ({ place: formatPlace(place), field, actual: JSON.stringify(actual), expected: JSON.stringify(wanted) }));
+  const unmet = run.unmet.map(({ place, field, expected: wanted, actual }) => ({ place: `${basename(place.file)}:${place.line}`, field, actual: JSON.stringify(actual), expected: JSON.stringify(wanted) }));
   return { reader, run: { setup, timeline, expected, unmet, stopped } satisfies ReportedRun, scenario: about(scenario) };
 }
 

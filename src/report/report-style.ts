@@ -43,8 +43,7 @@ svg { display: block; max-width: none; }
 svg.sign { display: inline-block; vertical-align: -2px; }
 svg text { fill: var(--text); font: 12px system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; }
 .topology { margin: 8px auto; }
-.topology text { text-anchor: middle; }
-.topology .wire text { text-anchor: inherit; }
+.host text, .switch text { text-anchor: middle; }
 .wire line { stroke: var(--wire); stroke-width: 2; }
 .topology .wire text, .topology .role { fill: var(--muted); font-size: 11px; }
 .topology .wire text { paint-order: stroke; stroke: var(--bg); stroke-width: 3px; }

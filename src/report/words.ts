@@ -76,7 +76,7 @@ export const reportEnglish = {
     value: "value",
   },
   report: {
-    by: (seed: string) => `Report of lvsim, seed ${seed}`,
+    by: (seed: string) => `Report of lvsim, seed ${seed}.`,
     noScripts: "One file without scripts; nothing is fetched.",
     contents: "Contents",
     teaches: "What it shows",
@@ -217,7 +217,7 @@ export const reportChinese: ReportWords = {
     value: "值",
   },
   report: {
-    by: (seed) => `lvsim 报告，随机种子 ${seed}`,
+    by: (seed) => `lvsim 报告，随机种子 ${seed}。`,
     noScripts: "单个文件，不含脚本，不从网络取任何东西。",
     contents: "目录",
     teaches: "说明什么",
