@@ -12,6 +12,8 @@ import { pause } from "../../state/playback.ts";
 import { t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
 import { current, goTo, goToTime, moment, type OpenSession, openSource, sessions, switchTo } from "../../state/store.ts";
+import { groupsOf } from "../gallery/entry.ts";
+import { groupName } from "../gallery/gallery.tsx";
 import { scenarioText } from "../gallery/texts.ts";
 import { SmallPicture } from "./small-picture.tsx";
 import "./compare.css";
@@ -49,13 +51,15 @@ export function Panel() {
                 </option>
               ))}
             </optgroup>
-            <optgroup label={s.scenarios}>
-              {gallery.map(({ path, title }) => (
-                <option key={path} value={path}>
-                  {title}
-                </option>
-              ))}
-            </optgroup>
+            {groupsOf(gallery).map(({ name, entries }) => (
+              <optgroup key={name} label={groupName(t.value.gallery, name)}>
+                {entries.map(({ path, id, title }) => (
+                  <option key={path} value={path}>
+                    {`${id} ${title}`.trim()}
+                  </option>
+                ))}
+              </optgroup>
+            ))}
           </select>
         </label>
         {found === undefined ? null : found.partNs === undefined ? (
