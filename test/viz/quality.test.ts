@@ -46,6 +46,8 @@ test.each(["light", "dark"] as const)("in the %s theme everything has a name and
 test("keys alone: from the gallery to a frame and back", async () => {
   const { page } = await lab.open();
   await page.waitForSelector(".card");
+  await page.keyboard.press("/");
+  await page.keyboard.type("model test build: node01");
   for (let i = 0; i < 40 && (await page.evaluate((path) => document.activeElement?.getAttribute("data-path") !== path, DR)); i++) await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await page.waitForSelector(".frame-card[data-record]");
