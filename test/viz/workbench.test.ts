@@ -118,12 +118,32 @@ test("the editor marks what is wrong at its line, before and after it runs, and 
 test("two scenarios beside each other at the same time", async () => {
   const { page } = await lab.open();
   await openScenario(page, DR);
+  const before = await recordInView(page);
   await bringUp(page, "Compare");
   await page.locator(".compare select").selectOption("documents/dr-arp-not-suppressed.yaml");
   await expect.poll(() => page.locator(".compare .small-picture").count()).toBe(2);
   expect(await page.textContent("h1")).toContain("LVS DR model test build");
+  expect(await recordInView(page)).toBe(before);
+  expect(await runTabs(page).allTextContents()).toEqual(["1 original", "2 dr-arp-not-suppressed"]);
   await page.getByText("Frames sent and drops").click();
   expect(await page.locator(".compare tbody tr").count()).toBeGreaterThan(3);
+});
+
+test("what a director carries in NAT stands beside what it carries in DR", async () => {
+  const { page, complaints } = await lab.open();
+  await openScenario(page, "documents/dr-10.168.yaml");
+  await page.keyboard.press("End");
+  await bringUp(page, "Compare");
+  await page.locator(".compare select").selectOption("documents/nat-10.168.yaml");
+  await expect.poll(() => page.locator(".compare .small-picture").count()).toBe(2);
+  await bringUp(page, "Charts");
+  await page.locator(".traffic select").selectOption({ label: "documents/nat-10.168.yaml" });
+  const carried = page.locator(".traffic .bars tr.director:has-text('Directors') strong");
+  await expect.poll(() => carried.count()).toBe(2);
+  const [inDr, inNat] = (await carried.allTextContents()).map(Number);
+  expect(inDr).toBeLessThan(1.2);
+  expect(inNat).toBeGreaterThan(1.8);
+  expect(complaints).toEqual([]);
 });
 
 test("a question is asked before the answer shows, checked against the run, and counted once", async () => {

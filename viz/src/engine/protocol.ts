@@ -74,6 +74,8 @@ export interface SessionInfo {
   readonly header: Pick<TraceHeader, "level" | "title" | "seed" | "hosts" | "links">;
   readonly scenarioText: string | null;
   readonly description: string;
+  /** What the scenario says that it teaches, or empty. */
+  readonly teaches: string;
   readonly roles: Readonly<Record<string, NodeRole>>;
   readonly recordCount: number;
   /** Simulated times. */

@@ -89,7 +89,7 @@ async function runSession(id: number, source: ScenarioSource, hooks: OpeningHook
   const seed = source.seed ?? scenario.seed;
   const header: TraceHeader = { format: TRACE_FORMAT, version: TRACE_VERSION, ...traceHeader(scenario, "full", seed) };
   const unmet = run.unmet.map(({ place, field, expected, actual }): UnmetExpectation => ({ line: place.line, field, expected: String(expected), actual: String(actual) }));
-  return finishSession(id, source, header, store, { outputs, unmet, stopped, description: scenario.description });
+  return finishSession(id, source, header, store, { outputs, unmet, stopped, description: scenario.description, teaches: scenario.lesson?.teaches ?? "" });
 }
 
 function failureOfRun(error: unknown): Failure | undefined {
@@ -194,7 +194,7 @@ async function readSession(id: number, source: TraceSource, hooks: OpeningHooks)
   }
   const { header } = reader;
   if (header === undefined) throw new TraceReadError(1, "the trace is empty");
-  return finishSession(id, source, header, store, { outputs: [], unmet: [], stopped, description: "" });
+  return finishSession(id, source, header, store, { outputs: [], unmet: [], stopped, description: "", teaches: "" });
 }
 
 function finishSession(
@@ -202,7 +202,7 @@ function finishSession(
   source: Source,
   header: TraceHeader,
   store: RecordStore,
-  rest: Pick<SessionInfo, "unmet" | "stopped" | "description"> & { readonly outputs: readonly CommandOutput[] },
+  rest: Pick<SessionInfo, "unmet" | "stopped" | "description" | "teaches"> & { readonly outputs: readonly CommandOutput[] },
 ): Session {
   const { level, title, seed, hosts, links, scenario } = header;
   const info: SessionInfo = {
@@ -210,6 +210,7 @@ function finishSession(
     header: { level, title, seed, hosts, links },
     scenarioText: source.kind === "scenario" ? source.text : scenario,
     description: rest.description,
+    teaches: rest.teaches,
     roles: rolesOf(header, store),
     recordCount: store.count,
     originNs: store.originNs,

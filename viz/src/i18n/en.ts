@@ -373,6 +373,8 @@ export const en = {
     frames: (count: string) => `${count} frames`,
     link: "Link",
     total: "sum",
+    carried: "Directors",
+    carriedHelp: "bytes for each byte at the clients: about 2 in NAT, far less where answers go past",
     thisRun: "this run",
     goTo: (id: string) => `Go to decision ${id}`,
     chart: (title: string, text: string) => `${title}: ${text}`,

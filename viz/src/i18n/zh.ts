@@ -372,6 +372,8 @@ export const zh: Strings = {
     frames: (count) => `${count} 帧`,
     link: "链路",
     total: "合计",
+    carried: "调度器",
+    carriedHelp: "字节，对应客户端的每个字节：NAT 约为 2，应答不经过时少得多",
     thisRun: "本次运行",
     goTo: (id) => `到第 ${id} 条决定`,
     chart: (title, text) => `${title}：${text}`,

@@ -74,6 +74,8 @@ export interface OpenOptions {
   readonly difference?: string;
   /** A session that the new one takes the place of. */
   readonly replaces?: number;
+  /** The session in view stays in view; needs a parent. */
+  readonly isBeside?: boolean;
 }
 
 /** Opens a scenario or trace and goes to it; undefined when it failed, which the page then shows. */
@@ -97,6 +99,7 @@ export async function openSource(source: Source, options: OpenOptions = {}): Pro
       const kept = session.parent === 0 ? [] : sessions.value.filter((one) => one.info.id !== options.replaces);
       for (const one of sessions.value) if (!kept.includes(one)) engine.close(one.info.id);
       sessions.value = [...kept, session];
+      if (options.isBeside === true) return;
       currentId.value = info.id;
       moment.value = first;
       view.value = "lab";

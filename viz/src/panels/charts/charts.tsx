@@ -220,14 +220,15 @@ function Traffic() {
   const others = sessions.value.filter(({ info }) => info.id !== currentId.value);
   const beside = others.find(({ info }) => info.id === other.value);
   const own = useQuery("traffic", { id });
-  const there = useQuery("momentAt", beside === undefined ? undefined : { timeNs }, other.value);
+  // The same time of the timeline, which begins at another time in each run.
+  const there = useQuery("momentAt", beside === undefined ? undefined : { timeNs: timeNs - (current.value?.info.originNs ?? 0) + beside.info.originNs }, other.value);
   const theirs = useQuery("traffic", beside === undefined || there.value === undefined ? undefined : { id: there.value.position.id }, other.value);
   const name = (difference: string) => (difference === "" ? t.value.app.original : difference === "edited" ? t.value.app.edited : difference);
   const lists: { readonly title: string; readonly rows: readonly InterfaceTraffic[] }[] = [{ title: beside === undefined ? "" : s.thisRun, rows: own.value ?? [] }];
   if (beside !== undefined) lists.push({ title: name(beside.difference), rows: theirs.value ?? [] });
   const most = Math.max(1, ...lists.flatMap(({ rows }) => rows.flatMap(({ bytesIn, bytesOut }) => [bytesIn, bytesOut])));
   return (
-    <section class="traffic" aria-label={s.traffic}>
+    <section class={beside === undefined ? "traffic" : "traffic compared"} aria-label={s.traffic}>
       <h3>{s.traffic}</h3>
       {others.length === 0 ? null : (
         <label>
@@ -242,9 +243,11 @@ function Traffic() {
           </select>
         </label>
       )}
-      {lists.map(({ title, rows }) => (
-        <TrafficChart key={title} title={title} rows={rows} most={most} format={formatBytes} />
-      ))}
+      <div class="side-by-side">
+        {lists.map(({ title, rows }) => (
+          <TrafficChart key={title} title={title} rows={rows} most={most} format={formatBytes} />
+        ))}
+      </div>
       <p class="muted">{s.trafficHelp}</p>
     </section>
   );

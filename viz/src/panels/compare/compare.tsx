@@ -105,15 +105,9 @@ async function choose(value: string, left: OpenSession): Promise<void> {
     return;
   }
   const text = await scenarioText(value);
-  const now = moment.value;
-  if (text === undefined || now === undefined) return;
-  const opened = await openSource(
-    { kind: "scenario", file: value, text, seed: undefined, inputs: [] },
-    { parent: left.info.id, difference: value, timelineNs: now.position.timeNs - left.info.originNs },
-  );
-  if (opened === undefined) return;
-  chosen.value = opened.info.id;
-  await switchTo(left.info.id);
+  if (text === undefined) return;
+  const opened = await openSource({ kind: "scenario", file: value, text, seed: undefined, inputs: [] }, { parent: left.info.id, difference: value, isBeside: true });
+  if (opened !== undefined) chosen.value = opened.info.id;
 }
 
 function nameOf({ info, parent, difference }: OpenSession): string {
