@@ -46,6 +46,8 @@ export interface CurlOptions {
   resolves: { readonly host: string; readonly port: string; readonly address: string }[];
   failsEarly: boolean;
   dumpHead: string | undefined;
+  /** FTP: EPSV before PASV. */
+  usesEpsv: boolean;
 }
 
 /** How an option is stored. `value`: it takes one. */
@@ -197,6 +199,11 @@ const RULES: readonly Rule[] = [
   { name: "no-buffer", short: "N", flag: () => undefined },
   { name: "buffer", flag: () => undefined },
   { name: "disable", short: "q", flag: () => undefined },
+  { name: "epsv", flag: (o, on) => (o.usesEpsv = on) },
+  { name: "disable-epsv", flag: (o, on) => (o.usesEpsv = !on) },
+  { name: "ftp-pasv", flag: () => undefined },
+  { name: "ftp-skip-pasv-ip", flag: () => undefined },
+  { name: "ftp-port", short: "P", unsupported: "value" },
   { name: "noproxy", value: text(() => undefined) },
   { name: "compressed", flag: () => undefined },
   { name: "progress-meter", flag: () => undefined },
@@ -268,6 +275,7 @@ export function newOptions(): CurlOptions {
     resolves: [],
     failsEarly: false,
     dumpHead: undefined,
+    usesEpsv: true,
   };
 }
 

@@ -19,6 +19,8 @@ export interface TransferReport {
   redirects: number;
   connects: number;
   fields: number;
+  /** What the server says it will send, once it has. */
+  expectedBytes: number | undefined;
   bodyBytes: number;
   headBytes: number;
   requestBytes: number;
