@@ -33,6 +33,8 @@ export interface Layout {
 
 export const HOST_WIDTH = 160;
 export const HOST_HEIGHT = 62;
+const LINK_WIDTH = 80;
+const FOLD_GAP = 24;
 const COLUMN_GAP = 96;
 const ROW_GAP = 36;
 const MARGIN = 18;
@@ -147,7 +149,7 @@ function position(columns: readonly (readonly Node[])[]): Layout {
   const places = new Map<string, Point>();
   const folded = columns.map((column) => Math.max(1, Math.ceil(column.length / COLUMN_ROWS_MAX)));
   const rowStep = HOST_HEIGHT + ROW_GAP;
-  let x = MARGIN + HOST_WIDTH / 2;
+  let left = MARGIN;
   for (const [index, column] of columns.entries()) {
     const folds = folded[index] as number;
     const rows = Math.ceil(column.length / folds);
@@ -155,11 +157,13 @@ function position(columns: readonly (readonly Node[])[]): Layout {
     const step = hasDirector ? DIRECTOR_STEP : rowStep;
     const main = column.filter(({ side }) => side === 0).length;
     const middle = hasDirector ? column.findIndex(({ side }) => side === 0) + (main - 1) / 2 : (rows - 1) / 2;
+    // A column of switches alone is narrow.
+    const width = column.every(({ id }) => id.startsWith("link/")) ? LINK_WIDTH : HOST_WIDTH;
     for (const [at, { id }] of column.entries()) {
       const row = Math.floor(at / folds);
-      places.set(id, { x: x + (at % folds) * (HOST_WIDTH + 24), y: (row - middle) * step });
+      places.set(id, { x: left + width / 2 + (at % folds) * (width + FOLD_GAP), y: (row - middle) * step });
     }
-    x += folds * (HOST_WIDTH + 24) - 24 + COLUMN_GAP;
+    left += folds * (width + FOLD_GAP) - FOLD_GAP + COLUMN_GAP;
   }
   return fit(places);
 }

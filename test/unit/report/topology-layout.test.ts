@@ -3,7 +3,7 @@
  */
 
 import { expect, test } from "vitest";
-import { HOST_HEIGHT, HOST_WIDTH, type LayoutHost, layOut } from "../../../viz/src/layout/topology-layout.ts";
+import { HOST_HEIGHT, HOST_WIDTH, type LayoutHost, layOut } from "../../../src/report/topology-layout.ts";
 
 const host = (name: string, role: LayoutHost["role"], ...links: string[]): LayoutHost => ({ name, role, links });
 const servers = (count: number, link: string) => Array.from({ length: count }, (_, i) => host(`rs${i + 1}`, "server", link));

@@ -2,10 +2,11 @@
  * The columns of each table: what of a row is shown, and how.
  */
 
-import type { Row, TableName } from "../../../../src/trace/rows.ts";
-import type { Strings } from "../../i18n/en.ts";
+import type { Row, TableName } from "../trace/rows.ts";
+import type { ReportWords } from "./words.ts";
 
-export type ColumnName = keyof Strings["tables"]["columns"];
+/** Its title is in the words of each language. */
+export type ColumnName = keyof ReportWords["columns"];
 
 export interface Column {
   readonly name: ColumnName;
@@ -53,7 +54,7 @@ function linkFlags(row: Row): string {
   return [row.isUp === true ? "UP" : "DOWN", row.hasCarrier === true ? "" : "NO-CARRIER", row.isNoArp === true ? "NOARP" : "", row.isPromiscuous === true ? "PROMISC" : ""].filter((word) => word !== "").join(" ");
 }
 
-/** Tables in the order in which they are shown; settings have a view of their own. */
+/** Tables and their columns; settings have a view of their own. */
 export const COLUMNS: Readonly<Partial<Record<TableName, readonly Column[]>>> = {
   macs: [plain("mac"), plain("port"), timer("untilNs")],
   ipvsServices: [
@@ -109,7 +110,7 @@ export const COLUMNS: Readonly<Partial<Record<TableName, readonly Column[]>>> = 
   links: [plain("device", "name"), plain("kind"), plain("mac"), number("mtu"), made("flags", ["isUp", "hasCarrier", "isNoArp", "isPromiscuous"], linkFlags), plain("tunnel")],
 };
 
-/** The order of the tables on the page. */
+/** The order in which tables are shown. */
 export const TABLE_ORDER: readonly TableName[] = ["macs", "ipvsServices", "ipvsDestinations", "ipvsConnections", "addresses", "neighbours", "routes", "sysctls", "netfilter", "conntrack", "sockets", "links", "rules"];
 
 /** What a column showed before the last move; undefined when it showed the same. */
