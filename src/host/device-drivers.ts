@@ -72,7 +72,7 @@ export class EtherDriver implements DeviceDriver, DepartureSink {
 
   /** The far end of the cable sees it go dark, as with a veth pair. */
   stop(): void {
-    this.#port.interfaceDown();
+    this.#port.interfaceDown?.();
   }
 
   /** Out of the queue, onto the wire. */
