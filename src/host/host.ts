@@ -24,7 +24,7 @@ import type { ArpTable } from "./netfilter/arp-table.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
 import type { NetfilterHooks } from "./netfilter/hooks.ts";
 import type { FibEntry, FibFlow, FibResult, FibRule, Route, RouteError, RouteType } from "./route.ts";
-import type { SkBuff } from "./skb.ts";
+import type { Original, SkBuff } from "./skb.ts";
 
 export type Errno = string;
 
@@ -330,6 +330,7 @@ export interface SendOptions {
   readonly keepId?: boolean;
   /** False: members of the group on this host get no copy (IP_MULTICAST_LOOP off). */
   readonly multicastLoop?: boolean;
+  readonly original?: Original | undefined;
 }
 
 /** IpStats of /proc/net/snmp; names are the kernel's. */
