@@ -15,11 +15,12 @@ import type { NetemOptions } from "../link/netem.ts";
 import type { FrameReceiver, LinkPort } from "../link/port.ts";
 import type { TableSet } from "../trace/table-set.ts";
 import type { Tracer } from "../trace/tracer.ts";
-import type { ArpPacket, EthernetFrame, IcmpMessage, Ipv4Packet } from "../wire/packet.ts";
+import type { EthernetFrame, IcmpMessage, Ipv4Packet } from "../wire/packet.ts";
 import type { DeviceDriver, InterfaceAddress, NetDevice, Scope, TunnelParameters } from "./device.ts";
 import type { IcmpLimits } from "./icmp-limits.ts";
 import type { Ipv4Conf, Ipv4ConfKey } from "./ipv4-conf.ts";
 import type { KernelOptions } from "./kernel-options.ts";
+import type { ArpTable } from "./netfilter/arp-table.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
 import type { NetfilterHooks } from "./netfilter/hooks.ts";
 import type { FibEntry, FibFlow, FibResult, FibRule, Route, RouteError, RouteType } from "./route.ts";
@@ -291,13 +292,9 @@ export interface NeighbourTable {
   confirm(device: NetDevice, nextHop: Ipv4Address): void;
 }
 
-/** Sees an ARP packet that came in or is about to leave: the packet to go on with, or undefined to drop it (NF_ARP_IN, NF_ARP_OUT). */
-export type ArpHook = (packet: ArpPacket, device: NetDevice) => ArpPacket | undefined;
-
 export interface ArpProtocol {
-  /** Where arptables sits. */
-  inputHook: ArpHook | undefined;
-  outputHook: ArpHook | undefined;
+  /** The ARP packet filter (NF_ARP_IN, NF_ARP_OUT), once somebody has used it. */
+  table: ArpTable | undefined;
   receive(device: NetDevice, frame: EthernetFrame): void;
   /** Sends one request; `destinationMac` is broadcast or the unicast address that is probed. */
   sendRequest(device: NetDevice, options: { readonly senderIp: Ipv4Address; readonly targetIp: Ipv4Address; readonly destinationMac: MacAddress; readonly cause: number }): void;
