@@ -7,7 +7,7 @@
  * The hooks exist only while something needs them: a rule that asks for the state, a NAT target, IPVS for FTP. Entries that are over their
  * time are removed when somebody comes across them, as the kernel's garbage collection makes it look from outside; no timers run.
  * Linux v6.1 net/netfilter/nf_conntrack_core.c, nf_conntrack_proto.c, nf_conntrack_proto_{udp,icmp,generic}.c. Not modelled: expectations
- * and helpers, zones, labels, accounting.
+ * and helpers (but the renumbering that IPVS's FTP helper needs), zones, labels, accounting.
  */
 
 import { NS_PER_SECOND } from "../../base/time.ts";
