@@ -24,7 +24,7 @@ import type { ArpTable } from "./netfilter/arp-table.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
 import type { NetfilterHooks } from "./netfilter/hooks.ts";
 import type { FibEntry, FibFlow, FibResult, FibRule, Route, RouteError, RouteType } from "./route.ts";
-import type { Original, SkBuff } from "./skb.ts";
+import type { ConntrackInfo, Original, SkBuff } from "./skb.ts";
 
 export type Errno = string;
 
@@ -571,6 +571,11 @@ export interface ConntrackTable {
   readonly entries: readonly ConntrackEntry[];
   /** Changes the reply tuple of an unconfirmed entry (IPVS with vs.conntrack=1). */
   alterReply(entry: ConntrackEntry, reply: ConntrackEntry["reply"]): void;
+  /** A helper changed the text of a segment with sequence number `seq` by so many bytes: what follows is renumbered on its way out. */
+  textChanged(entry: ConntrackEntry, info: ConntrackInfo | undefined, seq: number, bytes: number): void;
+  /** One user of tracking more, one fewer (nf_ct_netns_get, nf_ct_netns_put). */
+  retain(): void;
+  release(): void;
   remove(entry: ConntrackEntry): void;
   /** A device went down, or one of its addresses was removed: connections masqueraded by it are forgotten. */
   forgetMasqueraded(deviceIndex: number, address?: number): void;
