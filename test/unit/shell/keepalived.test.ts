@@ -68,9 +68,9 @@ describe("the daemon", () => {
     ]);
     expect(started).toMatchObject({ exit: 2, stderr: expect.stringContaining("use_ipvlan is not simulated\n") as string });
     expect(alive?.stdout).toBe("");
-    const [checked] = run({ a: { address: "10.0.0.1", config: server("SMTP_CHECK {\n}") } }, [[1, "a", "keepalived"]]);
+    const [checked] = run({ a: { address: "10.0.0.1", config: server("BFD_CHECK {\n}") } }, [[1, "a", "keepalived"]]);
     expect(checked?.exit).toBe(2);
-    expect(checked?.stderr).toContain("SMTP_CHECK");
+    expect(checked?.stderr).toContain("BFD_CHECK");
   });
 
   test("without a configuration logs and fails without a word", () => {

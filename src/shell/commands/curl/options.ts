@@ -46,7 +46,7 @@ export interface CurlOptions {
   resolves: { readonly host: string; readonly port: string; readonly address: string }[];
   failsEarly: boolean;
   dumpHead: string | undefined;
-  /** -k: any certificate will do. */
+  /** -k: every certificate will do. */
   isInsecure: boolean;
 }
 

@@ -37,7 +37,7 @@ export class TrackedFile {
   }
 }
 
-/** A file that an object looks at. Weight 0: any number but 0 takes the object out. */
+/** A file that an object looks at. With weight 0 every number but 0 takes the object out. */
 export interface FileTracking {
   readonly file: TrackedFile;
   weight: number;
