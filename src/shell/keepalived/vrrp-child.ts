@@ -24,6 +24,7 @@ import { GratuitousArps } from "./vrrp/gratuitous-arps.ts";
 import { Instance } from "./vrrp/instance.ts";
 import { InterfaceTracking } from "./vrrp/interface-tracking.ts";
 import { Netlink } from "./vrrp/netlink.ts";
+import { ProcessWatch } from "./vrrp/process-tracking.ts";
 import { StatusFiles } from "./vrrp/status-files.ts";
 import { SyncGroup } from "./vrrp/sync-group.ts";
 import { TrackScript } from "./vrrp/track-script.ts";
@@ -46,6 +47,7 @@ export class VrrpChild extends Child {
   readonly #netlink: Netlink;
   readonly #vmacs: VirtualMacs;
   readonly #files: StatusFiles;
+  readonly #processes: ProcessWatch;
   #config = new VrrpConfig();
   #global: GlobalConfig;
   #instances: Instance[] = [];
@@ -65,6 +67,7 @@ export class VrrpChild extends Child {
     this.#netlink = new Netlink(this.daemon.machine.host, this.log);
     this.#vmacs = new VirtualMacs(this.daemon.machine.host, this.log);
     this.#files = new StatusFiles(this.daemon, this.log);
+    this.#processes = new ProcessWatch(this.daemon, this.log);
     this.#global = context.shared.config.global;
     this.daemon.onExit(() => {
       this.#close();
@@ -187,6 +190,7 @@ export class VrrpChild extends Child {
     const tracking = this.#tracking as InterfaceTracking;
     tracking.prepare();
     this.#files.prepare(this.#instances, report);
+    this.#processes.prepare(this.#instances);
     for (const one of this.#instances) {
       if (one.source === 0) {
         this.log.line(`(${one.name}) entering FAULT state (no IPv4 address for interface)`);
@@ -301,6 +305,7 @@ export class VrrpChild extends Child {
     this.#closers = [];
     this.#leaveGroups();
     this.#files.stop();
+    this.#processes.stop();
     this.#vrrp?.arps.stop();
   }
 
