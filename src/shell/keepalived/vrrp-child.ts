@@ -14,7 +14,7 @@ import { Child, type ChildContext, EXIT_CONFIG } from "./child.ts";
 import { ServiceTable } from "./check/service-table.ts";
 import { loadVrrpConfig } from "./config/load-config.ts";
 import type { ConfigReport } from "./config/report.ts";
-import { type GlobalConfig, VrrpConfig, type VrrpScript } from "./config/model.ts";
+import { type GlobalConfig, type VirtualAddress, VrrpConfig, type VrrpScript } from "./config/model.ts";
 import { Mailer } from "./mailer.ts";
 import { ScriptRunner } from "./script-runner.ts";
 import { AcceptFilter } from "./vrrp/accept-filter.ts";
@@ -26,6 +26,7 @@ import { InterfaceTracking } from "./vrrp/interface-tracking.ts";
 import { Netlink } from "./vrrp/netlink.ts";
 import { ProcessWatch } from "./vrrp/process-tracking.ts";
 import { StatusFiles } from "./vrrp/status-files.ts";
+import { STATISTICS_FILE } from "./vrrp/statistics.ts";
 import { SyncGroup } from "./vrrp/sync-group.ts";
 import { TrackScript } from "./vrrp/track-script.ts";
 import { VirtualMacs } from "./vrrp/virtual-mac.ts";
@@ -79,6 +80,12 @@ export class VrrpChild extends Child {
     this.log.detailed("Registering Kernel netlink reflector");
     this.log.detailed("Registering Kernel netlink command channel");
     this.#load(undefined);
+  }
+
+  protected override printStatistics(): void {
+    const { machine, process } = this.daemon;
+    this.log.line(`Printing VRRP stats for process(${process.pid}) on signal`);
+    machine.files.write(STATISTICS_FILE, this.#instances.map((one) => one.counts.text(one.name)).join(""));
   }
 
   protected override reload(): void {
@@ -140,9 +147,15 @@ export class VrrpChild extends Child {
       this.#netlink.removeRules(staticRules, true);
       return;
     }
-    keepCommon(old.staticAddresses, this.#config.staticAddresses, (gone) => this.#netlink.removeAddresses(gone));
+    keepCommon(old.staticAddresses, this.#config.staticAddresses, (gone) => this.#forget("(null)", gone));
     keepCommon(old.staticRoutes, this.#config.staticRoutes, (gone) => this.#netlink.removeRoutes(gone));
     keepCommon(old.staticRules, this.#config.staticRules, (gone) => this.#netlink.removeRules(gone));
+  }
+
+  /** Addresses that a new configuration does not have. */
+  #forget(owner: string, gone: readonly VirtualAddress[]): void {
+    for (const one of gone) if (one.isSet) this.log.line(`(${owner}) ip address ${formatIpv4Address(one.address)}/${one.prefixLength} dev ${one.device}, no longer exist`);
+    this.#netlink.removeAddresses(gone);
   }
 
   #build(delayedStartNs: number, oldScripts: readonly VrrpScript[] | undefined): void {
@@ -414,7 +427,7 @@ export class VrrpChild extends Child {
         keepCommon(before.config.rules, one.config.rules, (gone) => this.#netlink.removeRules(gone));
         keepCommon(before.config.routes, one.config.routes, (gone) => this.#netlink.removeRoutes(gone));
         const added = [...one.config.addresses, ...one.config.excludedAddresses];
-        keepCommon([...before.config.addresses, ...before.config.excludedAddresses], added, (gone) => this.#netlink.removeAddresses(gone));
+        keepCommon([...before.config.addresses, ...before.config.excludedAddresses], added, (gone) => this.#forget(one.name, gone));
       }
       one.inherit(before);
     }

@@ -13,9 +13,11 @@ import { errorText } from "../../errno-text.ts";
 import type { VirtualAddress, VrrpInstanceConfig, VrrpStateName } from "../config/model.ts";
 import type { DaemonTimer } from "../daemon-process.ts";
 import { AcceptFilter } from "./accept-filter.ts";
+import { ERRNO_NUMBERS } from "./netlink.ts";
 import { acceptsAdvert, makeAdvert } from "./adverts.ts";
 import { AUTH_AH, Authentication } from "./authentication.ts";
 import { INSTANCE_MAILS, StateMail } from "./state-mail.ts";
+import { Statistics } from "./statistics.ts";
 import type { SyncGroup } from "./sync-group.ts";
 import type { VrrpContext } from "./vrrp-context.ts";
 
@@ -24,7 +26,8 @@ const PRIORITY_OWNER = 255;
 const US_PER_CENTISECOND = 10_000;
 const US_PER_MS = 1000;
 const US_PER_SECOND = 1_000_000;
-const ERRNO_NUMBERS: Readonly<Record<string, number>> = { EPERM: 1, ENODEV: 19, EINVAL: 22, ENETDOWN: 100, ENETUNREACH: 101, EHOSTUNREACH: 113, EADDRNOTAVAIL: 99 };
+
+const boundPriority = (priority: number): number => Math.max(1, Math.min(priority, PRIORITY_OWNER - 1));
 
 export class Instance {
   readonly config: VrrpInstanceConfig;
@@ -45,6 +48,7 @@ export class Instance {
   /** The device of its virtual MAC. */
   vmac: NetDevice | undefined;
   downTimerUs = 0;
+  counts = new Statistics();
   readonly #context: VrrpContext;
   #masterIntervalUs: number;
   #dueNs: number | undefined;
@@ -76,7 +80,6 @@ export class Instance {
   get name(): string {
     return this.config.name;
   }
-
   get isOwner(): boolean {
     return this.basePriority === PRIORITY_OWNER;
   }
@@ -92,10 +95,6 @@ export class Instance {
 
   get #isFiltered(): boolean {
     return !this.isOwner && this.config.accepts === false;
-  }
-
-  get #filter(): AcceptFilter {
-    return AcceptFilter.of(this.#context.host);
   }
 
   #log(text: string): void {
@@ -164,6 +163,7 @@ export class Instance {
     const { host } = this.#context;
     const { config } = this;
     this.#packetId = this.#packetId >= 0xffff ? 1 : this.#packetId + 1;
+    this.counts.sent++;
     const hasHeader = config.authType === AUTH_AH;
     if (hasHeader) this.#authentication.sequence++;
     const targets = config.isUnicast ? config.peers.map((peer) => peer.address.address) : [config.group ?? this.#context.global.vrrpGroup];
@@ -178,8 +178,7 @@ export class Instance {
   }
 
   get #isDeviceUp(): boolean {
-    const device = this.transmitDevice;
-    return device !== undefined && device.isUp && device.hasCarrier;
+    return this.transmitDevice?.isUp === true && this.transmitDevice.hasCarrier;
   }
 
   #transmit(): void {
@@ -218,7 +217,7 @@ export class Instance {
     let isChanged = false;
     if (this.#isFiltered) {
       this.#detail("setting firewall drop rule");
-      this.#filter.add(this.#allAddresses);
+      AcceptFilter.of(this.#context.host).add(this.#allAddresses);
     }
     if (config.addresses.length > 0) {
       this.#detail("setting VIPs.");
@@ -246,6 +245,7 @@ export class Instance {
       this.#detail(`changing advert interval from ${this.#masterIntervalUs / US_PER_MS}ms to locally configured ${config.advertIntervalUs / US_PER_MS}ms`);
       this.#masterIntervalUs = config.advertIntervalUs;
     }
+    this.counts.becameMaster++;
     this.addEntries(false);
     this.sendArps(config.garpRepeats);
     this.armRefresh();
@@ -269,6 +269,7 @@ export class Instance {
     const { config } = this;
     if (tells) {
       this.sendAdvert(PRIORITY_STOP);
+      this.counts.zeroSent++;
       this.#detail("sent 0 priority");
     }
     if (config.rules.length > 0) {
@@ -291,7 +292,7 @@ export class Instance {
     }
     if (this.#isFiltered) {
       this.#detail("removing firewall drop rule");
-      this.#filter.remove(this.#allAddresses);
+      AcceptFilter.of(this.#context.host).remove(this.#allAddresses);
     }
     this.hasAddresses = false;
   }
@@ -307,6 +308,7 @@ export class Instance {
     }
     this.restoreInterface(tells);
     this.state = this.wantState;
+    this.counts.releasedMaster++;
     this.notify();
     this.resetDownTimer();
     this.restartTimer();
@@ -399,7 +401,7 @@ export class Instance {
   /** Applies what tracking makes of the priority. */
   settlePriority(): void {
     if (this.isOwner) return;
-    const next = Math.max(1, Math.min(this.totalPriority, PRIORITY_OWNER - 1));
+    const next = boundPriority(this.totalPriority);
     if (next === this.priority) return;
     this.#log(`Changing effective priority from ${this.priority} to ${next}`);
     this.priority = next;
@@ -408,10 +410,10 @@ export class Instance {
     if (this.state === "BACKUP" && this.#dueNs !== undefined) this.#setDue(this.#dueNs + (this.downTimerUs - before) * NS_PER_US);
   }
 
-  /** Adds to the priority of an instance that is down: nothing is said, no timer changes. */
+  /** Adds to the priority of an instance that is down: nothing is said. */
   takePriority(change: number): void {
     this.totalPriority += change;
-    this.priority = Math.max(1, Math.min(this.totalPriority, PRIORITY_OWNER - 1));
+    this.priority = boundPriority(this.totalPriority);
   }
 
   notify(): void {
@@ -439,7 +441,7 @@ export class Instance {
 
   #accepts(packet: Ipv4Packet, advert: VrrpAdvert, checksAddresses: boolean): boolean {
     const { log, global } = this.#context;
-    return acceptsAdvert(this.config, packet, advert, { log, checksAddresses, checksUnicastSource: global.checksUnicastSource || this.config.checksUnicastSource, isAuthentic: () => this.#authentication.accepts(packet, this.#header, log) });
+    return acceptsAdvert(this.config, packet, advert, { log, checksAddresses, checksUnicastSource: global.checksUnicastSource || this.config.checksUnicastSource, counts: this.counts, isAuthentic: () => this.#authentication.accepts(packet, this.#header, log) });
   }
 
   #hearAsBackup(packet: Ipv4Packet, advert: VrrpAdvert): void {
@@ -581,6 +583,7 @@ export class Instance {
 
   /** Takes over from the same instance of the configuration before. */
   inherit(old: Instance): void {
+    this.counts = old.counts;
     this.#packetId = old.#packetId;
     this.#authentication.sequence = old.#authentication.sequence;
     this.#masterIntervalUs = old.#masterIntervalUs;
