@@ -70,6 +70,11 @@ export class EtherDriver implements DeviceDriver, DepartureSink {
     else device.qdisc.netem.enqueue(frame);
   }
 
+  /** The far end of the cable sees it go dark, as with a veth pair. */
+  stop(): void {
+    this.#port.interfaceDown();
+  }
+
   /** Out of the queue, onto the wire. */
   depart(device: NetDevice, item: Departure): void {
     const host = this.#host;

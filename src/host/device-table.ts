@@ -364,6 +364,7 @@ export class NetDeviceTable implements DeviceTable {
     const host = this.#host;
     device.isUp = false;
     device.qdisc?.netem.reset();
+    device.driver.stop?.();
     this.#traceChange("change", device);
     host.multicast.deviceDown(device);
     host.fib.deviceDown(device, "down");

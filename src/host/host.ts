@@ -23,7 +23,7 @@ import type { KernelOptions } from "./kernel-options.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
 import type { NetfilterHooks } from "./netfilter/hooks.ts";
 import type { FibEntry, FibFlow, FibResult, FibRule, Route, RouteError, RouteType } from "./route.ts";
-import type { SkBuff } from "./skb.ts";
+import type { Original, SkBuff } from "./skb.ts";
 
 export type Errno = string;
 
@@ -333,6 +333,7 @@ export interface SendOptions {
   readonly keepId?: boolean;
   /** False: members of the group on this host get no copy (IP_MULTICAST_LOOP off). */
   readonly multicastLoop?: boolean;
+  readonly original?: Original | undefined;
 }
 
 /** IpStats of /proc/net/snmp; names are the kernel's. */

@@ -38,6 +38,7 @@ import { transmit, transmitIcmp, untrack, updateConntrack } from "./transmit.ts"
 
 const MIN_MTU = 68;
 const IPV4_HEADER_BYTES = 20;
+const ICMP_HEADER_BYTES = 8;
 
 export class PacketPath {
   readonly #director: Director;
@@ -288,11 +289,12 @@ export class PacketPath {
     request.route = skb.route;
     request.cause = skb.cause;
     host.icmp.sendError(request, icmp.type, icmp.code, rest, { source: tunnelled.inner.dst });
-    this.#countOut(connection, skb.ip.lengthBytes);
+    // What is left when the error's and the tunnel's headers are off.
+    this.#countOut(connection, skb.ip.lengthBytes - 2 * IPV4_HEADER_BYTES - ICMP_HEADER_BYTES - tunnelled.overheadBytes);
     return "STOLEN";
   }
 
-  /** An error from the server's side about a NAT request; undefined: not related. ip_vs_out_icmp, handle_response_icmp */
+  /** An error about a request, from the server's side or from the director itself; undefined: not related. ip_vs_out_icmp, handle_response_icmp */
   #errorAboutRequest(skb: SkBuff, state: HookState): Verdict | undefined {
     const { host, table } = this.#director;
     const icmp = skb.ip.payload;
@@ -302,13 +304,15 @@ export class PacketPath {
     if (!key.read(icmp.quoted)) return undefined;
     key.reverse();
     const connection = table.findOut(key.protocol, key.sourceAddress, key.sourcePort, key.destinationAddress, key.destinationPort);
-    if (connection === undefined || connection.method !== "masq") return undefined;
-    const before = host.trace.isFull ? skb.recorded : skb.ip;
-    const ip = skb.makeWritable();
-    ip.src = connection.virtualAddress;
-    rewriteQuoted(ip, { dst: connection.virtualAddress, dstPort: connection.virtualPort });
-    if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: skb.recorded, cause: skb.cause });
-    if (this.#reroute(skb, state)) return this.#drop(skb, "no route for the error from the virtual address");
+    if (connection === undefined) return undefined;
+    if (connection.method === "masq") {
+      const before = host.trace.isFull ? skb.recorded : skb.ip;
+      const ip = skb.makeWritable();
+      ip.src = connection.virtualAddress;
+      rewriteQuoted(ip, { dst: connection.virtualAddress, dstPort: connection.virtualPort });
+      if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: skb.recorded, cause: skb.cause });
+      if (this.#reroute(skb, state)) return this.#drop(skb, "no route for the error from the virtual address");
+    }
     this.#countOut(connection, skb.ip.lengthBytes);
     this.#markHandled(connection, skb);
     return "ACCEPT";

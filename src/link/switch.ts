@@ -230,6 +230,11 @@ export class SwitchPort implements LinkPort {
     this.#toInterface.transmit(frame);
   }
 
+  /** br_stp_disable_port: what was learnt on the port goes at once, so frames for it are flooded until it is heard again. */
+  interfaceDown(): void {
+    this.#switch.forgetPort(this);
+  }
+
   setUp(isUp: boolean): void {
     this.#isUp = isUp;
     this.carrierMayHaveChanged();

@@ -23,6 +23,8 @@ export class SentSegment {
   /** A retransmission of it is in the network. */
   isRetransmitted = false;
   wasEverRetransmitted = false;
+  /** Packets of it that wait for a neighbour in this host. */
+  waitingCount = 0;
 
   constructor(seq: number, endSeq: number, payload: Uint8Array, flags: number, sentAtNs: number) {
     this.seq = seq;

@@ -3,7 +3,7 @@
  */
 
 import type { Motion } from "../../engine/queries/moment.ts";
-import type { Layout, Point } from "../../layout/topology-layout.ts";
+import type { Layout, Point } from "../../../../src/report/topology-layout.ts";
 import { portOf } from "./places.ts";
 import { PROTOCOL_SHAPES } from "./shapes.ts";
 

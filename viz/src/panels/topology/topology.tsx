@@ -5,7 +5,7 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { HostAddress } from "../../engine/queries/hosts.ts";
 import type { Flight, Moment } from "../../engine/queries/moment.ts";
-import { HOST_HEIGHT, HOST_WIDTH, type Layout, type Point } from "../../layout/topology-layout.ts";
+import { HOST_HEIGHT, HOST_WIDTH, type Layout, type Point } from "../../../../src/report/topology-layout.ts";
 import { isPlaying, pace, pause } from "../../state/playback.ts";
 import { isMotionReduced, t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
