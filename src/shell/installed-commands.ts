@@ -4,10 +4,13 @@
 
 import type { Command } from "./command.ts";
 import { awkCommands } from "./commands/awk/awk.ts";
+import { dnsmasqCommand } from "./daemons/dnsmasq.ts";
 import { ifconfigCommand } from "./commands/ifconfig.ts";
 import { ipCommand } from "./commands/ip/ip.ts";
 import { ipvsadmCommand, ipvsadmRestoreCommand, ipvsadmSaveCommand } from "./commands/ipvsadm/ipvsadm.ts";
+import { opensslCommand } from "./commands/openssl/openssl.ts";
 import { routeCommand } from "./commands/route.ts";
+import { socatCommand } from "./commands/socat.ts";
 import { sysctlCommand } from "./commands/sysctl-command.ts";
 import { systemCommands } from "./commands/system/system-commands.ts";
 import { tcCommand } from "./commands/tc/tc.ts";
@@ -25,6 +28,7 @@ import { reachabilityCommands } from "./reachability-commands.ts";
 
 export const INSTALLED_COMMANDS: readonly Command[] = [
   ...awkCommands,
+  dnsmasqCommand,
   ...fileCommands,
   ...grepCommands,
   ifconfigCommand,
@@ -36,9 +40,11 @@ export const INSTALLED_COMMANDS: readonly Command[] = [
   ...netfilterCommands,
   ...networkCommands,
   ...reachabilityCommands,
+  opensslCommand,
   routeCommand,
   ...sedCommands,
   ...sortCommands,
+  socatCommand,
   sysctlCommand,
   ...systemCommands,
   tcCommand,

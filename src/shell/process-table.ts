@@ -146,6 +146,15 @@ export class MachineProcessTable implements ProcessTable {
     return trace.follow(process.traceId);
   }
 
+  /** Records that a command could not be started: no process, so its number is 0. */
+  traceMissing(argv: readonly string[], exit: number, parent: Process): void {
+    const trace = this.#trace;
+    if (!trace.isFull) return;
+    const command = argv.join(" ");
+    const cause = trace.emit({ kind: "command-start", host: this.#hostName, pid: 0, command, cause: parent instanceof TableProcess ? parent.traceId : 0 });
+    trace.emit({ kind: "command-end", host: this.#hostName, pid: 0, command, exit, cause });
+  }
+
   #traceCommand(process: TableProcess, cause: number): number {
     return this.#trace.emit({ kind: "command-start", host: this.#hostName, pid: process.pid, command: process.args.join(" "), cause });
   }

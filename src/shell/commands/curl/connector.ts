@@ -12,6 +12,8 @@ import type { HttpHead } from "../../http-message.ts";
 import { resolveHost } from "../../names.ts";
 import { NEVER_NS, TcpStream } from "../../tcp-stream.ts";
 import type { CurlOptions } from "./options.ts";
+import { CurlTls } from "./secure.ts";
+import type { CurlUrl } from "./urls.ts";
 import type { TransferReport } from "./write-out.ts";
 
 export interface CurlConnection {
@@ -19,6 +21,13 @@ export interface CurlConnection {
   readonly number: number;
   readonly key: string;
   readonly host: string;
+  readonly tls: CurlTls | undefined;
+}
+
+/** Ends a connection, with a goodbye where TLS has one. */
+export function* closeConnection(connection: CurlConnection): Running<void> {
+  if (connection.tls !== undefined) yield* connection.tls.close();
+  connection.stream.close();
 }
 
 export interface TransferSinks {
@@ -57,8 +66,8 @@ export class CurlConnector {
     this.#deadlineNs = deadlineOf(options, startNs);
   }
 
-  /** Connects to `target`; a result when that fails. */
-  *open(target: CurlTarget, key: string, report: TransferReport, sinks: TransferSinks): Running<CurlConnection | TransferResult> {
+  /** Connects to `target`, with TLS for the URL `secured`; a result when that fails. */
+  *open(target: CurlTarget, key: string, report: TransferReport, sinks: TransferSinks, secured?: CurlUrl): Running<CurlConnection | TransferResult> {
     const options = this.#options;
     const override = options.resolves.find((entry) => entry.host === target.host && entry.port === String(target.port));
     const address = override === undefined ? resolveHost(this.#context.machine, target.host) : parseIpv4Address(override.address);
@@ -99,7 +108,21 @@ export class CurlConnector {
     report.connects++;
     report.connectNs = this.#elapsed();
     sinks.log(`* Connected to ${target.host} (${shown}) port ${target.port} (#${number})\n`);
-    return { stream, number, key, host: target.host };
+    const tls = secured === undefined ? undefined : new CurlTls(this.#context, stream, secured, options, sinks.log);
+    const failed = yield* this.#secure(tls, target.host, number, limitNs, report, sinks);
+    return failed ?? { stream, number, key, host: target.host, tls };
+  }
+
+  *#secure(tls: CurlTls | undefined, host: string, number: number, limitNs: number, report: TransferReport, sinks: TransferSinks): Running<TransferResult | undefined> {
+    if (tls === undefined) return undefined;
+    const result = yield* tls.handshake(host, limitNs);
+    if (result === undefined) {
+      report.secureNs = this.#elapsed();
+      return undefined;
+    }
+    const failed = result === "timeout" ? { exit: 28, error: "SSL connection timeout" } : result;
+    sinks.log(`* Closing connection ${number}\n`);
+    return failure(failed.exit, failed.error);
   }
 
   /** Binds and starts to connect; a result when that fails at once. */

@@ -9,7 +9,7 @@ import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { latin1 } from "../../http-message.ts";
 import { type CurlOptions, parseCurl } from "./options.ts";
-import type { CurlConnection, TransferResult, TransferSinks } from "./connector.ts";
+import { closeConnection, type CurlConnection, type TransferResult, type TransferSinks } from "./connector.ts";
 import { FtpTransfer } from "./ftp.ts";
 import { METER_HEAD, ProgressMeter } from "./progress-meter.ts";
 import { CurlTransfer } from "./transfer.ts";
@@ -108,6 +108,7 @@ class Curl {
       }
     }
     if (this.#connections.size > 0) yield* this.#context.sleep(CLOSE_DELAY_NS);
+    for (const connection of this.#connections.values()) yield* closeConnection(connection);
     return exit;
   }
 
@@ -157,7 +158,7 @@ class Curl {
     let result: TransferResult;
     if (!parsed.ok) result = { exit: parsed.exit, error: parsed.message, head: undefined, isReusable: false, isRefused: false };
     else if (parsed.url.scheme === "ftp") result = yield* this.#fetchFtp(parsed.url, output, report);
-    else if (parsed.url.scheme !== "http")
+    else if (parsed.url.scheme !== "http" && parsed.url.scheme !== "https")
       result = {
         exit: 1,
         error: `Protocol "${parsed.url.scheme}" is not supported by the simulated curl`,
@@ -177,11 +178,17 @@ class Curl {
     if (this.#options.urls.filter((text) => text.startsWith("ftp:")).length > 1)
       return { exit: 1, error: "More than one FTP URL is not supported by the simulated curl", head: undefined, isReusable: false, isRefused: false };
     const path = this.#options.usesRemoteName && output === undefined ? url.target.split("/").pop() : output;
-    if (!this.#options.isSilent) this.#context.stderr.write(this.#options.isVerbose ? METER_HEAD : `${METER_HEAD}${METER_ZERO}`);
+    this.#startMeter(report);
     this.#outputText = "";
     report.output = path;
     const result = yield* new FtpTransfer(this.#context, this.#options, this.#numbers, report, this.#sinks(path)).run(url);
     return path !== undefined && path !== "-" && (result.exit === 0 || report.bodyBytes > 0) ? this.#store(path, result) : result;
+  }
+
+  #startMeter(report: TransferReport): void {
+    if (this.#options.isSilent) return;
+    if (this.#options.isVerbose) this.#context.stderr.write(METER_HEAD);
+    else this.#meter = new ProgressMeter(this.#context, report);
   }
 
   /** Follows redirects when asked to. */
@@ -192,10 +199,7 @@ class Curl {
       return { exit: 23, error: "Remote file name has no length!", head: undefined, isReusable: false, isRefused: false };
     }
     report.output = path;
-    if (!options.isSilent) {
-      if (options.isVerbose) this.#context.stderr.write(METER_HEAD);
-      else this.#meter = new ProgressMeter(this.#context, report);
-    }
+    this.#startMeter(report);
     this.#outputText = "";
     let url = first;
     let method = options.method;
@@ -313,7 +317,7 @@ function newReport(url: string, urlNumber: number): TransferReport {
     url,
     effectiveUrl: url,
     method: "GET",
-    scheme: "HTTP",
+    scheme: /^https:/i.test(url) ? "HTTPS" : "HTTP",
     status: 0,
     httpVersion: "0",
     contentType: undefined,
@@ -336,6 +340,7 @@ function newReport(url: string, urlNumber: number): TransferReport {
     output: undefined,
     lookupNs: 0,
     connectNs: 0,
+    secureNs: 0,
     preTransferNs: 0,
     startTransferNs: 0,
     redirectNs: 0,

@@ -10,7 +10,7 @@ import type { CommandContext, Running } from "../../command.ts";
 import { errorText } from "../../errno-text.ts";
 import { type HttpHead, HttpResponseReader, latin1 } from "../../http-message.ts";
 import type { TcpStream } from "../../tcp-stream.ts";
-import { type CurlConnection, CurlConnector, deadlineOf, failure, type TransferResult, type TransferSinks } from "./connector.ts";
+import { closeConnection, type CurlConnection, CurlConnector, deadlineOf, failure, type TransferResult, type TransferSinks } from "./connector.ts";
 import type { CurlOptions } from "./options.ts";
 import { buildRequest, type CurlRequest } from "./request.ts";
 import type { CurlUrl } from "./urls.ts";
@@ -44,7 +44,7 @@ export class CurlTransfer {
     report: TransferReport,
     sinks: TransferSinks,
   ): Running<TransferResult> {
-    const key = `${url.host}:${url.port}`;
+    const key = `${url.scheme}://${url.host}:${url.port}`;
     let connection = this.#connections.get(key);
     if (connection !== undefined && (connection.stream.isEnded || connection.stream.errno !== undefined)) {
       sinks.log(`* Connection ${connection.number} seems to be dead\n* Closing connection ${connection.number}\n`);
@@ -53,7 +53,7 @@ export class CurlTransfer {
       connection = undefined;
     }
     if (connection === undefined) {
-      const opened = yield* new CurlConnector(this.#context, this.#options, this.#numbers, this.#startNs).open(url, key, report, sinks);
+      const opened = yield* new CurlConnector(this.#context, this.#options, this.#numbers, this.#startNs).open(url, key, report, sinks, url.scheme === "https" ? url : undefined);
       if ("exit" in opened) return opened;
       connection = opened;
       this.#connections.set(key, connection);
@@ -73,7 +73,7 @@ export class CurlTransfer {
     if (!result.isReusable) {
       this.#connections.delete(key);
       sinks.log(`* Closing connection ${connection.number}\n`);
-      connection.stream.close();
+      yield* closeConnection(connection);
     } else sinks.log(`* Connection #${connection.number} to host ${url.host} left intact\n`);
     return result;
   }

@@ -16,6 +16,10 @@ const STATUS_MIN = 100;
 const STATUS_MAX = 599;
 const UINT_MAX = 4_294_967_295;
 const US = 1_000_000;
+const INT_MAX = 2_147_483_647;
+const SMTP_DEFAULT_HELO = "smtpchecker.keepalived.org";
+const DNS_DEFAULT_RETRY = 3;
+const DNS_TYPES = { A: 1, NS: 2, CNAME: 5, SOA: 6, MX: 15, TXT: 16, AAAA: 28, RRSIG: 46, DNSKEY: 48 } as const;
 
 /** What the handlers of one reading share. */
 export interface CheckerScope {
@@ -168,15 +172,118 @@ class CheckerKeywords {
     return { name: "PING_CHECK", handle: () => this.#queue({ type: "PING_CHECK" }, true), sub: this.common(true) };
   }
 
-  /** Checks that keepalived knows and this program does not imitate: their grammar, and a refusal when the daemon starts. */
-  other(name: string, connects: boolean, more: readonly Keyword[] = []): Keyword {
+  /* ---------------------------------------------------------------------------------------------------------- SMTP_CHECK */
+
+  smtp(): Keyword {
+    const kind = (): CheckKind & { type: "SMTP_CHECK" } => this.#current().kind as CheckKind & { type: "SMTP_CHECK" };
+    let hosts: ConnectOptions[] = [];
+    let saved: ConnectOptions | undefined;
+    const fresh = (): ConnectOptions => ({ destination: { ...this.#scope.real().address }, bindTo: undefined, bindPort: 0, bindDevice: undefined, connectTimeoutUs: undefined, mark: 0 });
     return {
-      name,
-      handle: (words) => {
-        words.report.refuse(name);
-        this.#queue({ type: "other" }, connects);
+      name: "SMTP_CHECK",
+      handle: () => {
+        hosts = [];
+        this.#queue({ type: "SMTP_CHECK", helo: undefined }, true);
       },
-      sub: [...this.common(connects), ...more],
+      sub: [
+        {
+          name: "helo_name",
+          handle: (words) => {
+            if (words.length < 2) words.report.general("SMTP_CHECK helo name missing");
+            else kind().helo = words.value();
+          },
+        },
+        ...this.common(true),
+        {
+          name: "host",
+          handle: () => {
+            saved = this.#current().connect;
+            this.#current().connect = fresh();
+          },
+          sub: this.common(true),
+          close: () => {
+            hosts.push(this.#connect());
+            this.#current().connect = saved;
+          },
+        },
+      ],
+      close: () => {
+        kind().helo ??= SMTP_DEFAULT_HELO;
+        if (hosts.length > 0) this.report?.log("The SMTP_CHECK host block is deprecated. Please define additional checkers.");
+        const own = this.#connect();
+        const first = this.#current();
+        // Without a word about the connection itself, the first host takes its place.
+        if (hosts.length > 0 && isUntouched(own, fresh())) first.connect = hosts.shift() as ConnectOptions;
+        for (const connect of hosts) {
+          this.#queue({ type: "SMTP_CHECK", helo: kind().helo }, true);
+          const { isEnabled, isAlpha, retry, delayLoopUs, delayBeforeRetryUs, warmupUs, logsAllFailures } = first;
+          Object.assign(this.#current(), { connect, isEnabled, isAlpha, retry, delayLoopUs, delayBeforeRetryUs, warmupUs, logsAllFailures });
+        }
+      },
+    };
+  }
+
+  /* ----------------------------------------------------------------------------------------------------------- DNS_CHECK */
+
+  dns(): Keyword {
+    const kind = (): CheckKind & { type: "DNS_CHECK" } => this.#current().kind as CheckKind & { type: "DNS_CHECK" };
+    return {
+      name: "DNS_CHECK",
+      handle: () => this.#queue({ type: "DNS_CHECK", recordType: DNS_TYPES.SOA, name: undefined }, true, { defaultRetry: DNS_DEFAULT_RETRY, defaultDelayBeforeRetryUs: 0 }),
+      sub: [
+        ...this.common(true),
+        {
+          name: "type",
+          handle: (words) => {
+            const type = (DNS_TYPES as Readonly<Record<string, number>>)[words.at(1).toUpperCase()];
+            if (type === undefined) words.report.general(`Unknown DNS check type ${words.at(1)} - ignoring`);
+            else kind().recordType = type;
+          },
+        },
+        {
+          name: "name",
+          handle: (words) => {
+            const name = words.at(1);
+            if (kind().name !== undefined) words.report.general("DNS_CHECK name already specified - ignoring");
+            else if ((name.startsWith(".") && name !== ".") || name.slice(1).includes("..") || name.startsWith("..")) words.report.general(`DNS_CHECK name '${name}' has empty label - ignoring`);
+            else kind().name = name;
+          },
+        },
+      ],
+      close: () => {
+        kind().name ??= "";
+      },
+    };
+  }
+
+  /* ---------------------------------------------------------------------------------------------------------- FILE_CHECK */
+
+  file(): Keyword {
+    const tracked = (): RealServer["trackFiles"] => this.#scope.real().trackFiles;
+    return {
+      name: "FILE_CHECK",
+      handle: () => {
+        tracked().push({ file: undefined, weight: undefined, isReversed: false });
+      },
+      sub: [
+        {
+          name: "track_file",
+          handle: (words) => {
+            const file = this.#scope.config.trackFiles.find((one) => one.name === words.at(1));
+            const one = tracked().at(-1);
+            if (file === undefined) words.report.general(`track_file ${words.at(1)} not found`);
+            else if (one !== undefined) one.file = file;
+          },
+        },
+        { name: "weight", handle: (words) => setFileWeight(words, tracked().at(-1)) },
+      ],
+      close: () => {
+        const one = tracked().at(-1);
+        if (one?.file === undefined) {
+          this.report?.general("FILE_CHECK has no track_file specified - ignoring");
+          tracked().pop();
+        } else if (one.weight === undefined) Object.assign(one, { weight: one.file.weight, isReversed: one.file.isReversed });
+      },
     };
   }
 
@@ -483,6 +590,20 @@ function regexOffset(words: Words, kind: string): number {
   return 0;
 }
 
+function isUntouched(connect: ConnectOptions, fresh: ConnectOptions): boolean {
+  return JSON.stringify(connect) === JSON.stringify(fresh);
+}
+
+function setFileWeight(words: Words, one: RealServer["trackFiles"][number] | undefined): void {
+  const { report } = words;
+  if (words.length < 2) return report.general("track file weight missing");
+  const weight = words.int(1, -INT_MAX, INT_MAX, true);
+  if (weight === undefined) return report.general(`weight for track file must be in [${-INT_MAX}..${INT_MAX}] inclusive. Ignoring...`);
+  const option = words.list[2];
+  if (option !== undefined && option !== "reverse" && option !== "noreverse") return report.general(`unknown track file weight option ${option} - ignoring`);
+  if (one !== undefined) Object.assign(one, { weight, isReversed: option === "reverse" });
+}
+
 function setDigest(words: Words, url: HttpUrl): void {
   const digest = words.at(1);
   if (url.digest !== undefined) words.report.general(`Digest '${digest}' is a duplicate`);
@@ -544,14 +665,14 @@ export function checkerKeywords(scope: CheckerScope, report: Words["report"]): K
   const ignored = (...names: string[]): Keyword[] => names.map((name) => ({ name }));
   return [
     keywords.misc(),
-    keywords.other("SMTP_CHECK", true, [...ignored("helo_name"), { name: "host", sub: keywords.common(true) }]),
+    keywords.smtp(),
     keywords.tcp(),
     keywords.ping(),
     keywords.udp(),
     keywords.http("HTTP_GET"),
     keywords.http("SSL_GET"),
-    keywords.other("DNS_CHECK", true, ignored("type", "name")),
-    { name: "FILE_CHECK", handle: (words) => words.report.refuse("FILE_CHECK"), sub: ignored("track_file", "weight") },
+    keywords.dns(),
+    keywords.file(),
     { name: "BFD_CHECK", handle: (words) => words.report.refuse("BFD_CHECK"), sub: ignored("name", "alpha") },
   ];
 }

@@ -8,6 +8,7 @@ import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import { Ipv4Packet, PROTOCOL_VRRP, VrrpAdvert } from "../../../wire/packet.ts";
 import type { VrrpInstanceConfig } from "../config/model.ts";
 import type { DaemonLog } from "../daemon-log.ts";
+import { AUTH_AH } from "./authentication.ts";
 
 const MULTICAST_TTL = 255;
 /** Internet network control. */
@@ -43,7 +44,7 @@ export function acceptsAdvert(
   config: VrrpInstanceConfig,
   packet: Ipv4Packet,
   advert: VrrpAdvert,
-  context: { readonly log: DaemonLog; readonly checksAddresses: boolean; readonly checksUnicastSource: boolean },
+  context: { readonly log: DaemonLog; readonly checksAddresses: boolean; readonly checksUnicastSource: boolean; readonly isAuthentic: () => boolean },
 ): boolean {
   const refuse = (text: string): boolean => {
     context.log.line(`(${config.name}) ${text}`);
@@ -55,6 +56,7 @@ export function acceptsAdvert(
     if (advert.authType > 2) return refuse(`Invalid auth type: ${advert.authType}`);
     if (advert.authType !== config.authType) return refuse(`received a ${advert.authType} auth, expecting ${config.authType}!`);
     if (config.authType === AUTH_PASS && !config.authData.every((byte, i) => byte === (advert.authData[i] ?? 0))) return refuse("received an invalid passwd!");
+    if (config.authType === AUTH_AH && !context.isAuthentic()) return false;
     if (advert.intervalUnits * US_PER_SECOND !== config.advertIntervalUs)
       return refuse(`advertisement interval mismatch mine=${config.advertIntervalUs / US_PER_SECOND} sec rcv'd=${advert.intervalUnits} sec`);
   }

@@ -7,12 +7,14 @@
 import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import { NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { NetDevice } from "../../../host/device.ts";
+import type { AuthenticationHeader } from "../../../wire/ah.ts";
 import type { Ipv4Packet, VrrpAdvert } from "../../../wire/packet.ts";
 import { errorText } from "../../errno-text.ts";
 import type { VirtualAddress, VrrpInstanceConfig, VrrpStateName } from "../config/model.ts";
 import type { DaemonTimer } from "../daemon-process.ts";
 import { AcceptFilter } from "./accept-filter.ts";
 import { acceptsAdvert, makeAdvert } from "./adverts.ts";
+import { AUTH_AH, authenticated, isAuthentic } from "./authentication.ts";
 import type { SyncGroup } from "./sync-group.ts";
 import type { VrrpContext } from "./vrrp-context.ts";
 
@@ -22,6 +24,15 @@ const US_PER_CENTISECOND = 10_000;
 const US_PER_MS = 1000;
 const US_PER_SECOND = 1_000_000;
 const ERRNO_NUMBERS: Readonly<Record<string, number>> = { EPERM: 1, ENODEV: 19, EINVAL: 22, ENETDOWN: 100, ENETUNREACH: 101, EHOSTUNREACH: 113, EADDRNOTAVAIL: 99 };
+
+const NOT_OWNING = "=> VRRP Instance is no longer owning VRRP VIPs <=";
+const MAILS: Readonly<Partial<Record<VrrpStateName, { readonly subject: string; readonly body: string }>>> = {
+  MASTER: { subject: "Entering MASTER state", body: "=> VRRP Instance is now owning VRRP VIPs <=" },
+  BACKUP: { subject: "Entering BACKUP state", body: NOT_OWNING },
+  FAULT: { subject: "Entering FAULT state", body: NOT_OWNING },
+  STOP: { subject: "Stopping", body: "=> VRRP Instance stopping <=" },
+  DELETED: { subject: "Deleted", body: "=> VRRP Deleted at reload <=" },
+};
 
 export class Instance {
   readonly config: VrrpInstanceConfig;
@@ -48,9 +59,14 @@ export class Instance {
   #timer: DaemonTimer | undefined;
   #preemptNs = 0;
   #masterAddress = 0;
+  /** AH of the packet that is being looked at. */
+  #header: AuthenticationHeader | undefined;
   #packetId = 0;
+  /** AH: the last sequence number that was sent or heard. */
+  #sequence = 0;
   #refreshNs = 0;
   #hasNotified = false;
+  #mailedState: VrrpStateName = "INIT";
 
   constructor(config: VrrpInstanceConfig, context: VrrpContext) {
     this.config = config;
@@ -155,9 +171,12 @@ export class Instance {
     const { host } = this.#context;
     const { config } = this;
     this.#packetId = this.#packetId >= 0xffff ? 1 : this.#packetId + 1;
+    const hasHeader = config.authType === AUTH_AH;
+    if (hasHeader) this.#sequence++;
     const targets = config.isUnicast ? config.peers.map((peer) => peer.address.address) : [config.group ?? this.#context.global.vrrpGroup];
     for (const destination of targets) {
-      const packet = makeAdvert(config, { priority, source: this.source, destination, id: this.#packetId });
+      const plain = makeAdvert(config, { priority, source: this.source, destination, id: this.#packetId });
+      const packet = hasHeader ? authenticated(plain, { sequence: this.#sequence, password: config.authData, isUnicast: config.isUnicast }) : plain;
       const errno = host.ip.send(packet, { keepId: true, ...(this.transmitDevice === undefined ? {} : { device: this.transmitDevice }), multicastLoop: false });
       if (errno === undefined || (priority === PRIORITY_STOP && errno === "ENETUNREACH" && !this.#isDeviceUp)) continue;
       if (config.isUnicast) this.#log(`Cant send advert to ${formatIpv4Address(destination)} (${errorText(errno)})`);
@@ -396,21 +415,38 @@ export class Instance {
     if (this.state === "BACKUP" && this.#dueNs !== undefined) this.#setDue(this.#dueNs + (this.downTimerUs - before) * NS_PER_US);
   }
 
+  /** Adds to the priority of an instance that is down: nothing is said, no timer changes. */
+  takePriority(change: number): void {
+    this.totalPriority += change;
+    this.priority = Math.max(1, Math.min(this.totalPriority, PRIORITY_OWNER - 1));
+  }
+
   notify(): void {
     const { scripts, notifiesDeleted } = this.config;
     if (this.#hasNotified && this.group !== undefined && this.state === this.group.state) return;
     if (!notifiesDeleted && this.state === "DELETED") this.state = "FAULT";
     this.#hasNotified = true;
+    this.#mail();
     const script = { BACKUP: scripts.backup, MASTER: scripts.master, FAULT: scripts.fault, STOP: scripts.stop, DELETED: scripts.deleted, INIT: undefined }[this.state];
     if (script !== undefined) this.#context.runScript(script, []);
     if (scripts.any !== undefined) this.#context.runScript(scripts.any, ["INSTANCE", this.name, this.state, String(this.priority)]);
   }
 
+  #mail(): void {
+    const { global, mailer } = this.#context;
+    if (this.config.alerts !== true || (global.hasNoFaultMail && this.state === "FAULT") || this.#mailedState === this.state) return;
+    const text = MAILS[this.state];
+    if (text === undefined) return;
+    mailer.send(`VRRP Instance ${this.name}`, text.subject, text.body);
+    this.#mailedState = this.state;
+  }
+
   /* ------------------------------------------------------------------------------------------------------------ receiving */
 
-  receive(packet: Ipv4Packet, advert: VrrpAdvert): void {
+  receive(packet: Ipv4Packet, advert: VrrpAdvert, header: AuthenticationHeader | undefined): void {
     if (this.state === "FAULT" || this.state === "INIT") return;
     const before = this.state;
+    this.#header = header;
     if (this.state === "BACKUP") this.#hearAsBackup(packet, advert);
     else if (this.state === "MASTER" && this.#hearAsMaster(packet, advert)) this.leaveMaster(false);
     this.synchronize(before);
@@ -419,7 +455,28 @@ export class Instance {
 
   #accepts(packet: Ipv4Packet, advert: VrrpAdvert, checksAddresses: boolean): boolean {
     const { log, global } = this.#context;
-    return acceptsAdvert(this.config, packet, advert, { log, checksAddresses, checksUnicastSource: global.checksUnicastSource || this.config.checksUnicastSource });
+    return acceptsAdvert(this.config, packet, advert, { log, checksAddresses, checksUnicastSource: global.checksUnicastSource || this.config.checksUnicastSource, isAuthentic: () => this.#isAuthentic(packet) });
+  }
+
+  /** vrrp_in_chk_ipsecah: check value, then SPI, then the sequence number, so that nothing is believed twice. */
+  #isAuthentic(packet: Ipv4Packet): boolean {
+    const header = this.#header;
+    const { authData, isUnicast } = this.config;
+    if (header === undefined) return false;
+    if (!isAuthentic(packet, header, authData, isUnicast)) {
+      this.#log("IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !");
+      return false;
+    }
+    if (header.spi !== packet.src) {
+      this.#context.log.line(`IPSEC AH : invalid IPSEC SPI value. ${packet.src} and expect ${header.spi}`);
+      return false;
+    }
+    if (header.sequence <= this.#sequence) {
+      this.#log(`IPSEC-AH : sequence number ${header.sequence} already processed. Packet dropped. Local(${this.#sequence})`);
+      return false;
+    }
+    this.#sequence = header.sequence;
+    return true;
   }
 
   #hearAsBackup(packet: Ipv4Packet, advert: VrrpAdvert): void {
@@ -509,6 +566,10 @@ export class Instance {
     const { config } = this;
     const isQuiet = config.lowerPriorityNoAdvert === true;
     this.#log(`Received advert from ${from} with lower priority ${priority}, ours ${this.priority}${isQuiet ? "" : ", forcing new election"}`);
+    if (this.config.authType === AUTH_AH) {
+      this.#log("IPSEC-AH : Syncing seq_num - Increment seq");
+      this.#sequence = (this.#header?.sequence ?? 0) + 1;
+    }
     if (!isQuiet) this.sendAdvert(this.priority);
     for (const member of [this, ...(this.group?.members ?? []).filter((other) => other !== this)]) member.#renewArps();
     if (config.scripts.masterHeardLower !== undefined) this.#context.runScript(config.scripts.masterHeardLower, []);
@@ -558,8 +619,10 @@ export class Instance {
   /** Takes over from the same instance of the configuration before. */
   inherit(old: Instance): void {
     this.#packetId = old.#packetId;
+    this.#sequence = old.#sequence;
     this.#masterIntervalUs = old.#masterIntervalUs;
     this.#hasNotified = old.#hasNotified;
+    this.#mailedState = old.#mailedState;
     this.#refreshNs = old.#refreshNs;
     this.isReloadedMaster = this.state === "MASTER";
     this.hasAddresses = old.hasAddresses;

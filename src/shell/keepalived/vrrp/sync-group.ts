@@ -16,6 +16,7 @@ export class SyncGroup {
   waitingMembers = 0;
   isSameAfterReload = false;
   readonly #context: VrrpContext;
+  #mailedState: VrrpStateName = "INIT";
 
   constructor(config: SyncGroupConfig, context: VrrpContext) {
     this.config = config;
@@ -79,12 +80,22 @@ export class SyncGroup {
     this.notify();
   }
 
+  #mail(): void {
+    const { global, mailer } = this.#context;
+    const { state } = this;
+    if (this.config.alerts !== true || (global.hasNoFaultMail && state === "FAULT") || this.#mailedState === state || state === "INIT" || state === "DELETED") return;
+    const isEnd = state === "STOP";
+    mailer.send(`VRRP Group ${this.config.name}`, isEnd ? "Stopping" : `Entering ${state} state`, `=> All VRRP group instances are now ${isEnd ? "stopping" : `in ${state} state`} <=`);
+    this.#mailedState = state;
+  }
+
   #say(state: string): void {
     this.#context.log.line(`VRRP_Group(${this.config.name}) Syncing instances to ${state} state`);
   }
 
   notify(): void {
     const { scripts, name } = this.config;
+    this.#mail();
     const script = { BACKUP: scripts.backup, MASTER: scripts.master, FAULT: scripts.fault, STOP: scripts.stop, INIT: undefined, DELETED: undefined }[this.state];
     if (script !== undefined) this.#context.runScript(script, []);
     if (scripts.any !== undefined) this.#context.runScript(scripts.any, ["GROUP", name, this.state, "0"]);
