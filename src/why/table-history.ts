@@ -41,6 +41,11 @@ export class TableHistory {
     return this.#hasKeyframe;
   }
 
+  /** Hosts and links that have tables. */
+  get owners(): readonly string[] {
+    return [...this.#owners.keys()];
+  }
+
   /** One row as it was at record `id`; undefined when it was not there. */
   row<N extends TableName>(owner: string, table: N, key: string, id = AT_THE_END): RowTypes[N] | undefined {
     const versions = this.#owners.get(owner)?.get(table)?.get(key);
