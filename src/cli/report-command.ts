@@ -4,7 +4,7 @@
 
 import { closeSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
-import { formatReport, type ReportedOutput, type ReportedRun, type ReportedScenario } from "../report/report.ts";
+import { formatReport, type ReportedFinding, type ReportedOutput, type ReportedRun, type ReportedScenario } from "../report/report.ts";
 import { ReportReader } from "../report/report-reader.ts";
 import { reportChinese, reportEnglish } from "../report/words.ts";
 import { describeFault } from "../scenario/fault.ts";
@@ -13,7 +13,9 @@ import { ScenarioRun, type ScriptResult } from "../scenario/run-scenario.ts";
 import { ScenarioError } from "../scenario/scenario-error.ts";
 import { parseScenario, type Scenario, type Step } from "../scenario/scenario-file.ts";
 import { traceHeader } from "../scenario/trace-header.ts";
-import { TRACE_FORMAT, TRACE_VERSION } from "../trace/trace-header.ts";
+import type { TraceEvent } from "../trace/events.ts";
+import { TRACE_FORMAT, TRACE_VERSION, type TraceHeader } from "../trace/trace-header.ts";
+import { diagnose } from "../why/doctor.ts";
 import { fileErrorText, UsageError } from "./failure.ts";
 import { OutputFiles, readScenario } from "./files.ts";
 import { loadAllSchedulers } from "./scheduler-module.ts";
@@ -30,6 +32,8 @@ export interface ReportCommandOptions {
 }
 
 const HEAD_BYTES = 256;
+/** The doctor needs all records at once: of a longer run the report is made without it. */
+const DIAGNOSED_RECORDS_MAX = 500_000;
 
 export async function reportCommand(file: string, options: ReportCommandOptions): Promise<void> {
   const words = options.language === "zh" ? reportChinese : reportEnglish;
@@ -41,6 +45,33 @@ export async function reportCommand(file: string, options: ReportCommandOptions)
   const files = new OutputFiles();
   files.add(options.output, text);
   files.commit();
+}
+
+/** Gathers what a report needs, and the records for the doctor. */
+class Gatherer {
+  readonly reader: ReportReader;
+  #events: TraceEvent[] | undefined = [];
+
+  constructor(header: TraceHeader) {
+    this.reader = new ReportReader(header);
+  }
+
+  write(event: TraceEvent): void {
+    this.reader.write(event);
+    if (this.#events !== undefined && this.#events.length >= DIAGNOSED_RECORDS_MAX) this.#events = undefined;
+    this.#events?.push(event);
+  }
+
+  /** undefined: the trace has no tables, or too many records. */
+  findings(): readonly ReportedFinding[] | undefined {
+    const { header, originNs } = this.reader;
+    if (this.#events === undefined || header.level !== "full") return undefined;
+    const times = this.#events;
+    return diagnose({ header, events: this.#events }).map(({ id, host, title, why, fix, events }) => {
+      const first = times.find((event) => event.id === events[0]);
+      return { id, host, title, why, fix, sinceNs: first === undefined ? undefined : first.timeNs - originNs };
+    });
+  }
 }
 
 /** A trace is JSON or compressed, a scenario is neither. */
@@ -62,16 +93,18 @@ function isTrace(file: string): boolean {
 
 async function readAll(file: string, options: ReportCommandOptions) {
   if (options.seed !== undefined) throw new UsageError("--seed is for scenarios: a trace is what happened");
-  let reader: ReportReader | undefined;
+  const gathered: Gatherer[] = [];
   await readTraceFile(file, {
     onHeader: (header) => {
-      reader = new ReportReader(header);
+      gathered.push(new Gatherer(header));
     },
-    onEvent: (event) => reader?.write(event),
+    onEvent: (event) => gathered[0]?.write(event),
   });
-  if (reader === undefined) throw new UsageError(`${file}: the trace is empty`);
+  const [gatherer] = gathered;
+  if (gatherer === undefined) throw new UsageError(`${file}: the trace is empty`);
+  const { reader } = gatherer;
   const { scenario } = reader.header;
-  return { reader, run: undefined, scenario: scenario === null ? undefined : aboutText(scenario, file) };
+  return { reader, run: undefined, scenario: scenario === null ? undefined : aboutText(scenario, file), findings: gatherer.findings() };
 }
 
 /** A trace may be older than today's rules for scenario files: then its scenario says nothing about itself. */
@@ -94,7 +127,8 @@ async function runAll(file: string, options: ReportCommandOptions) {
   const scenario = readScenario(file);
   const { LINUX_PARTS } = await import("../scenario/linux-parts.ts");
   const schedulers = await loadAllSchedulers(options.scheduler ?? []);
-  const reader = new ReportReader({ format: TRACE_FORMAT, version: TRACE_VERSION, ...traceHeader(scenario, "full", options.seed) });
+  const gatherer = new Gatherer({ format: TRACE_FORMAT, version: TRACE_VERSION, ...traceHeader(scenario, "full", options.seed) });
+  const { reader } = gatherer;
   const progress = new ProgressLine();
   const setup: ReportedOutput[] = [];
   const timeline: ReportedOutput[] = [];
@@ -103,7 +137,7 @@ async function runAll(file: string, options: ReportCommandOptions) {
     seed: options.seed,
     schedulers,
     traceLevel: "full",
-    sinks: [reader],
+    sinks: [gatherer],
     onSetupEnd: (host, result) => setup.push(output(0, host, scenario.hosts.find(({ name }) => name === host)?.run ?? "", result)),
     onStepEnd: (_index, step, result) => timeline.push(stepOutput(step, result as Partial<ScriptResult>)),
     onProgress: (timeNs, events) => progress.update(timeNs, events),
@@ -122,7 +156,7 @@ async function runAll(file: string, options: ReportCommandOptions) {
   timeline.sort((a, b) => a.timeNs - b.timeNs);
   const expected = scenario.timeline.reduce((sum, step) => sum + (step.verb === "run" ? Object.keys(step.expect).length : 0), 0);
   const unmet = run.unmet.map(({ place, field, expected: wanted, actual }) => ({ place: `${basename(place.file)}:${place.line}`, field, actual: JSON.stringify(actual), expected: JSON.stringify(wanted) }));
-  return { reader, run: { setup, timeline, expected, unmet, stopped } satisfies ReportedRun, scenario: about(scenario) };
+  return { reader, run: { setup, timeline, expected, unmet, stopped } satisfies ReportedRun, scenario: about(scenario), findings: gatherer.findings() };
 }
 
 function stepOutput(step: Step, result: Partial<ScriptResult>): ReportedOutput {

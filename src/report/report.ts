@@ -46,6 +46,17 @@ export interface ReportedRun {
   readonly stopped: string | undefined;
 }
 
+/** One thing that is wrong in the run. */
+export interface ReportedFinding {
+  readonly id: string;
+  readonly host: string;
+  readonly title: string;
+  readonly why: string;
+  readonly fix: string;
+  /** Simulated nanoseconds since the start of the timeline; undefined: no record shows it. */
+  readonly sinceNs: number | undefined;
+}
+
 /** What the scenario says about itself, as far as it is known. */
 export interface ReportedScenario {
   readonly source: string;
@@ -57,6 +68,8 @@ export interface ReportInput {
   readonly reader: ReportReader;
   readonly run: ReportedRun | undefined;
   readonly scenario: ReportedScenario | undefined;
+  /** undefined: nobody looked for any. */
+  readonly findings: readonly ReportedFinding[] | undefined;
   readonly words: ReportWords;
 }
 
@@ -72,6 +85,7 @@ export function formatReport(input: ReportInput): string {
   const tables = reader.tables();
   const sections: readonly Section[] = [
     { id: "result", title: w.result, body: resultPart(input) },
+    ...(input.findings === undefined ? [] : [{ id: "findings", title: w.findings, body: findingsPart(input.findings, words) }]),
     { id: "topology", title: w.topology, body: topologyPart(input, tables) },
     { id: "typed", title: w.typed, body: typedPart(input) },
     { id: "drops", title: w.drops, body: dropsPart(input) },
@@ -129,6 +143,15 @@ function resultPart({ reader, run, words }: ReportInput): Content {
       ? markup`<p class="bad">✕ ${w.unmet(run.unmet.length)}</p><ul>${run.unmet.map(({ place, field, actual, expected }) => markup`<li>${w.unmetOne(place, field, actual, expected)}</li>`)}</ul>`
       : markup`<p>${run.expected === 0 ? w.noneExpected : `✓ ${w.allMet(run.expected)}`}</p>`;
   return [run.stopped === undefined ? undefined : markup`<p class="bad">✕ ${w.stopped} ${run.stopped}</p>`, expectations, counts];
+}
+
+function findingsPart(findings: readonly ReportedFinding[], words: ReportWords): Content {
+  const w = words.report;
+  if (findings.length === 0) return markup`<p>✓ ${w.noFindings}</p>`;
+  return findings.map(
+    ({ id, host, title, why, fix, sinceNs }) =>
+      markup`<div class="finding"><p><strong>⚠ ${title}</strong> <span class="tag">${host}</span> <span class="muted mono">${id}</span>${sinceNs === undefined ? undefined : markup` <span class="muted">${w.since(seconds(sinceNs))}</span>`}</p><p>${why}</p><p><strong>${w.fix}:</strong> ${fix}</p></div>\n`,
+  );
 }
 
 function topologyPart({ reader, words }: ReportInput, tables: WorldTables | undefined): Content {

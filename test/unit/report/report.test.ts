@@ -88,6 +88,14 @@ describe("the report of a scenario", () => {
     expect(section(html, "typed")).toContain("1 packets transmitted, 0 received");
   });
 
+  test("names what is wrong and what mends it, or that nothing is", async () => {
+    expect(section(html, "findings")).toMatch(/input-dropped|✓ Nothing wrong was found/);
+    const [wrong, out] = [join(FOLDER, "wrong.yaml"), join(FOLDER, "wrong.html")];
+    writeFileSync(wrong, SCENARIO.replace("sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2", "true"));
+    await reportCommand(wrong, { output: out, language: "en" });
+    expect(section(readFileSync(out, "utf8"), "findings")).toMatch(/⚠ .* rs1 vip-answered-by-others first seen at 1\.\d{6} s .* What mends it: .*arp_ignore/);
+  });
+
   test("draws hosts and frames, with the MAC that the director changed", () => {
     const picture = section(html, "topology");
     for (const word of ["client", "director", "real server", "rs1", "10.0.0.1/24", "(10.0.0.100 lo)", "eth0", "lan"]) expect(picture).toContain(word);
