@@ -38,6 +38,11 @@ export interface Conversation {
 export type Story = Map<string, Conversation>;
 
 const EPHEMERAL_FROM = 32768;
+/**
+ * Conversations of servers that take their time on a busy machine: TLS computes, a mail server that is a script starts programs. There segments that
+ * were sent again are left out, and loose comparisons look at how much is said, not at whose turn it is.
+ */
+const SLOW_PORTS: readonly number[] = [25, 443];
 
 /** Names ephemeral ports by the order in which each address first used them. */
 class PortNames {
@@ -66,6 +71,8 @@ interface Row {
   readonly text: string;
   readonly kind: RowKind;
   readonly bytes: number;
+  /** Of a slow server's connection: where the data begins. */
+  readonly sequence?: number;
 }
 
 function pair(a: string, b: string): string {
@@ -97,9 +104,10 @@ function describeTcp(ip: Ipv4Packet, tcp: TcpSegment, base: string, ports: PortN
   const from = ports.end(ip.src, tcp.srcPort);
   const to = ports.end(ip.dst, tcp.dstPort);
   const { flags } = tcp;
+  const isSlow = SLOW_PORTS.includes(tcp.srcPort) || SLOW_PORTS.includes(tcp.dstPort);
   const letters = `${flags & TCP_SYN ? "S" : ""}${flags & TCP_FIN ? "F" : ""}${flags & TCP_RST ? "R" : ""}`;
   const kind = flags & TCP_SYN ? "syn" : flags & TCP_RST ? "rst" : flags & TCP_FIN ? "fin" : tcp.payload.length > 0 ? "data" : "ack";
-  return { conversation: `tcp ${pair(from, to)}`, text: `${base} tcp ${from}>${to} [${letters === "" ? "-" : letters}${flags & TCP_ACK ? "." : ""}]`, kind, bytes: tcp.payload.length };
+  return { conversation: `tcp ${pair(from, to)}`, text: `${base} tcp ${from}>${to} [${letters === "" ? "-" : letters}${flags & TCP_ACK ? "." : ""}]`, kind, bytes: tcp.payload.length, ...(isSlow ? { sequence: tcp.seq } : {}) };
 }
 
 function describeIcmp(icmp: IcmpMessage, ports: PortNames): string {
@@ -118,6 +126,7 @@ class StoryBuilder {
   readonly #probed = new Set<string>();
   readonly #acked = new Set<string>();
   #time = 0;
+  readonly #sent = new Set<string>();
 
   constructor(names: ReadonlyMap<string, string>) {
     this.#names = names;
@@ -155,6 +164,11 @@ class StoryBuilder {
       this.#acked.add(way);
     } else if ((row.kind === "data" || row.kind === "fin") && row.bytes > 0) {
       this.#acked.add(way);
+      if (row.sequence !== undefined) {
+        const segment = `${way} ${row.sequence}`;
+        if (this.#sent.has(segment)) return;
+        this.#sent.add(segment);
+      }
       const run = `${text.replace(/\[F(\.?)\]/, "[-$1]")} data `;
       const last = rows.at(-1);
       if (last?.startsWith(run)) rows[rows.length - 1] = run + (Number(last.slice(run.length)) + row.bytes);
@@ -209,10 +223,25 @@ export function withoutRepetition(story: Story): Story {
     const key = plain(conversation);
     const known = out.get(key) ?? [];
     // How busy a machine is decides whether it acknowledges before it has something to say.
-    if (key.includes("tcp ")) known.push(plain(rows.filter((row) => !row.endsWith("[-.]")).join(" | ")));
+    if (SLOW_PORTS.some((port) => key.split(" ").some((end) => end.endsWith(`:${port}`)))) known.push(plain(amountsOf(rows)));
+    else if (key.includes("tcp ")) known.push(plain(rows.filter((row) => !row.endsWith("[-.]")).join(" | ")));
     else known.push(...rows.map((row) => plain(row).replace(/ seq \d+/g, "")));
     out.set(key, [...new Set(known)]);
   }
   // What groups a report of IGMP (protocol 2) has together is chance.
   return new Map([...out].map(([key, rows]) => [key, { rows: key.includes("tcp ") || key.startsWith("ip 2 ") ? rows.sort() : rows, times: [] }]));
+}
+
+/**
+ * How much each side of a slow server's connection says. With TLS session tickets cross the request, and both sides close upon close_notify; a mail
+ * server's script ends when its client does: whose frame is first, and whether the last words find the socket open, is chance.
+ */
+function amountsOf(rows: readonly string[]): string {
+  const amounts = new Map<string, number>();
+  for (const row of rows) {
+    const match = /^(.*) data (\d+)$/.exec(row);
+    if (match !== null) amounts.set(match[1] as string, (amounts.get(match[1] as string) ?? 0) + Number(match[2]));
+    else if (row.includes("[S")) amounts.set(row, 0);
+  }
+  return [...amounts].map(([way, bytes]) => `${way} ${bytes}`).join(" | ");
 }

@@ -506,8 +506,8 @@ export const RECORDS: Readonly<Record<string, { readonly level: "frames" | "pack
       entry: text,
     },
   },
-  "command-start": { level: "packets", about: "A command started.", fields: { pid: whole(1), command: text } },
-  "command-end": { level: "packets", about: "A command ended. The cause is its start.", fields: { pid: whole(1), command: text, exit: whole(0, 255) } },
+  "command-start": { level: "packets", about: "A command started; `pid` 0: there is no such command.", fields: { pid: whole(0), command: text } },
+  "command-end": { level: "packets", about: "A command ended. The cause is its start.", fields: { pid: whole(0), command: text, exit: whole(0, 255) } },
   fault: {
     level: "packets",
     about: "Somebody made a fault or mended one.",

@@ -104,6 +104,17 @@ program
   .action(async (file: string, options) => (await import("./view-command.ts")).viewCommand(file, options));
 
 program
+  .command("report")
+  .description("write one HTML file about a run: pictures, outputs, drops with their reasons, load, tables of every host")
+  .argument("<file>", "scenario (YAML) or trace (JSON Lines, also .gz)")
+  .requiredOption("-o, --output <file>", "where to write it; - is standard output")
+  .option("--seed <seed>", "use another seed than the scenario's")
+  .option("--scheduler <file.js>", "make the schedulers of this module known to `ipvsadm -s` on every host; can be repeated", collect)
+  .addOption(new Option("--language <language>", "of the report").choices(["en", "zh"]).default("en"))
+  .addHelpText("after", "\nExamples:\n  lvsim report dr.yaml -o dr.html\n  lvsim report dr.jsonl -o dr.html --language zh\n\nThe file needs no scripts and fetches nothing.")
+  .action(async (file: string, options) => (await import("./report-command.ts")).reportCommand(file, options));
+
+program
   .command("shell")
   .description("type commands on the hosts of a scenario yourself")
   .argument("<file>", "scenario file (YAML)")
@@ -114,7 +125,48 @@ program
   .addHelpText("after", "\nExamples:\n  lvsim shell dr.yaml\n  echo 'ip neigh' | lvsim shell dr.yaml --host client\n\nType .help there for its own commands.")
   .action(async (file: string, options) => (await import("./shell-command.ts")).shellCommand(file, options));
 
+addWhyCommands(program);
 addTraceCommands(program);
+
+/** Commands that ask why a run went as it did. */
+function addWhyCommands(parent: Command): void {
+  const file = "scenario (YAML), or a trace that `run --trace` has written";
+  parent
+    .command("doctor")
+    .description("run a scenario and name what is wrong and the cure; exit status 1 when something is")
+    .argument("<file>", file)
+    .option("--json", 'print {"findings":[{"id","host","title","why","fix","events"}]}')
+    .option("--seed <seed>", "use another seed than the file's")
+    .addHelpText("after", "\nExamples:\n  lvsim doctor dr.yaml\n  lvsim doctor dr.yaml --json | jq -r '.findings[].title'")
+    .action(async (path: string, options) => (await import("./doctor-command.ts")).doctorCommand(path, options));
+  parent
+    .command("explain")
+    .description("say why: who answered ARP, which route, which server, what was dropped, where the answer went")
+    .argument("<file>", file)
+    .addOption(new Option("--frame <id>", "the life of the packet of record ID (#ID of `trace cat`)").argParser(count))
+    .addOption(new Option("--at <time>", "what was decided at this time of the timeline").argParser(duration))
+    .option("--json", "print JSON")
+    .option("--seed <seed>", "use another seed than the file's")
+    .addHelpText("after", "\nExamples:\n  lvsim explain dr.yaml\n  lvsim explain dr.yaml --at 1.03s\n  lvsim explain dr.jsonl --frame 68")
+    .action(async (path: string, options) => (await import("./explain-command.ts")).explainCommand(path, options));
+  parent
+    .command("whatif")
+    .description("leave out one line of the set-up at a time: which of them carry weight, what breaks without each")
+    .argument("<file>", "scenario file (YAML)")
+    .option("--json", "print JSON")
+    .option("--seed <seed>", "use another seed than the file's")
+    .addHelpText("after", "\nExample:\n  lvsim whatif dr.yaml")
+    .action(async (path: string, options) => (await import("./whatif-command.ts")).whatifCommand(path, options));
+  parent
+    .command("diff")
+    .description("where two runs part: the first packet that differs, tables, outputs; exit status 1 when they differ")
+    .argument("<a>", file)
+    .argument("<b>", file)
+    .option("--json", "print JSON")
+    .option("--seed <seed>", "use another seed than the files'")
+    .addHelpText("after", "\nExample:\n  lvsim diff good.yaml bad.yaml")
+    .action(async (a: string, b: string, options) => (await import("./diff-command.ts")).diffCommand(a, b, options));
+}
 
 function addTraceCommands(parent: Command): void {
   const trace = parent

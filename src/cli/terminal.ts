@@ -61,3 +61,22 @@ export class ProgressLine {
     this.#isDirty = false;
   }
 }
+
+/** A text in lines that fit the terminal: the first begins with one text, the others with another. */
+export function wrapText(text: string, first: string, rest: string): string {
+  const width = Math.max(terminalWidth(), rest.length + 40);
+  const lines: string[] = [];
+  let line = first;
+  let isEmpty = true;
+  for (const word of text.split(" ")) {
+    if (!isEmpty && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = rest;
+      isEmpty = true;
+    }
+    line += isEmpty ? word : ` ${word}`;
+    isEmpty = false;
+  }
+  lines.push(line);
+  return lines.join("\n");
+}

@@ -5,18 +5,36 @@
  * RFC 826, RFC 5227 (probes). Not modelled: hardware types other than Ethernet, medium translation of Frame Relay.
  */
 
-import { type Ipv4Address, isLoopback, isMulticast } from "../base/ipv4-address.ts";
+import { formatIpv4Address, type Ipv4Address, isLoopback, isMulticast } from "../base/ipv4-address.ts";
 import { BROADCAST_MAC, isGroupMac, type MacAddress, ZERO_MAC } from "../base/mac-address.ts";
 import type { RandomStream } from "../kernel/random.ts";
 import { ArpPacket, ETHERTYPE_ARP, EthernetFrame } from "../wire/packet.ts";
 import { confirmAddress, isAddressOnLink } from "./address-match.ts";
 import { type NetDevice, SCOPE_HOST, SCOPE_LINK, type Scope } from "./device.ts";
-import { type ArpHook, type ArpProtocol, type Host, isRouteError } from "./host.ts";
+import { type ArpProtocol, type Host, isRouteError } from "./host.ts";
+import { traceFrameDrop } from "./device-drivers.ts";
+import type { ArpTable } from "./netfilter/arp-table.ts";
 import type { Route } from "./route.ts";
 import type { SkBuff } from "./skb.ts";
 
 const ARP_REQUEST = 1;
 const ARP_REPLY = 2;
+
+/** Levels of arp_ignore in words, when they refuse and when they let pass. */
+type LevelWords = Readonly<Record<number, (device: string, sender: string) => string>>;
+
+const REFUSALS: LevelWords = {
+  1: (device) => `${device} does not have the address itself`,
+  2: (device, sender) => `no address of ${device} is the wanted one in the subnet of ${sender}`,
+  3: () => "the address has scope host",
+  8: () => "no address is answered for",
+};
+
+const ANSWERS: LevelWords = {
+  1: (device) => `${device} has the address itself`,
+  2: (device, sender) => `${device} has the address itself, in the subnet of ${sender}`,
+  3: () => "the address is not of scope host",
+};
 
 /** A request that a proxy answers after a random delay (neighbour.c:pneigh_enqueue). */
 interface DelayedRequest {
@@ -27,8 +45,7 @@ interface DelayedRequest {
 type Answer = "sent" | "refused" | "later" | "not ours";
 
 export class Arp implements ArpProtocol {
-  inputHook: ArpHook | undefined = undefined;
-  outputHook: ArpHook | undefined = undefined;
+  table: ArpTable | undefined = undefined;
   readonly #host: Host;
   #random: RandomStream | undefined = undefined;
   readonly #delayedCounts = new Map<NetDevice, number>();
@@ -41,8 +58,9 @@ export class Arp implements ArpProtocol {
     const arp = frame.payload;
     if (!(arp instanceof ArpPacket) || device.isNoArp) return;
     if (frame.dst !== device.mac && !isGroupMac(frame.dst)) return;
-    const passed = this.inputHook === undefined ? arp : this.inputHook(arp, device);
-    if (passed !== undefined) this.#process(device, frame, passed, false);
+    const passed = this.table === undefined ? arp : this.table.filter("INPUT", arp, device);
+    if (passed === undefined) traceFrameDrop(this.#host, device, frame, "NETFILTER_DROP");
+    else this.#process(device, frame, passed, false);
   }
 
   /** A delayed proxy answer is due. */
@@ -62,7 +80,7 @@ export class Arp implements ArpProtocol {
     if (senderIp === 0) {
       if (operation !== ARP_REQUEST || fib.addressType(targetIp) !== "local") return;
       const refusal = this.#ignoreReason(device, 0, targetIp);
-      this.#decide(device, arp, refusal ?? "address probe", refusal === undefined);
+      this.#decide(device, arp, refusal ?? `address probe; ${this.#ignoreWords(device, 0, targetIp)}`, refusal === undefined);
       if (refusal === undefined) this.#reply(device, arp);
       return;
     }
@@ -86,7 +104,7 @@ export class Arp implements ArpProtocol {
     }
     if (route.type === "local") {
       const refusal = this.#ignoreReason(device, senderIp, targetIp) ?? this.#filterReason(device, senderIp, targetIp);
-      this.#decide(device, arp, refusal ?? "the address is local", refusal === undefined);
+      this.#decide(device, arp, refusal ?? this.#ignoreWords(device, senderIp, targetIp), refusal === undefined);
       if (refusal !== undefined) return "refused";
       if (this.#learnFromRequest(device, arp)) this.#reply(device, arp);
       return "sent";
@@ -137,7 +155,19 @@ export class Arp implements ArpProtocol {
     else if (level === 2) isConfirmed = this.#confirms(device, senderIp, targetIp, SCOPE_HOST);
     else if (level === 3) isConfirmed = this.#host.devices.list.some((one) => this.#confirms(one, 0, targetIp, SCOPE_LINK));
     else if (level === 8) isConfirmed = false;
-    return isConfirmed ? undefined : `arp_ignore = max(all ${this.#host.sysctl.all.arp_ignore}, ${device.name} ${device.conf.arp_ignore}) = ${level}`;
+    return isConfirmed ? undefined : `${this.#ignoreValues(device, level)}: ${REFUSALS[level]?.(device.name, formatIpv4Address(senderIp)) ?? ""}`;
+  }
+
+  /** Why arp_ignore let the answer pass. */
+  #ignoreWords(device: NetDevice, senderIp: Ipv4Address, targetIp: Ipv4Address): string {
+    if (!this.#host.trace.isFull) return "";
+    const level = this.#host.sysctl.inForce(device, "arp_ignore");
+    const why = ANSWERS[level]?.(device.name, formatIpv4Address(senderIp)) ?? "any local address is answered";
+    return `${this.#ignoreValues(device, level)}: ${targetIp === senderIp ? "the asker's own address; " : ""}${why}`;
+  }
+
+  #ignoreValues(device: NetDevice, level: number): string {
+    return `arp_ignore = max(all ${this.#host.sysctl.all.arp_ignore}, ${device.name} ${device.conf.arp_ignore}) = ${level}`;
   }
 
   #confirms(device: NetDevice, destination: Ipv4Address, local: Ipv4Address, scope: Scope): boolean {
@@ -202,10 +232,13 @@ export class Arp implements ArpProtocol {
 
   #send(device: NetDevice, arp: ArpPacket, destinationMac: MacAddress, cause: number): void {
     if (device.isNoArp) return;
-    const passed = this.outputHook === undefined ? arp : this.outputHook(arp, device);
-    if (passed === undefined) return;
-    const frame = new EthernetFrame(destinationMac, device.mac, ETHERTYPE_ARP, passed);
+    const passed = this.table === undefined ? arp : this.table.filter("OUTPUT", arp, device);
+    const frame = new EthernetFrame(destinationMac, device.mac, ETHERTYPE_ARP, passed ?? arp);
     frame.traceId = cause;
+    if (passed === undefined) {
+      traceFrameDrop(this.#host, device, frame, "NETFILTER_DROP");
+      return;
+    }
     device.driver.transmitFrame(device, frame);
   }
 }

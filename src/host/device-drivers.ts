@@ -55,6 +55,7 @@ export class EtherDriver implements DeviceDriver, DepartureSink {
     this.transmitFrame(device, frame);
   }
 
+  /** The far end of the cable sees it go dark or light, as with a veth pair. */
   upChanged(isUp: boolean): void {
     this.#port.interfaceChanged?.(isUp);
   }

@@ -9,7 +9,7 @@ import { formatIpv4Address, type Ipv4Address, isLoopback, isMulticast, isZeroNet
 import { NS_PER_SECOND } from "../base/time.ts";
 import { type NetDevice, SCOPE_GLOBAL, SCOPE_HOST, SCOPE_LINK } from "./device.ts";
 import { type FibResult, type Host, isRouteError, type RouteKey, type Routing, type SysctlCell } from "./host.ts";
-import { type Route, type RouteError, type RouteType, TABLE_MAIN } from "./route.ts";
+import { type FibEntry, type Route, type RouteError, type RouteType, TABLE_MAIN } from "./route.ts";
 import { RouteExceptions } from "./route-exceptions.ts";
 import { validateSource } from "./source-validation.ts";
 
@@ -433,7 +433,7 @@ export class Ipv4Routing implements Routing {
       trace.emit({ kind: "route", host: name, cause: 0, direction, dst, src, type: route.errno, device: "", gateway: 0, table: 0, detail: route.detail });
       return;
     }
-    const detail = route.isRedirected === true ? "by an ICMP redirect" : "";
+    const detail = `${route.isRedirected === true ? "by an ICMP redirect; " : ""}${route.entry === undefined ? "no route is needed" : `${prefixText(route.entry)} is the longest prefix that matches`}`;
     trace.emit({
       kind: "route",
       host: name,
@@ -444,7 +444,7 @@ export class Ipv4Routing implements Routing {
       type: route.type,
       device: route.device.name,
       gateway: route.gateway,
-      table: route.table,
+      table: route.entry?.table ?? route.table,
       detail,
     });
   }
@@ -457,6 +457,12 @@ function isInputEntry(entry: CacheEntry, key: InputKey, tos: number, flag: boole
 /** Both addresses decide, so that the many clients of one service do not share a chain. */
 function hashOf(dst: Ipv4Address, src: Ipv4Address): number {
   return (dst ^ Math.imul(src, 0x9e3779b1)) | 0;
+}
+
+/** `192.168.1.0/24 metric 100`, `default`. */
+function prefixText({ network, prefixLength, priority }: FibEntry): string {
+  const prefix = prefixLength === 0 ? "default" : prefixLength === 32 ? formatIpv4Address(network) : `${formatIpv4Address(network)}/${prefixLength}`;
+  return priority === 0 ? prefix : `${prefix} metric ${priority}`;
 }
 
 function failure(errno: string, detail: string): RouteError {

@@ -220,6 +220,7 @@ export class SwitchPort implements LinkPort {
     return this.#hasCarrier && this.#isInterfaceUp;
   }
 
+  /** br_stp_disable_port: what was learnt on the port goes at once, so frames for it are flooded until it is heard again. */
   interfaceChanged(isUp: boolean): void {
     this.#isInterfaceUp = isUp;
     if (!isUp) this.#switch.forgetPort(this);

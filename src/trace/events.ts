@@ -227,6 +227,7 @@ export interface TableChanged extends RecordBase {
   readonly entry: string;
 }
 
+/** `pid` is 0 for a command that does not exist; its end follows with 127. */
 export interface CommandStarted extends RecordBase {
   readonly kind: "command-start";
   readonly pid: number;

@@ -13,7 +13,6 @@ export const NOT_RECORDED: ReadonlyMap<string, string> = new Map([
  */
 export const KNOWN_DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ["test/conformance/dr-narrow-client-link.yaml", "one bare acknowledgment with SACK more in the counters: what is sent again after a fragmentation-needed message"],
-  ["test/conformance/ka-vmac.yaml", "a master that is overruled answers the gratuitous ARP that follows the advertisement at once; ours has given the address up by then"],
   ["test/conformance/nat-forward-drop.yaml", "the recording looked at the counters some seconds later: one more SYN+ACK of the server had been sent again"],
   ["test/conformance/nat-ip-forward-0.yaml", "client and server retransmit in one tick: the kernel's SYN+ACK passes the director before the SYN, ours after it; two recordings alike"],
   ["test/conformance/nat-one-arm-redirect-obeyed.yaml", "the reset arrives 20 us after the data: nc prints nothing, ours has read by then; two recordings alike"],

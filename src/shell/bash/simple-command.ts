@@ -238,7 +238,10 @@ export function* runFile(shell: Shell, launch: FileLaunch): Running<number> {
   for (const [variable, value] of launch.env ?? shell.variables.exported()) if (!env.has(variable)) env.set(variable, value);
   const searchPath = env.get("PATH") ?? shell.readText("PATH") ?? "";
   const program = findProgram(shell, name, searchPath);
-  if (program.kind === "none") return reportMissing(shell, name, program);
+  if (program.kind === "none") {
+    shell.table.traceMissing(launch.argv, program.status, shell.process);
+    return reportMissing(shell, name, program);
+  }
   env.set("_", program.path);
   const options = {
     argv: launch.shownName === undefined ? launch.argv : [launch.shownName, ...launch.argv.slice(1)],

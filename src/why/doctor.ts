@@ -1,0 +1,77 @@
+/**
+ * The doctor: names what is wrong in a run and how to mend it. General checks over records and tables, one file for each family in `doctor/`.
+ *
+ * A check speaks only when the run shows harm: something failed, or traffic went past the director, by the mechanism that the check is about.
+ */
+
+import { directorLacksVip, noRouteToClient, notListeningOnVip, portNotTranslated, replyThroughDirector, serverLacksVip, serverNotOnLink, vipPrefix } from "./doctor/addresses.ts";
+import { arpFlux, arpIgnoreBlocks, arpSettingWithoutEffect, settingReverted, staleNeighbour, vipAnsweredByOthers } from "./doctor/arp-replies.ts";
+import { arpAnnouncesVip, outboundFromVip } from "./doctor/arp-requests.ts";
+import { entryExpired, halfOpen, sentToDeadServer, serverGone, sourcePortReused } from "./doctor/connections.ts";
+import { directorIsClient, directorsBounce, serverIsClient } from "./doctor/insiders.ts";
+import { ipForwardOff, notrack, replyBypassesDirector, replyOnWrongLink, tupleCollision, twoNatMechanisms } from "./doctor/nat.ts";
+import { destinationRewritten, packetFilters, sourceRewritten } from "./doctor/netfilter.ts";
+import { hashPinsClients, noServerAvailable, weightsIgnored } from "./doctor/schedulers.ts";
+import { loops, mtuBlackHole, noTunnelDevice, outerFragments, rpFilter } from "./doctor/tunnels.ts";
+import { Evidence, type RecordedRun } from "./evidence.ts";
+import type { Check, Finding } from "./finding.ts";
+
+/** In the order in which findings are told: what explains others first. */
+const CHECKS: readonly Check[] = [
+  settingReverted,
+  arpSettingWithoutEffect,
+  arpIgnoreBlocks,
+  vipAnsweredByOthers,
+  arpAnnouncesVip,
+  arpFlux,
+  vipPrefix,
+  directorLacksVip,
+  serverLacksVip,
+  serverNotOnLink,
+  loops,
+  rpFilter,
+  noTunnelDevice,
+  replyThroughDirector,
+  noRouteToClient,
+  portNotTranslated,
+  notListeningOnVip,
+  sourceRewritten,
+  destinationRewritten,
+  twoNatMechanisms,
+  notrack,
+  tupleCollision,
+  replyOnWrongLink,
+  ipForwardOff,
+  packetFilters,
+  replyBypassesDirector,
+  directorsBounce,
+  directorIsClient,
+  serverIsClient,
+  outboundFromVip,
+  mtuBlackHole,
+  outerFragments,
+  staleNeighbour,
+  noServerAvailable,
+  sourcePortReused,
+  sentToDeadServer,
+  serverGone,
+  entryExpired,
+  weightsIgnored,
+  hashPinsClients,
+  halfOpen,
+];
+
+/** Findings that explain others on the same run: these are not told beside them. */
+const SYMPTOMS: Readonly<Record<string, readonly string[]>> = {
+  "half-open": ["*"],
+};
+
+/** What is wrong in a run, root causes first; nothing when all is well. Wants a trace of level `full`. */
+export function diagnose(run: RecordedRun | Evidence): Finding[] {
+  const evidence = run instanceof Evidence ? run : new Evidence(run);
+  const found = CHECKS.flatMap((check) => check(evidence));
+  return found.filter(({ id }) => {
+    const causes = SYMPTOMS[id];
+    return causes === undefined || !found.some((other) => other.id !== id && (causes.includes("*") || causes.includes(other.id)));
+  });
+}

@@ -1,0 +1,86 @@
+/**
+ * Faults of a server's own requests: an ARP request tells who asks, and peers believe it; a connection from the VIP is answered to the director.
+ */
+
+import { formatIpv4Address } from "../../base/ipv4-address.ts";
+import { formatEnd, innermost } from "../conversations.ts";
+import type { EventOf } from "../evidence.ts";
+import { type Check, FindingList } from "../finding.ts";
+import { directSends } from "./arp-view.ts";
+
+/**
+ * A server asks "who has X? tell VIP", and who hears it takes the VIP to be at the server. net/ipv4/arp.c:arp_solicit takes the source of the packet
+ * that waits as the sender unless arp_announce of the outgoing interface says otherwise; arp_process learns the sender of every request.
+ */
+export const arpAnnouncesVip: Check = (evidence) => {
+  const found = new FindingList();
+  for (const event of evidence.of("frame-sent")) {
+    const { payload } = event.frame;
+    if (payload.kind !== "arp" || payload.operation !== 1 || payload.senderIp === payload.targetIp || !evidence.isVirtual(payload.senderIp)) continue;
+    const { host, device, id } = event;
+    const address = payload.senderIp;
+    if (evidence.directs(host, address, id) || !evidence.isLocal(host, address, id)) continue;
+    const learnt = evidence.of("neighbour").filter((one) => one.address === address && one.mac === event.frame.src && one.id > id && one.host !== host && follows(evidence.chain(one.id).map((step) => step.id), id));
+    const used = learnt.length === 0 ? undefined : firstUse(learnt, [...directSends(evidence, (to) => to === address)].filter(({ receiver }) => receiver === host).map(({ event: send }) => send));
+    if (used === undefined) continue;
+    const name = formatIpv4Address(address);
+    const victim = used.send.host;
+    found.add(
+      {
+        id: "arp-announces-vip",
+        host,
+        title: `${host} tells the VIP ${name} in its own ARP requests, and ${victim} believes it`,
+        why: `${host} asked for ${formatIpv4Address(payload.targetIp)} as ${name}, because the packet that waited came from the VIP and ${evidence.inForceText(host, device, "arp_announce", id)}. ${victim} took the sender of the request into its cache, and from ${evidence.timeOf(used.send.id)} on sends packets for ${name} to ${host} instead of the director.`,
+        fix: `On ${host}: sysctl -w net.ipv4.conf.all.arp_announce=2 (requests then tell the address of ${device}), with arp_ignore=1 for the answers${usesArptables(evidence.of("command-start")) ? "; or an arptables rule for what goes out (-j mangle --mangle-ip-s RIP), not only for what comes in" : ""}.`,
+      },
+      [id, used.learnt.id, used.send.id],
+      name,
+    );
+  }
+  return found.list;
+};
+
+function follows(chain: readonly number[], id: number): boolean {
+  return chain.includes(id);
+}
+
+function firstUse(learnt: readonly EventOf<"neighbour">[], sends: readonly EventOf<"frame-sent">[]): { readonly learnt: EventOf<"neighbour">; readonly send: EventOf<"frame-sent"> } | undefined {
+  for (const one of learnt) {
+    const send = sends.find((sent) => sent.host === one.host && sent.id > one.id);
+    if (send !== undefined) return { learnt: one, send };
+  }
+  return undefined;
+}
+
+function usesArptables(commands: readonly EventOf<"command-start">[]): boolean {
+  return commands.some(({ command }) => command.startsWith("arptables"));
+}
+
+/**
+ * A server calls somebody from the VIP. The answer goes to who owns the VIP, the director, which knows no such connection and resets it.
+ */
+export const outboundFromVip: Check = (evidence) => {
+  const found = new FindingList();
+  for (const conversation of evidence.conversations) {
+    const { client, from, to, startId } = conversation;
+    if (conversation.outcome === "ok" || !evidence.isVirtual(from.address) || evidence.directs(client, from.address, startId) || evidence.isLocal(client, to.address, startId)) continue;
+    const astray = evidence.recordsOf(conversation, "frame-received").find(({ host, frame }) => {
+      if (host === client || frame.payload.kind !== "ipv4" || evidence.ownerOfMac(frame.dst)?.host !== host) return false;
+      const packet = innermost(frame.payload);
+      return packet.dst === from.address && evidence.directs(host, from.address, startId);
+    });
+    if (astray === undefined) continue;
+    found.add(
+      {
+        id: "outbound-from-vip",
+        host: client,
+        title: `${client} calls ${formatEnd(to)} from the VIP, and the answer goes to ${astray.host}`,
+        why: `The connection of ${client} has the source ${formatIpv4Address(from.address)}, which for everybody else is at ${astray.host}. ${astray.host} got the answer at ${evidence.timeOf(astray.id)} and knows no such connection.`,
+        fix: `On ${client}: make connections of its own start from its own address: the RIP as the first address, and \`src RIP\` on its routes (ip route change default via GATEWAY src RIP), or bind the program to the RIP.`,
+      },
+      [startId, astray.id],
+      formatIpv4Address(from.address),
+    );
+  }
+  return found.list;
+};
