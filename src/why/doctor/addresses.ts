@@ -313,7 +313,10 @@ export const portNotTranslated: Check = (evidence) => {
     for (const choice of evidence.recordsOf(conversation, "scheduled")) {
       const dest = evidence.dests.find((one) => one.director === choice.host && one.service === choice.service && `${formatIpv4Address(one.address)}:${one.port}` === choice.chosen && one.method !== "masq" && one.sinceId <= choice.id && choice.id < one.untilId);
       const service = serviceOf(evidence, choice);
-      if (dest === undefined || service === undefined || service.address === undefined || service.port === 0 || dest.port === service.port) continue;
+      if (dest === undefined || service === undefined || service.address === undefined || service.port === 0) continue;
+      // ipvsadm gives the service's port to servers of these methods, whatever was typed.
+      const port = dest.port !== service.port ? dest.port : typedPort(evidence, dest);
+      if (port === undefined || port === service.port) continue;
       const refused = conversation.drops.find(({ reason, packet }) => reason === "NO_SOCKET" && packet.dst === conversation.to.address);
       if (refused === undefined) continue;
       const isLocal = dest.method === "local" || evidence.hasAddress(choice.host, dest.address, choice.id);
@@ -321,9 +324,9 @@ export const portNotTranslated: Check = (evidence) => {
         {
           id: "port-not-translated",
           host: choice.host,
-          title: `${dest.service} names ${formatIpv4Address(dest.address)}:${dest.port}, but ${isLocal ? "a local server" : methodWord(dest.method)} gets packets for port ${service.port}`,
+          title: `${dest.service} names ${formatIpv4Address(dest.address)}:${port}, but ${isLocal ? "a local server" : methodWord(dest.method)} gets packets for port ${service.port}`,
           why: `Only NAT changes ports. The packet arrived at ${refused.host} for ${formatEnd(conversation.to)}: ${refused.detail}, so it answered with RST.`,
-          fix: isLocal ? `On ${choice.host}: let the server listen on port ${service.port} of the VIP (or use -m with an address of its own).` : `Let ${refused.host} listen on port ${service.port} (or redirect there: iptables -t nat -A PREROUTING -d ${formatIpv4Address(conversation.to.address)} -p tcp --dport ${service.port} -j REDIRECT --to-ports ${dest.port}), or use -m.`,
+          fix: isLocal ? `On ${choice.host}: let the server listen on port ${service.port} of the VIP (or use -m with an address of its own).` : `Let ${refused.host} listen on port ${service.port} (or redirect there: iptables -t nat -A PREROUTING -d ${formatIpv4Address(conversation.to.address)} -p tcp --dport ${service.port} -j REDIRECT --to-ports ${port}), or use -m.`,
         },
         [choice.id, refused.id],
         `${dest.service} ${formatIpv4Address(dest.address)}`,
@@ -331,6 +334,15 @@ export const portNotTranslated: Check = (evidence) => {
     }
   return found.list;
 };
+
+/** The port that the command which added or changed a server named; undefined: none. */
+function typedPort(evidence: Evidence, dest: DestSpan): number | undefined {
+  const entry = `${dest.service} -> ${formatIpv4Address(dest.address)}:`;
+  const added = evidence.of("table").findLast((event) => event.host === dest.director && event.table === "ipvs-dest" && event.change !== "remove" && event.entry.startsWith(entry) && event.id <= dest.sinceId);
+  const command = added === undefined ? undefined : evidence.commandBehind(added.id)?.command;
+  const port = command === undefined ? undefined : new RegExp(`${formatIpv4Address(dest.address).replaceAll(".", "\\.")}:(\\d+)`).exec(command)?.[1];
+  return port === undefined ? undefined : Number(port);
+}
 
 /** A server listens on its own address only, and the packet is for the VIP: nobody takes it, RST. net/ipv4/inet_hashtables.c:__inet_lookup_listener */
 export const notListeningOnVip: Check = (evidence) => {

@@ -70,6 +70,21 @@ export const outboundFromVip: Check = (evidence) => {
       return packet.dst === from.address && evidence.directs(host, from.address, startId);
     });
     if (astray === undefined) continue;
+    const caller = evidence.conversations.findLast((one) => one.number < conversation.number && one.from.address === to.address && one.to.address === from.address && one.startId < startId && one.endNs >= conversation.startNs);
+    if (caller !== undefined) {
+      found.add(
+        {
+          id: "callback-dropped",
+          host: client,
+          title: `${client} calls its client back from the VIP (port ${to.port}), waits, and the client with it`,
+          why: `While it serves ${formatEnd(caller.from)}, ${client} calls ${formatEnd(to)} with the source ${formatIpv4Address(from.address)}. The answer goes to ${astray.host}, who has the VIP for everybody else and knows no such connection, so ${client} waits until it gives up.`,
+          fix: `On ${client}: do not look up callers (identd, reverse DNS), or let the call fail at once: iptables -A OUTPUT -p tcp --dport ${to.port} -j REJECT --reject-with tcp-reset.`,
+        },
+        [caller.startId, startId, astray.id],
+        formatIpv4Address(from.address),
+      );
+      continue;
+    }
     found.add(
       {
         id: "outbound-from-vip",
