@@ -24,9 +24,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sched: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario"],
   lab: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
   why: ["base", "wire", "trace", "shell", "scenario"],
+  report: ["base", "wire", "kernel", "trace", "link", "host"],
   "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario", "sched", "lab"],
   vitest: ["index.ts", "trace", "ipvs"],
-  cli: ["index.ts", "base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario", "sched", "why"],
+  cli: ["index.ts", "base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario", "sched", "report", "why"],
 };
 
 /** Names that would make a run depend on the machine or on time. */

@@ -1,7 +1,9 @@
 /**
- * The gallery's list, made at build time from scenarios/: what each file is about, without its text, which is fetched when it is opened.
+ * The gallery: a list of scenarios/ made at build time, small enough for the first view; what the search looks through besides; and the
+ * files themselves, which are fetched one by one.
  */
 
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Plugin } from "vite";
@@ -9,39 +11,79 @@ import { parse } from "yaml";
 import type { GalleryEntry } from "./src/panels/gallery/entry.ts";
 
 const ROOT = join(import.meta.dirname, "..", "scenarios");
-const VIRTUAL = "virtual:gallery";
-const SEARCH_CHARS_MAX = 600;
+const LIST = "virtual:gallery";
+const WORDS = "virtual:gallery-words";
+/** Of a card. */
+const SUMMARY_CHARS_MAX = 150;
+const SEARCH_CHARS_MAX = 1200;
 
 export function galleryPlugin(): Plugin {
   return {
     name: "gallery",
-    resolveId: (id) => (id === VIRTUAL ? `\0${VIRTUAL}` : undefined),
-    load: (id) => (id === `\0${VIRTUAL}` ? `export const gallery = ${JSON.stringify(entries())};` : undefined),
+    resolveId: (id) => (id === LIST || id === WORDS ? `\0${id}` : undefined),
+    load: (id) => {
+      if (id === `\0${LIST}`) return `export const gallery = ${JSON.stringify(paths().map((path) => entryOf(path, read(path))))};`;
+      if (id === `\0${WORDS}`) return `export const words = ${JSON.stringify(Object.fromEntries(paths().map((path) => [path, wordsOf(read(path))])))};`;
+      return undefined;
+    },
+    generateBundle() {
+      for (const path of paths()) this.emitFile({ type: "asset", fileName: `scenarios/${path}`, source: read(path) });
+    },
+    configureServer: (server) => {
+      server.middlewares.use("/scenarios", (request, response, next) => {
+        const path = decodeURIComponent((request.url ?? "").replace(/\?.*$/s, "")).slice(1);
+        if (paths().includes(path)) response.setHeader("content-type", "text/yaml; charset=utf-8").end(read(path));
+        else next();
+      });
+    },
   };
 }
 
-function entries(): GalleryEntry[] {
+function paths(): string[] {
   return readdirSync(ROOT, { recursive: true, withFileTypes: true })
     .filter((one) => one.isFile() && one.name.endsWith(".yaml"))
     .map((one) => relative(ROOT, join(one.parentPath, one.name)).replaceAll("\\", "/"))
-    .sort()
-    .map(entryOf);
+    .sort();
 }
 
-function entryOf(path: string): GalleryEntry {
-  const text = readFileSync(join(ROOT, path), "utf8");
-  const raw = parse(text) as { title?: string; source?: string; description?: string; lesson?: unknown; hosts?: object };
-  const description = (raw.description ?? "").replaceAll(/\s+/g, " ").trim();
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+interface RawScenario {
+  readonly title?: string;
+  readonly source?: string;
+  readonly description?: string;
+  readonly lesson?: { readonly id?: string; readonly mode?: string; readonly teaches?: string; readonly finding?: string | readonly string[] } | null;
+  readonly hosts?: object;
+}
+
+function entryOf(path: string, text: string): GalleryEntry {
+  const raw = parse(text) as RawScenario;
+  const mode = raw.lesson?.mode ?? "any";
   return {
     path,
+    version: createHash("sha256").update(text).digest("hex").slice(0, 8),
+    id: raw.lesson?.id ?? "",
     title: raw.title ?? path,
-    source: raw.source ?? "",
-    description: description.slice(0, SEARCH_CHARS_MAX),
-    group: raw.lesson === undefined ? (path.split("/")[0] ?? "other") : "lessons",
-    modes: modesIn(text),
+    summary: plain(raw.lesson?.teaches ?? raw.description ?? "", SUMMARY_CHARS_MAX),
+    group: path.includes("/") ? (path.split("/")[0] as string) : "other",
+    modes: mode === "any" ? modesIn(text) : [mode as GalleryEntry["modes"][number]],
     schedulers: [...new Set([...text.matchAll(/(?:\s-s|--scheduler|lb_algo|lvs_sched)\s+(rr|wrr|lc|wlc|lblcr?|sh|dh|sed|nq|mh|fo|ovf|twos)\b/g)].map((match) => match[1] as string))],
     hostCount: Object.keys(raw.hosts ?? {}).length,
   };
+}
+
+/** What the search finds a scenario by, besides what its card shows. */
+function wordsOf(text: string): string {
+  const { source = "", description = "", lesson } = parse(text) as RawScenario;
+  return plain([source, lesson?.finding ?? [], description].flat().join(" "), SEARCH_CHARS_MAX).toLowerCase();
+}
+
+/** One line, without the signs of Markdown. */
+function plain(markdown: string, charsMax: number): string {
+  const line = markdown.replaceAll(/[*`]/g, "").replaceAll(/\s+/g, " ").trim();
+  return line.length <= charsMax ? line : `${line.slice(0, charsMax - 1).replace(/\s\S*$/, "")}…`;
 }
 
 /** Forwarding methods that a file sets: options of `ipvsadm -a`, words of keepalived. */

@@ -104,6 +104,17 @@ program
   .action(async (file: string, options) => (await import("./view-command.ts")).viewCommand(file, options));
 
 program
+  .command("report")
+  .description("write one HTML file about a run: pictures, outputs, drops with their reasons, load, tables of every host")
+  .argument("<file>", "scenario (YAML) or trace (JSON Lines, also .gz)")
+  .requiredOption("-o, --output <file>", "where to write it; - is standard output")
+  .option("--seed <seed>", "use another seed than the scenario's")
+  .option("--scheduler <file.js>", "make the schedulers of this module known to `ipvsadm -s` on every host; can be repeated", collect)
+  .addOption(new Option("--language <language>", "of the report").choices(["en", "zh"]).default("en"))
+  .addHelpText("after", "\nExamples:\n  lvsim report dr.yaml -o dr.html\n  lvsim report dr.jsonl -o dr.html --language zh\n\nThe file needs no scripts and fetches nothing.")
+  .action(async (file: string, options) => (await import("./report-command.ts")).reportCommand(file, options));
+
+program
   .command("shell")
   .description("type commands on the hosts of a scenario yourself")
   .argument("<file>", "scenario file (YAML)")

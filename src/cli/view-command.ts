@@ -13,7 +13,7 @@ import { basename, extname, join, relative } from "node:path";
 import { fileErrorText, UsageError } from "./failure.ts";
 
 export interface ViewCommandOptions {
-  /** 0: any that is free. */
+  /** 0: whichever is free. */
   readonly port: number;
   /** False: the address is printed, no browser is started. */
   readonly open: boolean;

@@ -49,6 +49,7 @@ export class IpOutput implements EventTarget {
     skb.route = route;
     skb.mark = options.mark ?? 0;
     skb.cause = options.cause ?? 0;
+    skb.original = options.original;
     if (options.multicastLoop === false) skb.skipsLoopback = true;
     return this.localOut(skb);
   }

@@ -68,6 +68,7 @@ export class NeighbourEntry implements Neighbour, EventTarget {
     if (queue.length === 0) return queue;
     this.queue = [];
     this.queueBytes = 0;
+    for (const { original } of queue) if (original !== undefined) original.waitingCount--;
     return queue;
   }
 

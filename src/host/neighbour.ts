@@ -149,9 +149,11 @@ export class NeighbourCache implements NeighbourTable {
       const oldest = entry.queue.shift();
       if (oldest === undefined) break;
       entry.queueBytes -= occupiedBytes(oldest);
+      if (oldest.original !== undefined) oldest.original.waitingCount--;
       this.#drop(oldest, "NEIGH_QUEUEFULL", `unres_qlen_bytes = ${bound}`);
     }
     entry.queue.push(skb);
+    if (skb.original !== undefined) skb.original.waitingCount++;
     entry.queueBytes += size;
   }
 

@@ -16,6 +16,12 @@ export type PacketType = "host" | "broadcast" | "multicast" | "otherhost" | "out
 /** State of the packet within its conntrack entry (enum ip_conntrack_info). */
 export type ConntrackInfo = "NEW" | "ESTABLISHED" | "RELATED" | "ESTABLISHED_REPLY" | "RELATED_REPLY" | "UNTRACKED";
 
+/** What was sent as this packet and is not sent again while the packet still waits in this host (skb_still_in_host_queue). */
+export interface Original {
+  /** Packets of it that wait for a neighbour. */
+  waitingCount: number;
+}
+
 export class SkBuff {
   /** Frozen while `isWritable` is false: it may be shared with frames, captures and other hosts. */
   ip: Ipv4Packet;
@@ -42,6 +48,7 @@ export class SkBuff {
   skipsLoopback = false;
   /** Size of the largest fragment that it was put together from, 0: none (IPCB(skb)->frag_max_size): on its way out it is cut no larger. */
   fragmentMaxBytes = 0;
+  original: Original | undefined = undefined;
   /** Trace record that this packet's latest fate follows from. */
   cause = 0;
 

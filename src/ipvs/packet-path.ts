@@ -27,9 +27,10 @@ import {
   TcpSegment,
   UdpDatagram,
 } from "../wire/packet.ts";
-import { CONN_CONNTRACK, CONN_ONE_PACKET, type Connection } from "./connection.ts";
+import { CONN_CONNTRACK, CONN_NO_CLIENT_PORT, CONN_ONE_PACKET, type Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
-import { type Director, isSupportedProtocol, PacketKey } from "./director.ts";
+import { type Director, FTP_PORT, isSupportedProtocol, PacketKey } from "./director.ts";
+import { FtpHelper, isFtpControl } from "./ftp-helper.ts";
 import { touchDest } from "./ipvs-tables.ts";
 import { rewriteQuoted } from "./quoted.ts";
 import { isSctpInit, sctpEvent } from "./sctp-states.ts";
@@ -38,17 +39,20 @@ import { transmit, transmitIcmp, untrack, updateConntrack } from "./transmit.ts"
 
 const MIN_MTU = 68;
 const IPV4_HEADER_BYTES = 20;
+const ICMP_HEADER_BYTES = 8;
 
 export class PacketPath {
   readonly #director: Director;
   readonly #connections: Connections;
   /** Filled anew for each packet; a nested packet (an ICMP error sent on the way) comes after its last use. */
   readonly #key = new PacketKey();
+  readonly #ftp: FtpHelper;
   #undo: (() => void)[] = [];
 
   constructor(director: Director, connections: Connections) {
     this.#director = director;
     this.#connections = connections;
+    this.#ftp = new FtpHelper(director, connections);
   }
 
   /** On the first service. */
@@ -87,7 +91,9 @@ export class PacketPath {
     }
     const key = this.#key;
     if (!key.read(skb.ip)) return "ACCEPT";
-    let connection = director.table.findIn(key.protocol, key.sourceAddress, key.sourcePort, key.destinationAddress, key.destinationPort);
+    let connection =
+      director.table.findIn(key.protocol, key.sourceAddress, key.sourcePort, key.destinationAddress, key.destinationPort) ??
+      (director.noClientPortCount > 0 ? director.table.findIn(key.protocol, key.sourceAddress, 0, key.destinationAddress, key.destinationPort) : undefined);
     if (connection !== undefined && isOpeningPacket(key, skb)) {
       const reused = this.#reuse(connection, skb);
       if (reused === "drop") return this.#drop(skb, "the entry still owns an old conntrack entry");
@@ -120,12 +126,19 @@ export class PacketPath {
     const director = this.#director;
     this.#countIn(connection, key.lengthBytes);
     this.#connections.setState(connection, false, key.protocol === PROTOCOL_SCTP ? (sctpEvent((skb.ip.payload as RawPayload).bytes) ?? 0) : key.tcpFlags);
+    if (connection.method === "masq") this.#help(connection, skb, key);
     const verdict = transmit(director, connection, skb);
     const packets = (connection.flags & CONN_ONE_PACKET) !== 0 ? director.settings.sync_threshold.counter : ++connection.inPackets;
     if (director.syncConnection !== undefined) director.syncConnection(connection, packets);
     else if ((connection.flags & CONN_ONE_PACKET) !== 0 && connection.control !== undefined) connection.control.inPackets++;
     this.#connections.put(connection);
     return verdict;
+  }
+
+  /** What the FTP helper learns from a client's packet (in the kernel a part of ip_vs_nat_xmit). */
+  #help(connection: Connection, skb: SkBuff, key: PacketKey): void {
+    if ((connection.flags & CONN_NO_CLIENT_PORT) !== 0) this.#ftp.fillClientPort(connection, key.sourcePort);
+    if (connection.virtualPort === FTP_PORT && skb.ip.payload instanceof TcpSegment) this.#ftp.request(connection, skb.ip.payload);
   }
 
   /** An opening packet met an entry of the same ends: keep it, or make room for a new choice (undefined). */
@@ -176,6 +189,10 @@ export class PacketPath {
 
   #reply(connection: Connection, skb: SkBuff, key: PacketKey, state: HookState): Verdict {
     const { host } = this.#director;
+    if (isFtpControl(key.protocol, connection.virtualPort, connection.method)) {
+      if (!this.#ftp.reply(connection, skb)) return this.#drop(skb, "the FTP helper cannot change the reply");
+      key.lengthBytes = skb.ip.lengthBytes;
+    }
     if (skb.ip.src !== connection.virtualAddress || key.sourcePort !== connection.virtualPort) {
       const before = host.trace.isFull ? skb.recorded : skb.ip;
       const ip = skb.makeWritable();
@@ -288,11 +305,12 @@ export class PacketPath {
     request.route = skb.route;
     request.cause = skb.cause;
     host.icmp.sendError(request, icmp.type, icmp.code, rest, { source: tunnelled.inner.dst });
-    this.#countOut(connection, skb.ip.lengthBytes);
+    // What is left when the error's and the tunnel's headers are off.
+    this.#countOut(connection, skb.ip.lengthBytes - 2 * IPV4_HEADER_BYTES - ICMP_HEADER_BYTES - tunnelled.overheadBytes);
     return "STOLEN";
   }
 
-  /** An error from the server's side about a NAT request; undefined: not related. ip_vs_out_icmp, handle_response_icmp */
+  /** An error about a request, from the server's side or from the director itself; undefined: not related. ip_vs_out_icmp, handle_response_icmp */
   #errorAboutRequest(skb: SkBuff, state: HookState): Verdict | undefined {
     const { host, table } = this.#director;
     const icmp = skb.ip.payload;
@@ -302,13 +320,15 @@ export class PacketPath {
     if (!key.read(icmp.quoted)) return undefined;
     key.reverse();
     const connection = table.findOut(key.protocol, key.sourceAddress, key.sourcePort, key.destinationAddress, key.destinationPort);
-    if (connection === undefined || connection.method !== "masq") return undefined;
-    const before = host.trace.isFull ? skb.recorded : skb.ip;
-    const ip = skb.makeWritable();
-    ip.src = connection.virtualAddress;
-    rewriteQuoted(ip, { dst: connection.virtualAddress, dstPort: connection.virtualPort });
-    if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: skb.recorded, cause: skb.cause });
-    if (this.#reroute(skb, state)) return this.#drop(skb, "no route for the error from the virtual address");
+    if (connection === undefined) return undefined;
+    if (connection.method === "masq") {
+      const before = host.trace.isFull ? skb.recorded : skb.ip;
+      const ip = skb.makeWritable();
+      ip.src = connection.virtualAddress;
+      rewriteQuoted(ip, { dst: connection.virtualAddress, dstPort: connection.virtualPort });
+      if (host.trace.isFull) skb.cause = host.trace.emit({ kind: "packet-rewritten", host: host.name, by: "ipvs-nat", before, after: skb.recorded, cause: skb.cause });
+      if (this.#reroute(skb, state)) return this.#drop(skb, "no route for the error from the virtual address");
+    }
     this.#countOut(connection, skb.ip.lengthBytes);
     this.#markHandled(connection, skb);
     return "ACCEPT";

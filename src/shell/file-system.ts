@@ -4,6 +4,8 @@
  * Paths are absolute and normalised by the callers of `resolve`. Failures throw FileError with the errno that the system call returns.
  */
 
+import type { FileWatchers } from "./file-watchers.ts";
+
 export class FileError extends Error {
   override readonly name = "FileError";
   readonly errno: string;
@@ -58,4 +60,5 @@ export interface FileSystem {
   link(target: string, path: string): void;
   setMode(path: string, mode: number): void;
   touch(path: string): void;
+  readonly watchers: FileWatchers;
 }

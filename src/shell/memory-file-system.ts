@@ -7,6 +7,7 @@
 
 import type { EventLoop } from "../kernel/event-loop.ts";
 import { FileError, type FileProvider, type FileStatus, type FileSystem } from "./file-system.ts";
+import { FileWatchers } from "./file-watchers.ts";
 
 const LINKS_MAX = 40;
 const NAME_MAX = 255;
@@ -78,6 +79,7 @@ export function normalisePath(cwd: string, path: string): string {
 }
 
 export class MemoryFileSystem implements FileSystem {
+  readonly watchers = new FileWatchers();
   readonly #clock: Pick<EventLoop, "nowNs">;
   readonly #charactersMax: number;
   readonly #writable: readonly string[];
@@ -228,6 +230,7 @@ export class MemoryFileSystem implements FileSystem {
     this.#forget(place.node);
     place.parent.entries.delete(place.name);
     place.parent.modifiedAtNs = this.#clock.nowNs;
+    this.watchers.changed(place.path);
   }
 
   rename(from: string, to: string): void {
@@ -247,6 +250,8 @@ export class MemoryFileSystem implements FileSystem {
     if (target.node !== undefined) this.#forget(target.node);
     source.parent.entries.delete(source.name);
     target.parent.entries.set(target.name, source.node);
+    this.watchers.changed(source.path);
+    this.watchers.changed(target.path);
   }
 
   link(target: string, path: string): void {
@@ -352,6 +357,7 @@ export class MemoryFileSystem implements FileSystem {
     if (node?.kind === "device") return;
     if (node === undefined) {
       this.#mayCreate(place, path).entries.set(place.name, this.#newFile(text, path));
+      this.watchers.changed(place.path);
       return;
     }
     if (node.kind === "symlink") throw new FileError("ENOENT", path);
@@ -361,6 +367,7 @@ export class MemoryFileSystem implements FileSystem {
     this.#characters += grownBy;
     node.text = appends ? node.text + text : text;
     node.modifiedAtNs = this.#clock.nowNs;
+    this.watchers.changed(place.path);
   }
 
   #newFile(text: string, path: string): FileNode {

@@ -199,6 +199,7 @@ export class FileHandle extends OpenFile {
   override readonly path: string;
   readonly #files: FileSystem;
   readonly #mode: { readonly reads: boolean; readonly writes: boolean; readonly appends: boolean };
+  readonly #closeWriting: (() => void) | undefined;
   #offset = 0;
 
   constructor(files: FileSystem, path: string, mode: { readonly reads: boolean; readonly writes: boolean; readonly appends: boolean }) {
@@ -206,6 +207,11 @@ export class FileHandle extends OpenFile {
     this.#files = files;
     this.path = path;
     this.#mode = mode;
+    if (mode.writes) this.#closeWriting = files.watchers.opened(path);
+  }
+
+  protected override onClose(): void {
+    this.#closeWriting?.();
   }
 
   put(text: string): string | undefined {

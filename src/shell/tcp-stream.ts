@@ -33,6 +33,7 @@ export class TcpStream {
   #chunks: Uint8Array[] = [];
   #wake: (() => void) | undefined;
   #listener: (() => void) | undefined;
+  #filter: { receive(bytes: Uint8Array): void; send(bytes: Uint8Array): void } | undefined;
 
   constructor(context: CommandContext) {
     this.#context = context;
@@ -56,7 +57,8 @@ export class TcpStream {
         wake();
       },
       onData: (bytes) => {
-        this.#chunks.push(bytes);
+        if (this.#filter !== undefined) this.#filter.receive(bytes);
+        else this.#chunks.push(bytes);
         wake();
       },
       onEnd: () => {
@@ -116,12 +118,46 @@ export class TcpStream {
     return yield* this.#wait(deadlineNs);
   }
 
+  /** From here on the bytes of the connection go through `filter`, which hands on what is to be read, and writes by itself. */
+  layer(filter: { receive(bytes: Uint8Array): void; send(bytes: Uint8Array): void } | undefined): void {
+    this.#filter = filter;
+  }
+
+  /** What a layer has made of the bytes that came. */
+  deliver(bytes: Uint8Array): void {
+    this.#chunks.push(bytes);
+    this.#wake?.();
+    this.#listener?.();
+  }
+
+  /** What a layer takes for the end. */
+  deliverEnd(): void {
+    this.isEnded = true;
+    this.#wake?.();
+    this.#listener?.();
+  }
+
+  /** To the connection itself. */
+  transmit(bytes: Uint8Array): boolean {
+    return this.socket?.send(bytes) ?? false;
+  }
+
   write(text: string | Uint8Array): boolean {
+    if (this.#filter !== undefined) {
+      this.#filter.send(typeof text === "string" ? utf8Bytes(text) : text);
+      return this.socket !== undefined;
+    }
     return this.socket?.send(typeof text === "string" ? utf8Bytes(text) : text) ?? false;
   }
 
   close(): void {
     this.socket?.close();
+    this.socket = undefined;
+  }
+
+  /** Closes with something unread: the peer gets a reset. */
+  abort(): void {
+    this.socket?.abort();
     this.socket = undefined;
   }
 

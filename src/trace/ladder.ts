@@ -39,14 +39,21 @@ export interface LadderOptions {
   readonly rowsMax?: number;
 }
 
-interface Row {
+/** One row of a ladder: a frame from its sender to who took it, a drop, or a note. */
+export interface LadderRow {
   readonly timeNs: number;
   readonly from: string;
-  readonly to: Set<string>;
+  readonly to: ReadonlySet<string>;
   readonly part: LadderPart;
-  text: string;
+  readonly text: string;
   /** Behind the text, in another colour. */
   readonly mark: string;
+  readonly isLost: boolean;
+}
+
+interface Row extends LadderRow {
+  readonly to: Set<string>;
+  text: string;
   isLost: boolean;
 }
 
@@ -90,11 +97,11 @@ export class LadderSink implements TraceSink {
   }
 }
 
-const LADDER_KINDS: ReadonlySet<string> = new Set(["frame-sent", "frame-received", "frame-dropped", "packet-dropped", "link", "command-start"]);
+const LADDER_KINDS: ReadonlySet<string> = new Set(["frame-sent", "frame-received", "frame-dropped", "packet-dropped", "link", "fault"]);
 
 /** The lines of the ladder, without newlines; empty when nothing was sent. */
 export function formatLadder(events: readonly TraceEvent[], options: LadderOptions): string[] {
-  const rows = collectRows(events);
+  const rows = ladderRows(events);
   if (rows.length === 0) return [];
   const rowsMax = options.rowsMax ?? ROWS_MAX;
   const layout = layOut(options);
@@ -106,7 +113,8 @@ export function formatLadder(events: readonly TraceEvent[], options: LadderOptio
 
 /* ------------------------------------------------------------------------------------------------------------------ rows */
 
-function collectRows(events: readonly TraceEvent[]): Row[] {
+/** What a ladder of these records shows, oldest first. */
+export function ladderRows(events: readonly TraceEvent[]): readonly LadderRow[] {
   const rows: Row[] = [];
   const sent = new Map<number, Row>();
   /** Record of reception -> the row and the host that received. */
@@ -325,7 +333,7 @@ function letterOf(index: number): string {
   return index < 26 ? String.fromCharCode(97 + index) : `${letterOf(Math.floor(index / 26) - 1)}${String.fromCharCode(97 + (index % 26))}`;
 }
 
-function formatRow(row: Row, options: LadderOptions, layout: Layout): string {
+function formatRow(row: LadderRow, options: LadderOptions, layout: Layout): string {
   const shifted = row.timeNs - (options.originNs ?? 0);
   const time = `${shifted < 0 ? "-" : ""}${formatSeconds(Math.abs(shifted))}`.padStart(TIME_CHARS);
   const lanes = formatLanes(row, layout);
@@ -337,7 +345,7 @@ function formatRow(row: Row, options: LadderOptions, layout: Layout): string {
 }
 
 /** The lanes of one row: `│    o───▶│    │`. */
-function formatLanes(row: Row, layout: Layout): string {
+function formatLanes(row: LadderRow, layout: Layout): string {
   const { lane, signs, columnOf } = layout;
   const cells = Array.from({ length: columnOf.size * lane }, (_, index) => (index % lane === 0 ? signs.lane : " "));
   const at = columnOf.get(row.from);

@@ -2,6 +2,7 @@
  * Which protocol's code reads, writes and prints what an IPv4 header carries. IPIP (RFC 2003) needs no code of its own: the payload is a packet.
  */
 
+import { AH_HEADER_BYTES, decodeAh, formatAh, PROTOCOL_AH } from "./ah.ts";
 import { type AddressPair, DEPTH_MAX, type Decoded, type DecodeOptions, decoded, type Ipv4Codec } from "./codec.ts";
 import { decodeGre, formatGre, writeGre } from "./gre.ts";
 import { decodeIcmp, formatIcmp, writeIcmp } from "./icmp.ts";
@@ -99,8 +100,17 @@ export function formatPayload(packet: Ipv4Packet, options: PrintOptions, inner: 
     case "vrrp":
       return formatVrrp(payload, packet.ttl, options);
     case "raw":
-      return packet.protocol === PROTOCOL_IGMP ? formatIgmp(payload.bytes, options) : formatUnknown(packet.protocol, payload.lengthBytes, options);
+      return formatRaw(packet, payload.bytes, options);
   }
+}
+
+function formatRaw(packet: Ipv4Packet, bytes: Uint8Array, options: PrintOptions): string {
+  if (packet.protocol === PROTOCOL_IGMP) return formatIgmp(bytes, options);
+  const header = packet.protocol === PROTOCOL_AH ? decodeAh(bytes) : undefined;
+  if (header?.ok !== true) return formatUnknown(packet.protocol, bytes.length, options);
+  const rest = bytes.subarray(AH_HEADER_BYTES);
+  const advert = header.value.nextHeader === PROTOCOL_VRRP ? decodeVrrp(rest, packet) : undefined;
+  return formatAh(header.value, options) + (advert?.ok === true ? formatVrrp(advert.value, packet.ttl, options) : formatUnknown(header.value.nextHeader, rest.length, options));
 }
 
 const LINUX_NAMES: ReadonlyMap<number, string> = new Map([

@@ -28,6 +28,8 @@ export class RecordingPort implements LinkPort {
   transmit(frame: EthernetFrame): void {
     this.sent.push(frame);
   }
+
+  interfaceChanged(_isUp: boolean): void {}
 }
 
 export interface TestHost extends Host {

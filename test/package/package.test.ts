@@ -4,7 +4,7 @@
  * out is equal to the byte.
  */
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,6 +36,7 @@ let bundle = "";
 
 beforeAll(async () => {
   run("npm", ["run", "--silent", "build"], ROOT);
+  run("npm", ["run", "--silent", "viz:build"], ROOT);
   run("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", FOLDER], ROOT);
   const [archive = ""] = readdirSync(FOLDER).filter((name) => name.endsWith(".tgz"));
   cpSync(join(ROOT, "test/package/story.js"), join(APP, "story.js"));
@@ -69,6 +70,26 @@ test("Node runs it by all entry points", () => {
   expect(story.picks).toEqual([2, 1, 2]);
   expect(story.errors[0]).toMatch(/^true false x\.yaml:1:\d+: a scenario needs hosts/);
   expect(story.errors[2]).toMatch(/^false true hosts\.a\.run: limit `events` reached: 500 events while the setup of a ran$/);
+});
+
+test("the command writes a report and serves the page that is in the package", async () => {
+  const program = join(APP, "node_modules/lvsim/dist/bin/lvsim.js");
+  run(process.execPath, [program, "report", "scenario.yaml", "-o", "report.html"], APP);
+  expect(readFileSync(join(APP, "report.html"), "utf8")).toContain("192.168.247.100");
+  const server = spawn(process.execPath, [program, "view", "scenario.yaml", "--no-open"], { cwd: APP, env: ENVIRONMENT, stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const address = await new Promise<string>((resolve, reject) => {
+      server.stdout.once("data", (text: Buffer) => resolve(text.toString().split("\n")[0] ?? ""));
+      server.once("exit", (status) => reject(new Error(`lvsim view ended with ${status}`)));
+    });
+    expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#file=scenario\.yaml$/);
+    const page = await (await fetch(address)).text();
+    const script = /src="\.\/(assets\/[^"]+\.js)"/.exec(page)?.[1] ?? "";
+    expect((await fetch(new URL(script, address))).headers.get("content-type")).toBe("text/javascript");
+    expect(await (await fetch(new URL("opened/scenario.yaml", address))).text()).toBe(SCENARIO);
+  } finally {
+    server.kill();
+  }
 });
 
 test("vitest runs its matchers", () => {

@@ -4,6 +4,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import seedrandom from "seedrandom";
 import { describe, expect, test } from "vitest";
 import { LINUX_PARTS } from "../../src/scenario/linux-parts.ts";
@@ -57,6 +58,10 @@ describe("tables at random instants", () => {
     const timeline = new TableTimeline(sink.events);
     expect(stopped.length).toBe(INSTANTS);
     // Out of order, so that going back is tried as well.
-    for (const i of [...instants.keys()].sort(() => random() - 0.5)) expect({ at: instants[i], ...timeline.at(instants[i] as number) }).toEqual({ at: instants[i], ...stopped[i] });
+    for (const i of [...instants.keys()].sort(() => random() - 0.5)) {
+      const rebuilt = timeline.at(instants[i] as number);
+      // Many times quicker than `toEqual`, which tells where a difference is.
+      if (!isDeepStrictEqual(rebuilt, stopped[i])) expect({ at: instants[i], ...rebuilt }).toEqual({ at: instants[i], ...stopped[i] });
+    }
   });
 });

@@ -87,3 +87,38 @@ export async function pressAndMove(page: Page, key: string): Promise<number> {
   await page.waitForFunction((id) => document.querySelector(".playback output")?.getAttribute("data-record") !== String(id), before);
   return recordInView(page);
 }
+
+/** Brings a panel to the front by the name on its tab. */
+export function bringUp(page: Page, name: string): Promise<void> {
+  return page.getByRole("tab", { name, exact: true }).click();
+}
+
+/** What the terminal in view has on its screen. */
+export function screenText(page: Page): Promise<string> {
+  return page.evaluate(() => document.querySelector(".terminals .xterm-rows")?.textContent?.replaceAll("\u00a0", " ") ?? "");
+}
+
+/** Opens the terminal of a host and gives it the keys. */
+export async function openTerminal(page: Page, host: string): Promise<void> {
+  await bringUp(page, "Terminal");
+  await page.getByRole("tab", { name: host, exact: true }).click();
+  await page.waitForSelector(`.screen[data-host="${host}"] .xterm-rows`);
+  await page.locator(".terminals textarea").focus();
+}
+
+/** Replaces a text everywhere in the editor, as a person does with its search. */
+export async function replaceInEditor(page: Page, search: string, replacement: string): Promise<void> {
+  await bringUp(page, "Editor");
+  await page.locator(".editor .cm-content").click();
+  await page.keyboard.press("Control+f");
+  const panel = page.locator(".editor .cm-search");
+  await panel.locator("[name=search]").fill(search);
+  await panel.locator("input[name=replace]").fill(replacement);
+  await panel.locator("[name=replaceAll]").click();
+  await panel.locator("[name=close]").click();
+}
+
+/** The runs that are open beside each other; one run has no tabs. */
+export function runTabs(page: Page) {
+  return page.getByRole("tablist", { name: "Runs" }).getByRole("tab");
+}

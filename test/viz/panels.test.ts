@@ -98,9 +98,10 @@ describe("inspector", () => {
     await causes.locator(".record-link").first().click();
     await expect.poll(() => page.locator(".inspector").textContent()).toContain("command-start");
     await goTo(page, "host == dr && kind == frame-sent && tcp.flags.ack");
-    await page.locator(".inspector details summary").click();
-    await expect.poll(() => page.locator(".inspector details .record-link").count()).toBeGreaterThan(4);
-    expect(await page.locator(".inspector details").textContent()).toContain("packet-rewritten");
+    const life = page.locator(".inspector details", { hasText: "whole life" });
+    await life.locator("summary").click();
+    await expect.poll(() => life.locator(".record-link").count()).toBeGreaterThan(4);
+    expect(await life.textContent()).toContain("packet-rewritten");
   });
 
   test("following a connection leaves only it, and ends with the same button", async () => {
@@ -146,7 +147,6 @@ describe("tables", () => {
     for (let i = 0; i < 4; i++) {
       await pressAndMove(page, "Shift+ArrowRight");
       // Tables follow when the position rests.
-      await page.waitForTimeout(400);
       await expect.poll(() => page.getAttribute(".tables [data-record]", "data-record")).toBe(String(await recordInView(page)));
       steps.push((await glowing().allTextContents()).join());
     }
@@ -268,20 +268,18 @@ test.each([
   const { page, complaints } = await openAt(TUN, "host == dr && kind == frame-sent && ipip", { colorScheme });
   await page.selectOption("select >> nth=1", language);
   await expect.poll(() => page.getAttribute("html", "lang")).toMatch(language);
-  for (const [stage, side] of [
-    ["ladder", "inspector"],
-    ["charts", "tables"],
-  ] as const) {
-    await showPanel(page, stage);
-    await showPanel(page, side);
-    await page.waitForSelector(`.${stage}`);
-    await page.waitForSelector(`.${side} [data-record], .${side}[data-record]`);
-    await pressAndMove(page, "ArrowRight");
-    await pressAndMove(page, "ArrowRight");
-    await page.waitForTimeout(1200);
-    expect(await nameless(page)).toEqual([]);
-    expect(await faint(page, { text: 4.5, large: 3 })).toEqual([]);
-    expect(await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight])).toEqual([1280, 720]);
+  for (const id of ["topology", "ladder", "charts", "compare", "whatif", "inspector", "tables", "learn", "editor", "takeaway", "records", "doctor", "terminal"]) {
+    await showPanel(page, id);
+    await page.locator(`[aria-labelledby="tab-${id}"] > :not([role=status])`).first().waitFor();
+    if (id === "inspector" || id === "tables") {
+      await page.keyboard.press("Escape");
+      await pressAndMove(page, "ArrowRight");
+      const record = await pressAndMove(page, "ArrowRight");
+      await page.waitForSelector(id === "inspector" ? `.inspector[data-record="${record}"]` : `.tables [data-record="${record}"]`);
+    }
+    expect(await nameless(page), id).toEqual([]);
+    expect(await faint(page, { text: 4.5, large: 3 }), id).toEqual([]);
+    expect(await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]), id).toEqual([1280, 720]);
   }
   expect(complaints).toEqual([]);
 });

@@ -101,7 +101,8 @@ test("from a click in the gallery, and from a link, to the first moving frame", 
     while (document.querySelector(".motions .dot") === null) await new Promise((resolve) => requestAnimationFrame(resolve));
     return performance.now() - start;
   });
-  await page.waitForTimeout(1500);
+  // The address follows after a while.
+  await expect.poll(() => page.url()).toContain("#s=");
   const { page: other } = await lab.open("about:blank");
   const link = page.url();
   await other.addInitScript(() => {
@@ -126,7 +127,7 @@ test("steps and scrubs in a trace of 100,000 records", async () => {
   await page.keyboard.press("End");
   await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 500)));
   await page.keyboard.press("ArrowLeft");
-  await page.waitForTimeout(300);
+  await expect.poll(() => page.getAttribute(".inspector", "data-record")).toBe(String(await recordInView(page)));
   const back = report(`records back, of ${count}`, await timeKeys(page, Array.from({ length: 200 }, () => "ArrowLeft"), true));
   const on = report(`records on, of ${count}`, await timeKeys(page, Array.from({ length: 200 }, () => "ArrowRight"), true));
   const frames = report(`frames back, of ${count}`, await timeKeys(page, Array.from({ length: 100 }, () => "ArrowLeft")));

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openScenario, PageLab, recordInView } from "./browser.ts";
+import { bringUp, openScenario, openTerminal, PageLab, recordInView, replaceInEditor, runTabs, screenText } from "./browser.ts";
 
 const DR = "documents/dr-192.168.247.yaml";
 
@@ -19,20 +19,11 @@ afterAll(async () => {
   await lab.stop();
 });
 
-/** What the terminal in view has on its screen. */
-function screenText(page: Page): Promise<string> {
-  return page.evaluate(() => document.querySelector(".terminals .xterm-rows")?.textContent?.replaceAll("\u00a0", " ") ?? "");
-}
-
-const bringUp = (page: Page, name: string) => page.getByRole("tab", { name, exact: true }).click();
-
 async function terminalAt(page: Page, seconds: string, host: string): Promise<void> {
   await page.getByLabel("Go to time").fill(seconds);
   await page.keyboard.press("Enter");
-  await bringUp(page, "Terminal");
-  await page.getByRole("tab", { name: host, exact: true }).click();
-  await page.waitForSelector(`.screen[data-host="${host}"] .xterm-rows`);
-  await page.locator(".terminals textarea").focus();
+  await expect.poll(async () => Number(await page.getAttribute("[role=slider]", "aria-valuenow"))).toBe(Number(seconds));
+  await openTerminal(page, host);
 }
 
 test("a typed line runs at the instant in view, on a fork; the original stays", async () => {
@@ -42,7 +33,7 @@ test("a typed line runs at the instant in view, on a fork; the original stays", 
   await page.keyboard.type("ipvsadm -Ln");
   await page.keyboard.press("Enter");
   await expect.poll(() => screenText(page)).toMatch(/192\.168\.247\.136:80 +Route +1 +0 +2/);
-  expect(await page.getByRole("tablist", { name: "Runs" }).getByRole("tab").count()).toBe(2);
+  expect(await runTabs(page).count()).toBe(2);
   const time = async () => Number(await page.getAttribute("[role=slider]", "aria-valuenow"));
   expect(await time()).toBeGreaterThanOrEqual(3);
   expect(await time()).toBeLessThan(3.1);
@@ -53,7 +44,7 @@ test("a typed line runs at the instant in view, on a fork; the original stays", 
   await page.keyboard.type("ipvsadm -Ln");
   await page.keyboard.press("Enter");
   await expect.poll(() => screenText(page)).toMatch(/ipvsadm -Ln.*InActConn\[root@node01 ~\]# *$/);
-  expect(await page.getByRole("tablist", { name: "Runs" }).getByRole("tab").count()).toBe(2);
+  expect(await runTabs(page).count()).toBe(2);
 
   await page.getByRole("button", { name: "Back to the original" }).click();
   await expect.poll(() => screenText(page)).not.toContain("ipvsadm -C");
@@ -85,20 +76,13 @@ test("ARP suppression broken in the editor: three answer, and the comparison say
   const { page, complaints } = await lab.open();
   await openScenario(page, DR);
   await bringUp(page, "Editor");
-  const code = page.locator(".editor .cm-content");
-  await code.waitFor();
+  await page.locator(".editor .cm-content").waitFor();
   const text = await page.evaluate(() => document.querySelector(".editor .code")?.shadowRoot?.querySelector(".cm-content")?.getAttribute("aria-label"));
   expect(text).toBe("Text of the scenario");
-  await code.click();
-  await page.keyboard.press("Control+f");
-  const panel = page.locator(".editor .cm-search");
-  await panel.locator("[name=search]").fill("echo 1 > /proc/sys/net/ipv4/conf/");
-  await panel.locator("input[name=replace]").fill("echo 0 > /proc/sys/net/ipv4/conf/");
-  await panel.locator("[name=replaceAll]").click();
-  await panel.locator("[name=close]").click();
+  await replaceInEditor(page, "echo 1 > /proc/sys/net/ipv4/conf/", "echo 0 > /proc/sys/net/ipv4/conf/");
   await expect.poll(() => page.textContent(".editor .bar")).toContain("Differs");
   await page.locator(".editor").getByRole("button", { name: "Run" }).click();
-  await expect.poll(() => page.getByRole("tablist", { name: "Runs" }).getByRole("tab").count()).toBe(2);
+  await expect.poll(() => runTabs(page).count()).toBe(2);
 
   await page.fill("#filter", "arp.opcode == 2 && kind == frame-sent && arp.src.proto_ipv4 == 192.168.247.100");
   await expect.poll(() => page.textContent("#filter-said")).toBe("3 matches");
@@ -134,12 +118,32 @@ test("the editor marks what is wrong at its line, before and after it runs, and 
 test("two scenarios beside each other at the same time", async () => {
   const { page } = await lab.open();
   await openScenario(page, DR);
+  const before = await recordInView(page);
   await bringUp(page, "Compare");
   await page.locator(".compare select").selectOption("documents/dr-arp-not-suppressed.yaml");
   await expect.poll(() => page.locator(".compare .small-picture").count()).toBe(2);
   expect(await page.textContent("h1")).toContain("LVS DR model test build");
+  expect(await recordInView(page)).toBe(before);
+  expect(await runTabs(page).allTextContents()).toEqual(["1 original", "2 dr-arp-not-suppressed"]);
   await page.getByText("Frames sent and drops").click();
   expect(await page.locator(".compare tbody tr").count()).toBeGreaterThan(3);
+});
+
+test("what a director carries in NAT stands beside what it carries in DR", async () => {
+  const { page, complaints } = await lab.open();
+  await openScenario(page, "documents/dr-10.168.yaml");
+  await page.keyboard.press("End");
+  await bringUp(page, "Compare");
+  await page.locator(".compare select").selectOption("documents/nat-10.168.yaml");
+  await expect.poll(() => page.locator(".compare .small-picture").count()).toBe(2);
+  await bringUp(page, "Charts");
+  await page.locator(".traffic select").selectOption({ label: "documents/nat-10.168.yaml" });
+  const carried = page.locator(".traffic .bars tr.director:has-text('Directors') strong");
+  await expect.poll(() => carried.count()).toBe(2);
+  const [inDr, inNat] = (await carried.allTextContents()).map(Number);
+  expect(inDr).toBeLessThan(1.2);
+  expect(inNat).toBeGreaterThan(1.8);
+  expect(complaints).toEqual([]);
 });
 
 test("a question is asked before the answer shows, checked against the run, and counted once", async () => {

@@ -33,10 +33,14 @@ export class RttEstimator {
     return this.#deviationNs;
   }
 
-  /** One sample. `sndUna` and `sndNxt` tell when a round trip is over, after which the deviation may fall. */
-  sample(rttNs: number, sndUna: number, sndNxt: number): void {
+  /**
+   * One sample. `sndUna` and `sndNxt` tell when a round trip is over, after which the deviation may fall. `latestNs` is the round trip of the
+   * last of the segments that were answered together; the least one is the least of these (tcp_update_rtt_min).
+   */
+  sample(rttNs: number, sndUna: number, sndNxt: number, latestNs: number = rttNs): void {
     const sample = Math.max(rttNs, 1000);
-    if (this.minNs === 0 || sample < this.minNs) this.minNs = sample;
+    const latest = Math.max(latestNs, 1000);
+    if (this.minNs === 0 || latest < this.minNs) this.minNs = latest;
     if (this.smoothedNs === 0) {
       this.smoothedNs = sample;
       this.#deviationNs = Math.max(Math.trunc(sample / 2), 1);

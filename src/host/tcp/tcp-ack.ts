@@ -36,8 +36,9 @@ export function processAck(conn: TcpConnection, segment: TcpSegment): AckVerdict
     conn.retransmits = 0;
     conn.probesOut = 0;
   }
-  const newlySacked = conn.hasSack && segment.options.sack !== undefined ? tagSacked(conn, segment) : 0;
-  const acked = isForward ? cleanSent(conn, ack, segment) : 0;
+  const sacked = conn.hasSack && segment.options.sack !== undefined ? tagSacked(conn, segment) : NOTHING_SACKED;
+  const cleaned = isForward ? cleanSent(conn, ack) : NOTHING_CLEANED;
+  const isSampled = sampleRoundTrip(conn, segment, cleaned, sacked);
   conn.softError = undefined;
   conn.rcvTimeNs = conn.tcp.host.loop.nowNs;
   if (priorInFlight === 0) {
@@ -48,16 +49,19 @@ export function processAck(conn: TcpConnection, segment: TcpSegment): AckVerdict
   if (conn.tlpHighSeq !== 0 && !seqBefore(ack, conn.tlpHighSeq)) conn.tlpHighSeq = 0;
   const isDuplicate = !isForward && !hadWindowUpdate && segment.payload.length === 0;
   const delivered = priorMissing - (conn.packetsOut - conn.sendQueue.sackedCount);
-  alert(conn, { acked, newlySacked, isDuplicate, delivered });
+  // What was sent after the head was last sent does not extend the wait for the head.
+  const isHeadYounger = isSampled && sacked.firstSentNs >= 0 && sacked.firstSentNs < (conn.sendQueue.head?.sentAtNs ?? 0);
+  alert(conn, { acked: cleaned.count, newlySacked: sacked.count, isDuplicate, delivered });
   if (isForward || !isDuplicate) conn.isConfirmPending = true;
-  if (isForward || newlySacked > 0) rearmAfterAck(conn, isForward);
+  if (isForward || isHeadYounger) rearmAfterAck(conn);
   return "acceptable";
 }
 
-function rearmAfterAck(conn: TcpConnection, isForward: boolean): void {
+/** net/ipv4/tcp_input.c:tcp_set_xmit_timer. */
+function rearmAfterAck(conn: TcpConnection): void {
   if (conn.retransmitJob === "reorder" && conn.packetsOut > 0) return;
-  if (isForward) rearmRetransmit(conn);
-  if (conn.packetsOut > 0) scheduleLossProbe(conn, isForward);
+  rearmRetransmit(conn);
+  if (conn.packetsOut > 0) scheduleLossProbe(conn, true);
 }
 
 /** net/ipv4/tcp_input.c:tcp_ack_update_window. */
@@ -75,35 +79,73 @@ function updateWindow(conn: TcpConnection, segment: TcpSegment, ack: number): bo
   return true;
 }
 
-/** Drops what was acknowledged from the queue, takes a round-trip sample; returns how many segments it was (tcp_clean_rtx_queue). */
-function cleanSent(conn: TcpConnection, ack: number, segment: TcpSegment): number {
+/** What an acknowledgment number took from the queue. */
+interface Cleaned {
+  readonly count: number;
+  /** When the first and the last of those were sent that were sent once and not known to have arrived; -1 when there are none. */
+  readonly firstSentNs: number;
+  readonly lastSentNs: number;
+  readonly hasRetransmitted: boolean;
+}
+
+/** What the SACK blocks of an acknowledgment told for the first time. */
+interface Sacked {
+  readonly count: number;
+  /** When the first and the last of those were sent that were sent once; -1 when there are none. */
+  readonly firstSentNs: number;
+  readonly lastSentNs: number;
+}
+
+const NOTHING_CLEANED: Cleaned = { count: 0, firstSentNs: -1, lastSentNs: -1, hasRetransmitted: false };
+const NOTHING_SACKED: Sacked = { count: 0, firstSentNs: -1, lastSentNs: -1 };
+
+/** Drops what was acknowledged from the queue (tcp_clean_rtx_queue). */
+function cleanSent(conn: TcpConnection, ack: number): Cleaned {
   const queue = conn.sendQueue;
-  const now = conn.tcp.host.loop.nowNs;
   let count = 0;
-  let sampleNs = -1;
+  let firstSentNs = -1;
+  let lastSentNs = -1;
   let hasRetransmitted = false;
   for (let sent = queue.acknowledge(ack); sent !== undefined; sent = queue.acknowledge(ack)) {
     count++;
     noteDelivered(conn, sent);
     if (sent.wasEverRetransmitted) hasRetransmitted = true;
-    else sampleNs = now - sent.sentAtNs;
+    else if (!sent.isSacked) {
+      lastSentNs = sent.sentAtNs;
+      if (firstSentNs < 0) firstSentNs = lastSentNs;
+    }
     if ((sent.flags & TCP_SYN) !== 0) conn.retransmitStampNs = -1;
   }
-  // Karn's rule, unless a timestamp tells which transmission was answered.
-  const echo = segment.options.timestamps?.echo ?? 0;
-  if (sampleNs < 0 && hasRetransmitted && echo !== 0) {
-    const elapsedMs = (conn.timestampNow() - echo) | 0;
-    if (elapsedMs >= 0 && elapsedMs < 600_000) sampleNs = Math.max(elapsedMs * 1_000_000, 1_000_000);
-  }
-  if (sampleNs >= 0) conn.rtt.sample(sampleNs, conn.sndUna, conn.sndNxt);
-  else if (conn.rtt.backoff > 0) conn.rtt.restore();
-  return count;
+  return { count, firstSentNs, lastSentNs, hasRetransmitted };
 }
 
-/** Marks segments that the peer holds (tcp_sacktag_write_queue); returns how many are new. */
-function tagSacked(conn: TcpConnection, segment: TcpSegment): number {
+/** A round-trip sample, if there is one: it ends the backoff (tcp_ack_update_rtt). */
+function sampleRoundTrip(conn: TcpConnection, segment: TcpSegment, cleaned: Cleaned, sacked: Sacked): boolean {
+  const now = conn.tcp.host.loop.nowNs;
+  let sampleNs = -1;
+  let latestNs = -1;
+  if (cleaned.firstSentNs >= 0 && !cleaned.hasRetransmitted) {
+    sampleNs = now - cleaned.firstSentNs;
+    latestNs = now - cleaned.lastSentNs;
+  } else if (sacked.firstSentNs >= 0) sampleNs = now - sacked.firstSentNs;
+  if (sacked.firstSentNs >= 0) latestNs = now - sacked.lastSentNs;
+  // Karn's rule, unless a timestamp tells which transmission was answered.
+  const echo = segment.options.timestamps?.echo ?? 0;
+  if (sampleNs < 0 && cleaned.count > 0 && echo !== 0) {
+    const elapsedMs = (conn.timestampNow() - echo) | 0;
+    if (elapsedMs >= 0 && elapsedMs < 600_000) sampleNs = latestNs = Math.max(elapsedMs * 1_000_000, 1_000_000);
+  }
+  if (sampleNs >= 0) conn.rtt.sample(sampleNs, conn.sndUna, conn.sndNxt, latestNs);
+  else if (cleaned.count > 0 && conn.rtt.backoff > 0) conn.rtt.restore();
+  return sampleNs >= 0;
+}
+
+/** Marks segments that the peer holds (tcp_sacktag_write_queue). */
+function tagSacked(conn: TcpConnection, segment: TcpSegment): Sacked {
   const queue = conn.sendQueue;
   let count = 0;
+  let firstSentNs = -1;
+  let lastSentNs = -1;
   for (const [left, right] of segment.options.sack ?? []) {
     if (!seqAfter(right, conn.sndUna) || seqAfter(right, conn.sndNxt)) continue;
     for (let i = 0; i < queue.inFlightCount; i++) {
@@ -113,9 +155,12 @@ function tagSacked(conn: TcpConnection, segment: TcpSegment): number {
       queue.markSacked(sent);
       noteDelivered(conn, sent);
       count++;
+      if (sent.wasEverRetransmitted) continue;
+      lastSentNs = sent.sentAtNs;
+      if (firstSentNs < 0) firstSentNs = lastSentNs;
     }
   }
-  return count;
+  return { count, firstSentNs, lastSentNs };
 }
 
 /** What an acknowledgment told, in segments. */
@@ -140,8 +185,10 @@ function alert(conn: TcpConnection, news: AckNews): void {
       conn.retransmitStampNs = -1;
     }
   } else if (congestion.state === "Disorder" && queue.sackedCount === 0 && acked > 0) congestion.state = "Open";
-  const isLossSeen = conn.hasSack ? detectLoss(conn) : conn.duplicateAcks >= DUPLICATE_THRESHOLD;
-  if (congestion.state === "Open" || congestion.state === "Disorder") {
+  const loss = conn.hasSack ? detectLoss(conn) : "none";
+  const isLossSeen = conn.hasSack ? loss !== "none" : conn.duplicateAcks >= DUPLICATE_THRESHOLD;
+  // Who lost a retransmission starts over with fast recovery.
+  if (congestion.state === "Open" || congestion.state === "Disorder" || (congestion.state === "Loss" && loss === "again")) {
     if (isLossSeen) {
       congestion.enterRecovery(conn.sndNxt);
       const head = queue.head;

@@ -144,7 +144,7 @@ export function synOptionBytes(options: TcpOptions): number {
 }
 
 /** Builds one segment and gives it to IP (__tcp_transmit_skb). */
-function transmit(conn: TcpConnection, seq: number, flags: number, payload: Uint8Array): Errno | undefined {
+function transmit(conn: TcpConnection, seq: number, flags: number, payload: Uint8Array, original?: SentSegment): Errno | undefined {
   const isSyn = (flags & TCP_SYN) !== 0;
   const window = isSyn ? Math.min(conn.rcvWnd, U16_MAX) : windowField(conn);
   const segment = new TcpSegment(conn.localPort, conn.remotePort, seq, (flags & TCP_ACK) !== 0 ? conn.rcvNxt : 0, flags, window);
@@ -155,7 +155,7 @@ function transmit(conn: TcpConnection, seq: number, flags: number, payload: Uint
   segment.payload = payload;
   if ((flags & TCP_ACK) !== 0) ackSent(conn);
   if (payload.length > 0) dataSent(conn);
-  return conn.tcp.sendSegment(conn, segment, isSyn && (flags & TCP_ACK) !== 0);
+  return conn.tcp.sendSegment(conn, segment, isSyn && (flags & TCP_ACK) !== 0, original);
 }
 
 function establishedOptions(conn: TcpConnection, segment: TcpSegment): void {
@@ -197,10 +197,11 @@ function dataSent(conn: TcpConnection): void {
 
 export function sendSyn(conn: TcpConnection): Errno | undefined {
   const seq = conn.iss;
-  conn.sendQueue.sent(new SentSegment(seq, seqAdd(seq, 1), EMPTY_BYTES, TCP_SYN, conn.tcp.host.loop.nowNs));
+  const segment = new SentSegment(seq, seqAdd(seq, 1), EMPTY_BYTES, TCP_SYN, conn.tcp.host.loop.nowNs);
+  conn.sendQueue.sent(segment);
   conn.sndNxt = seqAdd(seq, 1);
   conn.armRetransmit("retransmit", conn.rtt.rtoNs);
-  return transmit(conn, seq, TCP_SYN, EMPTY_BYTES);
+  return transmit(conn, seq, TCP_SYN, EMPTY_BYTES, segment);
 }
 
 export function sendSynAck(conn: TcpConnection): Errno | undefined {
@@ -255,6 +256,7 @@ export function writeQueue(conn: TcpConnection, isPushed: boolean): boolean {
   if (queue.unsentBytes === 0 && !isFinWaiting(conn)) return false;
   if (conn.state === "CLOSE" || conn.state === "SYN_SENT" || conn.state === "SYN_RECV") return false;
   slowStartAfterIdle(conn);
+  conn.clockNs = conn.tcp.host.loop.nowNs;
   const mss = currentMss(conn);
   let hasSent = false;
   let isLimited = false;
@@ -290,11 +292,12 @@ function sendNew(conn: TcpConnection, size: number, isFin: boolean, mss: number)
   const endSeq = seqAdd(seq, size + (isFin ? 1 : 0));
   const flags = TCP_ACK | (isFin ? TCP_FIN : 0) | (size > 0 && queue.unsentBytes === 0 ? TCP_PSH : 0);
   const wasEmpty = queue.inFlightCount === 0;
-  queue.sent(new SentSegment(seq, endSeq, payload, flags, conn.tcp.host.loop.nowNs));
+  const segment = new SentSegment(seq, endSeq, payload, flags, conn.tcp.host.loop.nowNs);
+  queue.sent(segment);
   conn.sndNxt = endSeq;
   if (size < mss) conn.sndSml = endSeq;
   if (wasEmpty || conn.retransmitJob === "loss-probe") conn.armRetransmit("retransmit", conn.rtt.rtoNs);
-  transmit(conn, seq, flags, payload);
+  transmit(conn, seq, flags, payload, segment);
 }
 
 /** net/ipv4/tcp_output.c:tcp_cwnd_restart: the window that was right a while ago may not be right now. */
@@ -312,8 +315,12 @@ function slowStartAfterIdle(conn: TcpConnection): void {
 
 /* ------------------------------------------------------------------------------------------------------ retransmission */
 
-/** Sends a segment in flight again, cut to the size that now fits. False when it could not be sent (__tcp_retransmit_skb). */
+/** Sends a segment in flight again, cut to the size that now fits. False when it could not be sent, or has not left this host yet (__tcp_retransmit_skb). */
 export function retransmitSegment(conn: TcpConnection, segment: SentSegment): boolean {
+  if (segment.waitingCount > 0) {
+    if (conn.retransmitStampNs < 0) conn.retransmitStampNs = segment.sentAtNs;
+    return false;
+  }
   const isSyn = (segment.flags & TCP_SYN) !== 0;
   if (!isSyn) {
     const mss = currentMss(conn);
@@ -325,16 +332,15 @@ export function retransmitSegment(conn: TcpConnection, segment: SentSegment): bo
     }
     const limit = Math.min(mss, available);
     if (segment.payload.length > limit) conn.sendQueue.split(segment, limit);
-    else if (segment.payload.length < mss) while (conn.sendQueue.absorbNext(segment, limit));
+    else if (segment.payload.length < mss && !segment.isPiece) while (conn.sendQueue.absorbNext(segment, limit));
   }
-  const now = conn.tcp.host.loop.nowNs;
-  segment.sentAtNs = now;
+  segment.sentAtNs = conn.clockNs;
   conn.sendQueue.markRetransmitted(segment);
-  if (conn.retransmitStampNs < 0) conn.retransmitStampNs = now;
+  if (conn.retransmitStampNs < 0) conn.retransmitStampNs = conn.clockNs;
   conn.totalRetransmits++;
   conn.tcp.count("RetransSegs");
   if (isSyn) conn.tcp.count("TCPSynRetrans");
-  transmit(conn, segment.seq, segment.flags, segment.payload);
+  transmit(conn, segment.seq, segment.flags, segment.payload, segment);
   return true;
 }
 

@@ -27,6 +27,7 @@ import { formatEnd, touchRow } from "../host-tables.ts";
 import type { Route } from "../route.ts";
 import { routeConnect } from "../route-connect.ts";
 import type { SkBuff } from "../skb.ts";
+import type { SentSegment } from "./send-queue.ts";
 import { RECEIVE_BUFFER_MAX_BYTES } from "./limits.ts";
 import { keyedHash, seqAdd } from "./sequence.ts";
 import { SocketTable } from "./socket-table.ts";
@@ -71,11 +72,12 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   readonly #listeners = new Map<number, TcpAcceptor[]>();
   #routeEpoch = 0;
   /** Given to IP with every segment of a connection; IP reads it before it returns. */
-  readonly #sendOptions: { route: Route | undefined; device: NetDevice | undefined; mark: number; keepId: boolean } = {
+  readonly #sendOptions: { route: Route | undefined; device: NetDevice | undefined; mark: number; keepId: boolean; original: SentSegment | undefined } = {
     route: undefined,
     device: undefined,
     mark: 0,
     keepId: true,
+    original: undefined,
   };
 
   constructor(host: Host) {
@@ -373,7 +375,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   /* ------------------------------------------------------------------------------------------------------------ sending */
 
   /** Gives one segment of a connection to IP (__tcp_transmit_skb, ip_queue_xmit). */
-  sendSegment(conn: TcpConnection, segment: TcpSegment, isSynAck: boolean): Errno | undefined {
+  sendSegment(conn: TcpConnection, segment: TcpSegment, isSynAck: boolean, original: SentSegment | undefined): Errno | undefined {
     const packet = new Ipv4Packet(conn.localAddress, conn.remoteAddress, PROTOCOL_TCP, conn.ttl, segment);
     const route = this.routeOf(conn);
     packet.dontFragment = route === undefined || !route.mtuLocked;
@@ -391,6 +393,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     options.route = route;
     options.device = conn.device;
     options.mark = conn.mark;
+    options.original = original;
     const errno = this.host.ip.send(packet, options as SendOptions);
     if (errno !== undefined && route === undefined) conn.softError = errno;
     return errno;

@@ -184,13 +184,18 @@ export function openPath(shell: Shell, target: string, mode: OpenMode): OpenFile
     if (shell.options.has("noclobber") && mode.truncates && !mode.overrides && status?.type === "file") return "cannot overwrite existing file";
     const errno = files.writeError(target.endsWith("/") ? `${path}/` : path);
     if (errno !== undefined) return errorText(errno);
+    // Who watches the file hears of it when it is closed.
+    const close = files.watchers.opened(files.realPath(path) ?? path);
     const failure = shell.fileError(() => {
       if (status === undefined) {
         files.write(path, "");
         files.setMode(path, 0o666 & ~shell.umask);
       } else if (mode.truncates && !path.startsWith("/proc/")) files.write(path, "");
     });
-    if (failure !== undefined) return failure;
-  } else if (status === undefined) return errorText("ENOENT");
+    const opened = failure ?? new FileHandle(files, files.realPath(path) ?? path, mode);
+    close();
+    return opened;
+  }
+  if (status === undefined) return errorText("ENOENT");
   return new FileHandle(files, files.realPath(path) ?? path, mode);
 }

@@ -67,7 +67,7 @@ interface Target {
 function* connectTcp(context: CommandContext, options: NcOptions, target: Target): Running<number> {
   const stream = new TcpStream(context);
   context.onExit(() => stream.close());
-  const errno = stream.start({ address: target.address, port: target.port, localAddress: target.local, localPort: options.localPort, reuseAddress: true });
+  const errno = stream.start({ address: target.address, port: target.port, localAddress: target.local, localPort: options.localPort });
   if (errno === "EADDRINUSE" || (errno === "EADDRNOTAVAIL" && target.local !== 0)) {
     context.stderr.write(`nc: bind failed: ${errorText(errno)}\n`);
     return 255;

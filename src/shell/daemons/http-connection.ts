@@ -5,12 +5,13 @@
  */
 
 import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../base/time.ts";
-import type { TcpEvents, TcpSocket } from "../../host/host.ts";
+import type { TcpEvents } from "../../host/host.ts";
 import type { EventTarget } from "../../kernel/event-loop.ts";
 import { Timer } from "../../kernel/timer.ts";
 import { latin1 } from "../http-message.ts";
 import type { Machine } from "../machine.ts";
-import { badRequest, encodeResponse, type HttpRequest, type HttpResponse, respond } from "./http-response.ts";
+import type { Transport } from "../tls/tls-transport.ts";
+import { badRequest, encodeResponse, plainOnTls, type HttpRequest, type HttpResponse, respond } from "./http-response.ts";
 
 /** From the arrival of a request to the answer. */
 const SERVICE_NS = NS_PER_MS;
@@ -24,6 +25,8 @@ const HEAD_MAX_CHARACTERS = 65536;
 
 /** Workers of the server: a request waits while all are busy. */
 export interface WorkerPool {
+  /** What it calls itself in a response. */
+  readonly server: string;
   acquire(job: EventTarget): boolean;
   release(): void;
 }
@@ -32,7 +35,7 @@ type Phase = "reading" | "serving" | "closing" | "lingering";
 
 export class HttpConnection implements EventTarget {
   readonly #machine: Machine;
-  readonly #socket: TcpSocket;
+  readonly #socket: Transport;
   readonly #workers: WorkerPool;
   readonly #onClosed: (connection: HttpConnection) => void;
   readonly #timer: Timer;
@@ -48,7 +51,7 @@ export class HttpConnection implements EventTarget {
   /** What came due while the process was stopped. */
   readonly #due: unknown[] = [];
 
-  constructor(machine: Machine, socket: TcpSocket, workers: WorkerPool, onClosed: (connection: HttpConnection) => void) {
+  constructor(machine: Machine, socket: Transport, workers: WorkerPool, onClosed: (connection: HttpConnection) => void) {
     this.#machine = machine;
     this.#socket = socket;
     this.#workers = workers;
@@ -64,6 +67,15 @@ export class HttpConnection implements EventTarget {
       onEnd: () => this.#peerEnded(),
       onError: () => this.#finish(),
     };
+  }
+
+  /** A request without TLS came where TLS is spoken. The answer goes out in clear, by the connection below. */
+  refusePlain(socket: Transport): void {
+    this.#timer.disarm();
+    socket.send(encodeResponse(this.#machine, plainOnTls(), { connectionFields: ["Connection: close"], isHead: false, server: this.#workers.server }));
+    this.#phase = "lingering";
+    socket.shutdownWrite();
+    this.#timer.arm(LINGER_NS);
   }
 
   /** The server's process has ended: the kernel closes what it had open. */
@@ -192,7 +204,11 @@ export class HttpConnection implements EventTarget {
     if (request?.version === 9) this.#socket.send(response.body);
     else
       this.#socket.send(
-        encodeResponse(this.#machine, response, { connectionFields: connectionFields(request, keeps, this.#served), isHead: request?.method === "HEAD" }),
+        encodeResponse(this.#machine, response, {
+          connectionFields: connectionFields(request, keeps, this.#served),
+          isHead: request?.method === "HEAD",
+          server: this.#workers.server,
+        }),
       );
     this.#request = undefined;
     if (!keeps || (this.#isPeerDone && this.#input === "")) {

@@ -10,7 +10,9 @@ import { httpDate, parseHttpDate } from "../http-message.ts";
 import type { Machine } from "../machine.ts";
 
 export const DOCUMENT_ROOT = "/var/www/html";
-const SERVER = "Apache/2.4.71 (Debian)";
+export const APACHE = "Apache/2.4.71 (Debian)";
+/** With mod_ssl loaded. */
+export const APACHE_WITH_TLS = `${APACHE} OpenSSL/3.0.19`;
 const ALLOWED = "HEAD,GET,POST,OPTIONS,TRACE";
 /** Methods that Apache knows and the default handler refuses. */
 const REFUSED_METHODS = new Set([
@@ -63,6 +65,17 @@ export interface HttpResponse {
 /** A page for a request that could not even be read. */
 export function badRequest(): HttpResponse {
   return errorPage(400, "Bad Request", "Your browser sent a request that this server could not understand.<br />\n", [], true);
+}
+
+/** The same, to a client that speaks no TLS on a port that does (mod_ssl). */
+export function plainOnTls(): HttpResponse {
+  return errorPage(
+    400,
+    "Bad Request",
+    "Your browser sent a request that this server could not understand.<br />\nReason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n",
+    [],
+    true,
+  );
 }
 
 export function respond(machine: Machine, request: HttpRequest): HttpResponse {
@@ -195,12 +208,12 @@ function escapeHtml(text: string): string {
 export function encodeResponse(
   machine: Machine,
   response: HttpResponse,
-  options: { readonly connectionFields: readonly string[]; readonly isHead: boolean },
+  options: { readonly connectionFields: readonly string[]; readonly isHead: boolean; readonly server: string },
 ): Uint8Array {
   const now = machine.epochSeconds + Math.floor(machine.host.loop.nowNs / NS_PER_SECOND);
   // A HEAD request for an error page is answered without a length.
   const fields = options.isHead && response.status >= 300 ? response.fields.filter((field) => !field.startsWith("Content-Length:")) : response.fields;
-  const lines = [`HTTP/1.1 ${response.status} ${response.reason}`, `Date: ${httpDate(now)}`, `Server: ${SERVER}`, ...fields];
+  const lines = [`HTTP/1.1 ${response.status} ${response.reason}`, `Date: ${httpDate(now)}`, `Server: ${options.server}`, ...fields];
   if (response.isChunked && !options.isHead) lines.push(...options.connectionFields, "Transfer-Encoding: chunked");
   else lines.push(...options.connectionFields);
   lines.push(...response.lastFields);

@@ -4,16 +4,20 @@
  * keepalived v2.2.7 check/check_daemon.c, check/check_api.c (register_checkers_thread).
  */
 
+import { DnsCheck } from "./check/dns-check.ts";
+import { FileChecks } from "./check/file-check.ts";
 import { HttpCheck } from "./check/http-check.ts";
 import { MiscCheck } from "./check/misc-check.ts";
 import type { CheckContext, CheckRunner } from "./check/check-context.ts";
 import { ServerStates } from "./check/server-states.ts";
 import { ServiceTable } from "./check/service-table.ts";
+import { SmtpCheck } from "./check/smtp-check.ts";
 import { PingCheck, type PingSequence, TcpCheck, UdpCheck } from "./check/simple-checks.ts";
 import { formatReal, formatServer } from "./config/addresses.ts";
 import { type ParentConfig, loadCheckConfig } from "./config/load-config.ts";
 import type { CheckConfig, Checker, GlobalConfig, SyncDaemonConfig } from "./config/model.ts";
 import { Child, type ChildContext } from "./child.ts";
+import { Mailer } from "./mailer.ts";
 import { ScriptRunner } from "./script-runner.ts";
 
 /** Checks begin so much after the start. */
@@ -27,20 +31,27 @@ export class CheckerChild extends Child {
   readonly #scripts: ScriptRunner;
   readonly #pings: PingSequence = { next: 0 };
   readonly #open = new Set<{ close(): void }>();
+  readonly #files: FileChecks;
   #states: ServerStates | undefined;
   #global: GlobalConfig;
+
+  get #mailer(): Mailer {
+    return new Mailer({ daemon: this.daemon, log: this.log, global: this.#global, open: this.#open });
+  }
 
   constructor(context: ChildContext) {
     super(context);
     this.#table = new ServiceTable(this.daemon.machine.ipvs, this.log);
     this.#scripts = new ScriptRunner(this.daemon);
     this.#global = context.shared.config.global;
+    this.#files = new FileChecks(this.daemon, this.log, () => this.#states);
     this.daemon.onExit(() => this.#closeAll());
   }
 
   #closeAll(): void {
     for (const one of [...this.#open]) one.close();
     this.#open.clear();
+    this.#files.stop();
   }
 
   protected override start(): void {
@@ -60,7 +71,8 @@ export class CheckerChild extends Child {
     const parent: ParentConfig = shared.config;
     const before = this.#global;
     const { global } = parent;
-    const config = loadCheckConfig(parent, shared.request, this.report(), !isReload);
+    const report = this.report();
+    const config = loadCheckConfig(parent, shared.request, report, !isReload);
     if (this.refuses()) return;
     this.#global = global;
     if (config.servers.length > 0 || isReload) this.#table.start(isReload);
@@ -68,9 +80,11 @@ export class CheckerChild extends Child {
     if (timeouts.tcpSeconds > 0 || timeouts.tcpFinSeconds > 0 || timeouts.udpSeconds > 0) this.#table.setTimeouts(timeouts);
     this.#startSyncDaemons(global, isReload ? before.syncDaemon : undefined);
     if (!isReload && global.flushesLvs) this.#table.flush();
+    this.#files.prepare(config, report);
     if (this.#states === undefined)
-      this.#states = new ServerStates(config, global, { table: this.#table, log: this.log, runScript: (script) => this.#scripts.start(script, [], () => {}) });
+      this.#states = new ServerStates(config, global, { table: this.#table, log: this.log, runScript: (script) => this.#scripts.start(script, [], () => {}), mailer: () => this.#mailer });
     else this.#states.migrate(config, global);
+    this.#files.settle();
     this.#states.settleWeights(isReload);
     this.#states.init(isReload);
     this.configRead();
@@ -125,7 +139,11 @@ export class CheckerChild extends Child {
         return new PingCheck(checker, this.#pings, context);
       case "UDP_CHECK":
         return new UdpCheck(checker, kind, context);
-      case "other":
+      case "SMTP_CHECK":
+        return new SmtpCheck(checker, kind, context);
+      case "DNS_CHECK":
+        return new DnsCheck(checker, kind, context);
+      case "FILE_CHECK":
         return undefined;
     }
   }

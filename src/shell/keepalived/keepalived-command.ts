@@ -18,7 +18,8 @@ import {
   loadVrrpConfig,
   type ParentConfig,
 } from "./config/load-config.ts";
-import { ConfigReport, configTestExit, MissingParameter, type Unsupported } from "./config/report.ts";
+import { CONFIG_ERROR, ConfigReport, configTestExit, MissingParameter, type Unsupported } from "./config/report.ts";
+import { keepIfRunnable } from "./config/scripts.ts";
 import { DaemonLog } from "./daemon-log.ts";
 import { DaemonProcess } from "./daemon-process.ts";
 import { type KeepalivedOptions, parseCommandLine, VERSION } from "./options.ts";
@@ -38,6 +39,7 @@ function requestOf(context: CommandContext, options: KeepalivedOptions, isTest: 
     configId: options.configId ?? (machine.hostname.split(".")[0] as string),
     includesAll: options.includesAll,
     random: machine.host.random(isTest ? "keepalived/config-test" : "keepalived/config"),
+    isLook: isTest,
   };
 }
 
@@ -63,6 +65,7 @@ function testConfig(context: CommandContext, options: KeepalivedOptions): number
     if (!hasConfigFile(request, report)) return configTestExit(report.worst);
     const parent = loadParentConfig(request, report);
     if (parent.hasFileError) return EXIT_NO_CONFIG;
+    checkEdgeScripts(parent, request.machine, report);
     loadAll(parent, request, report);
   } catch (error) {
     if (error instanceof MissingParameter) return EXIT_CONFIG;
@@ -76,16 +79,10 @@ function findUnsupported(request: ConfigRequest, options: KeepalivedOptions): re
   const report = new ConfigReport({ isTest: false, say: () => {}, log: () => {} });
   try {
     // Random choices of this look are its own.
-    const look = { ...request, random: request.machine.host.random("keepalived/look") };
+    const look = { ...request, random: request.machine.host.random("keepalived/look"), isLook: true };
     const parent = loadParentConfig(look, report);
     if (options.runsCheckers) loadCheckConfig(parent, look, report, true);
     if (options.runsVrrp) loadVrrpConfig(parent, look, report);
-    const { global } = parent;
-    for (const [name, script] of [
-      ["startup_script", global.startupScript],
-      ["shutdown_script", global.shutdownScript],
-    ] as const)
-      if (script !== undefined) report.refuse(name);
   } catch (error) {
     if (!(error instanceof MissingParameter)) throw error;
   }
@@ -96,6 +93,16 @@ function findUnsupported(request: ConfigRequest, options: KeepalivedOptions): re
     seen.add(key);
     return true;
   });
+}
+
+/** The scripts that run before the children start and after they have ended. */
+function checkEdgeScripts({ global }: ParentConfig, machine: Machine, report: ConfigReport): void {
+  const seen = { isScript: false, isInsecure: false };
+  global.startupScript = keepIfRunnable(global.startupScript, machine.files, global, report, seen);
+  global.shutdownScript = keepIfRunnable(global.shutdownScript, machine.files, global, report, seen);
+  if (global.hasScriptSecurity || !seen.isScript) return;
+  const text = `SECURITY VIOLATION - start/shutdown scripts are being executed but script_security not enabled.${seen.isInsecure ? " There are insecure scripts." : ""}`;
+  report.error(CONFIG_ERROR.security, text);
 }
 
 function pidFilesOf(parent: ParentConfig, options: KeepalivedOptions): PidFiles {
@@ -154,6 +161,7 @@ function* runDaemon(context: CommandContext, options: KeepalivedOptions): Runnin
     for (const one of unsupported) log.line(`${one.place}${one.what} is not simulated`);
     return ended(EXIT_CONFIG);
   }
+  checkEdgeScripts(parent, machine, report);
   const pidFiles = pidFilesOf(parent, options);
   if (pidFiles.parent.startsWith("/run/keepalived/")) machine.files.makeDirectory("/run/keepalived", { parents: true });
   if (isAnyRunning(machine, pidFiles, options)) {

@@ -17,11 +17,16 @@ import { ConfigReport } from "./config/report.ts";
 import type { DaemonLog } from "./daemon-log.ts";
 import { DaemonProcess, type DaemonTimer } from "./daemon-process.ts";
 import { type KeepalivedOptions, VERSION } from "./options.ts";
+import type { Script } from "./config/model.ts";
+import { ScriptRunner } from "./script-runner.ts";
 import { VrrpChild } from "./vrrp-child.ts";
 
 const RESTART_FREE_NS = 60 * NS_PER_SECOND;
 const RESTART_DELAY_MAX_SECONDS = 60;
 const US_PER_SECOND = 1_000_000;
+/** A script that does not end in time is told to, and then made to. */
+const SCRIPT_TERMINATION_SECONDS = 2;
+const SCRIPT_KILL_SECONDS = 10;
 
 export interface PidFiles {
   readonly parent: string;
@@ -68,11 +73,14 @@ export class KeepalivedParent {
   #isStopping = false;
   #exit = 0;
   #stopTimer: DaemonTimer | undefined;
+  #hasEnded = false;
+  readonly #scripts: ScriptRunner;
 
   constructor(daemon: DaemonProcess, parts: ParentOptions) {
     this.#daemon = daemon;
     this.#parts = parts;
     this.#log = parts.log;
+    this.#scripts = new ScriptRunner(daemon);
     daemon.onSignal("TERM", () => this.#stop());
     daemon.onSignal("INT", () => this.#stop());
     daemon.onSignal("HUP", () => this.#reloadSignal());
@@ -84,13 +92,39 @@ export class KeepalivedParent {
   }
 
   #start(): void {
-    const { shared, options, pidFiles } = this.#parts;
+    const { shared, pidFiles } = this.#parts;
     const { global } = shared.config;
     this.#daemon.machine.files.write(pidFiles.parent, `${this.#daemon.process.pid}\n`);
     if (global.maxAutoPriority === 0) this.#log.line("NOTICE: setting config option max_auto_priority should result in better keepalived performance");
+    const script = global.startupScript;
+    if (script === undefined) this.#startChildren();
+    else this.#runEdgeScript("startup", script, global.startupScriptTimeoutSeconds, () => this.#startChildren());
+  }
+
+  #startChildren(): void {
+    if (this.#isStopping) return;
     this.#startWanted();
     if (this.#children.length === 0) this.#log.line("Warning - keepalived has no configuration to run");
-    void options;
+  }
+
+  /** Runs a script and goes on when it has ended, or was made to. */
+  #runEdgeScript(kind: "startup" | "shutdown", script: Script, timeoutSeconds: number, then: () => void): void {
+    this.#log.detailed(`Running ${kind} script ${script.args[0]}`);
+    let timer: DaemonTimer | undefined;
+    let signal: SignalName = "TERM";
+    const pid = this.#scripts.start(script, [], (end) => {
+      timer?.cancel();
+      if (end.kind === "exit" && end.status !== 0) this.#log.line(`${kind} script script failed, status ${end.status}`);
+      else if (end.kind === "exit") this.#log.detailed(`${kind} script script succeeded`);
+      then();
+    });
+    if (pid === undefined) return;
+    const late = (): void => {
+      this.#scripts.kill(pid, signal);
+      timer = this.#daemon.after((signal === "TERM" ? SCRIPT_TERMINATION_SECONDS : SCRIPT_KILL_SECONDS) * US_PER_SECOND, late);
+      signal = "KILL";
+    };
+    timer = this.#daemon.after(timeoutSeconds * US_PER_SECOND, late);
   }
 
   /** The children that the configuration gives work to, and that do not run yet. */
@@ -253,8 +287,16 @@ export class KeepalivedParent {
   }
 
   #end(): void {
-    if (this.#daemon.isEnding) return;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#stopTimer?.cancel();
+    const { shutdownScript, shutdownScriptTimeoutSeconds } = this.#parts.shared.config.global;
+    if (shutdownScript === undefined) this.#leave();
+    else this.#runEdgeScript("shutdown", shutdownScript, shutdownScriptTimeoutSeconds, () => this.#leave());
+  }
+
+  #leave(): void {
+    if (this.#daemon.isEnding) return;
     const { files } = this.#daemon.machine;
     const { vrrp, checker, parent } = this.#parts.pidFiles;
     for (const path of [vrrp, checker, parent]) if (files.exists(path)) files.remove(path);

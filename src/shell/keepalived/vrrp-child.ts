@@ -8,18 +8,25 @@ import { formatIpv4Address } from "../../base/ipv4-address.ts";
 import { NS_PER_US } from "../../base/time.ts";
 import type { InterfaceAddress, NetDevice } from "../../host/device.ts";
 import type { SkBuff } from "../../host/skb.ts";
+import { PROTOCOL_AH } from "../../wire/ah.ts";
 import { PROTOCOL_VRRP, VrrpAdvert } from "../../wire/packet.ts";
 import { Child, type ChildContext, EXIT_CONFIG } from "./child.ts";
 import { ServiceTable } from "./check/service-table.ts";
 import { loadVrrpConfig } from "./config/load-config.ts";
-import { type GlobalConfig, VrrpConfig, type VrrpScript } from "./config/model.ts";
+import type { ConfigReport } from "./config/report.ts";
+import { type GlobalConfig, type VirtualAddress, VrrpConfig, type VrrpScript } from "./config/model.ts";
+import { Mailer } from "./mailer.ts";
 import { ScriptRunner } from "./script-runner.ts";
 import { AcceptFilter } from "./vrrp/accept-filter.ts";
 import { isMulticast } from "./vrrp/adverts.ts";
+import { AUTH_AH, readAuthenticated } from "./vrrp/authentication.ts";
 import { GratuitousArps } from "./vrrp/gratuitous-arps.ts";
 import { Instance } from "./vrrp/instance.ts";
 import { InterfaceTracking } from "./vrrp/interface-tracking.ts";
 import { Netlink } from "./vrrp/netlink.ts";
+import { ProcessWatch } from "./vrrp/process-tracking.ts";
+import { StatusFiles } from "./vrrp/status-files.ts";
+import { STATISTICS_FILE } from "./vrrp/statistics.ts";
 import { SyncGroup } from "./vrrp/sync-group.ts";
 import { TrackScript } from "./vrrp/track-script.ts";
 import { VirtualMacs } from "./vrrp/virtual-mac.ts";
@@ -27,6 +34,8 @@ import type { VrrpContext } from "./vrrp/vrrp-context.ts";
 
 /** The process stays so long after its last words. */
 const SHUTDOWN_US = 1_000_000;
+/** From the arrival of an advertisement until the process has been woken and reads it: what the kernel answers by itself comes before. */
+const WAKE_UP_US = 100;
 /** File descriptors of the first socket pool: what the process has opened before is always the same. */
 const FIRST_SOCKET_FD = 12;
 
@@ -40,6 +49,8 @@ export class VrrpChild extends Child {
   readonly #table: ServiceTable;
   readonly #netlink: Netlink;
   readonly #vmacs: VirtualMacs;
+  readonly #files: StatusFiles;
+  readonly #processes: ProcessWatch;
   #config = new VrrpConfig();
   #global: GlobalConfig;
   #instances: Instance[] = [];
@@ -49,6 +60,8 @@ export class VrrpChild extends Child {
   #vrrp: VrrpContext | undefined;
   #memberships: Membership[] = [];
   #closers: (() => void)[] = [];
+  /** Conversations with the mail server. */
+  readonly #mails = new Set<{ close(): void }>();
 
   constructor(context: ChildContext) {
     super(context);
@@ -56,8 +69,13 @@ export class VrrpChild extends Child {
     this.#table = new ServiceTable(this.daemon.machine.ipvs, this.log);
     this.#netlink = new Netlink(this.daemon.machine.host, this.log);
     this.#vmacs = new VirtualMacs(this.daemon.machine.host, this.log);
+    this.#files = new StatusFiles(this.daemon, this.log);
+    this.#processes = new ProcessWatch(this.daemon, this.log);
     this.#global = context.shared.config.global;
-    this.daemon.onExit(() => this.#close());
+    this.daemon.onExit(() => {
+      this.#close();
+      this.#dropMails();
+    });
   }
 
   protected override start(): void {
@@ -66,10 +84,17 @@ export class VrrpChild extends Child {
     this.#load(undefined);
   }
 
+  protected override printStatistics(): void {
+    const { machine, process } = this.daemon;
+    this.log.line(`Printing VRRP stats for process(${process.pid}) on signal`);
+    machine.files.write(STATISTICS_FILE, this.#instances.map((one) => one.counts.text(one.name)).join(""));
+  }
+
   protected override reload(): void {
     this.log.line("Reloading");
     this.#scripts.killAll("TERM");
     this.daemon.clearTimers();
+    this.#dropMails();
     this.#load({ config: this.#config, global: this.#global, instances: this.#instances, groups: this.#groups });
   }
 
@@ -77,7 +102,8 @@ export class VrrpChild extends Child {
   #load(old: { readonly config: VrrpConfig; readonly global: GlobalConfig; readonly instances: readonly Instance[]; readonly groups: readonly SyncGroup[] } | undefined): void {
     const { shared } = this.context;
     const { global } = shared.config;
-    const config = loadVrrpConfig(shared.config, shared.request, this.report());
+    const report = this.report();
+    const config = loadVrrpConfig(shared.config, shared.request, report, old === undefined);
     if (config === undefined) {
       this.#stopWithoutConfig();
       return;
@@ -91,7 +117,7 @@ export class VrrpChild extends Child {
     const delayedStartNs = old === undefined && global.startupDelayUs > 0 ? this.daemon.nowNs + global.startupDelayUs * NS_PER_US : 0;
     if (delayedStartNs > 0) this.log.line(`Delaying startup for ${global.startupDelayUs / 1_000_000} seconds`);
     this.#build(delayedStartNs, old?.config.scripts);
-    this.#prepare(old);
+    this.#prepare(old, report);
     if (old === undefined) this.log.detailed("Registering gratuitous ARP shared channel");
     this.configRead();
     // Whatever an earlier run left behind.
@@ -123,9 +149,15 @@ export class VrrpChild extends Child {
       this.#netlink.removeRules(staticRules, true);
       return;
     }
-    keepCommon(old.staticAddresses, this.#config.staticAddresses, (gone) => this.#netlink.removeAddresses(gone));
+    keepCommon(old.staticAddresses, this.#config.staticAddresses, (gone) => this.#forget("(null)", gone));
     keepCommon(old.staticRoutes, this.#config.staticRoutes, (gone) => this.#netlink.removeRoutes(gone));
     keepCommon(old.staticRules, this.#config.staticRules, (gone) => this.#netlink.removeRules(gone));
+  }
+
+  /** Addresses that a new configuration does not have. */
+  #forget(owner: string, gone: readonly VirtualAddress[]): void {
+    for (const one of gone) if (one.isSet) this.log.line(`(${owner}) ip address ${formatIpv4Address(one.address)}/${one.prefixLength} dev ${one.device}, no longer exist`);
+    this.#netlink.removeAddresses(gone);
   }
 
   #build(delayedStartNs: number, oldScripts: readonly VrrpScript[] | undefined): void {
@@ -139,6 +171,7 @@ export class VrrpChild extends Child {
       global: this.#global,
       netlink: this.#netlink,
       arps: new GratuitousArps(daemon, log, config, this.#global),
+      mailer: new Mailer({ daemon, log, global: this.#global, open: this.#mails }),
       runScript: (script, extra) => this.#scripts.start(script, extra, () => {}),
       roleChanged: (instance, role) => this.#roleChanged(instance, role),
       delayedStartNs,
@@ -167,10 +200,12 @@ export class VrrpChild extends Child {
   }
 
   /** What interfaces and scripts make of the instances before they begin. */
-  #prepare(old: { readonly instances: readonly Instance[] } | undefined): void {
+  #prepare(old: { readonly instances: readonly Instance[] } | undefined, report: ConfigReport): void {
     this.#findSources();
     const tracking = this.#tracking as InterfaceTracking;
     tracking.prepare();
+    this.#files.prepare(this.#instances, report);
+    this.#processes.prepare(this.#instances);
     for (const one of this.#instances) {
       if (one.source === 0) {
         this.log.line(`(${one.name}) entering FAULT state (no IPv4 address for interface)`);
@@ -248,13 +283,14 @@ export class VrrpChild extends Child {
   #open(): void {
     for (const close of this.#closers) close();
     const { host } = this.daemon.machine;
-    const close = host.ip.openRaw(PROTOCOL_VRRP, { onPacket: (skb) => this.daemon.post(() => this.#receive(skb)) });
+    const protocols = new Set(this.#instances.map((one) => protocolOf(one)));
+    const sockets = [...protocols].map((protocol) => host.ip.openRaw(protocol, { onPacket: (skb) => this.daemon.after(WAKE_UP_US, () => this.#receive(skb)) }));
     const onLink = (device: NetDevice): void => this.daemon.post(() => this.#tracking?.deviceChanged(device));
     const onAddress = (change: "add" | "remove", device: NetDevice, address: InterfaceAddress): void => this.daemon.post(() => this.#addressChanged(change, device, address));
     host.devices.watchers.add(onLink);
     host.addresses.watchers.add(onAddress);
     this.#closers = [
-      close,
+      ...sockets,
       () => {
         host.devices.watchers.delete(onLink);
         host.addresses.watchers.delete(onAddress);
@@ -269,6 +305,11 @@ export class VrrpChild extends Child {
     }
   }
 
+  #dropMails(): void {
+    for (const one of [...this.#mails]) one.close();
+    this.#mails.clear();
+  }
+
   #leaveGroups(): void {
     for (const one of this.#memberships) this.daemon.machine.host.multicast.leave(one.group, one.device);
     this.#memberships = [];
@@ -278,6 +319,8 @@ export class VrrpChild extends Child {
     for (const close of this.#closers) close();
     this.#closers = [];
     this.#leaveGroups();
+    this.#files.stop();
+    this.#processes.stop();
     this.#vrrp?.arps.stop();
   }
 
@@ -290,20 +333,23 @@ export class VrrpChild extends Child {
       const device = one.transmitDevice;
       const what = isUnicast ? `unicast, address(${formatIpv4Address(one.source)})` : `multicast, address(${formatIpv4Address(one.config.group ?? this.#global.vrrpGroup)})`;
       const place = device === undefined ? "ifindex(  0)" : `ifindex(${String(device.index).padStart(3, " ")})`;
-      const key = `${place} ${what}`;
+      const protocol = protocolOf(one);
+      const key = `${place} ${protocol} ${what}`;
       if (seen.has(key)) continue;
       seen.add(key);
-      this.log.line(`VRRP sockpool: [${place}, family(IPv4), proto(${PROTOCOL_VRRP}), fd(${fd},${fd + 1})${isUnicast ? " ," : ""} ${what}]`);
+      this.log.line(`VRRP sockpool: [${place}, family(IPv4), proto(${protocol}), fd(${fd},${fd + 1})${isUnicast ? " ," : ""} ${what}]`);
       fd += 2;
     }
   }
 
   #receive(skb: SkBuff): void {
     const { ip } = skb;
-    if (!(ip.payload instanceof VrrpAdvert)) return;
-    const advert = ip.payload;
+    const secured = readAuthenticated(ip);
+    const advert = ip.payload instanceof VrrpAdvert ? ip.payload : secured?.advert;
+    if (advert === undefined) return;
     const isToGroup = isMulticast(ip.dst);
     const candidates = this.#instances.filter((one) => {
+      if (protocolOf(one) !== ip.protocol) return false;
       if (one.config.isUnicast) return ip.dst === one.source;
       return one.transmitDevice === skb.device && (!isToGroup || ip.dst === (one.config.group ?? this.#global.vrrpGroup));
     });
@@ -313,7 +359,7 @@ export class VrrpChild extends Child {
       if (candidates.length > 0 && this.#global.logsUnknownVrids) this.log.line(`Unknown VRID(${advert.vrid}) received on interface(${skb.device?.name}). ignoring...`);
       return;
     }
-    instance.receive(ip, advert);
+    instance.receive(ip, advert, secured?.header);
   }
 
   #addressChanged(change: "add" | "remove", device: NetDevice, address: InterfaceAddress): void {
@@ -383,7 +429,7 @@ export class VrrpChild extends Child {
         keepCommon(before.config.rules, one.config.rules, (gone) => this.#netlink.removeRules(gone));
         keepCommon(before.config.routes, one.config.routes, (gone) => this.#netlink.removeRoutes(gone));
         const added = [...one.config.addresses, ...one.config.excludedAddresses];
-        keepCommon([...before.config.addresses, ...before.config.excludedAddresses], added, (gone) => this.#netlink.removeAddresses(gone));
+        keepCommon([...before.config.addresses, ...before.config.excludedAddresses], added, (gone) => this.#forget(one.name, gone));
       }
       one.inherit(before);
     }
@@ -420,6 +466,11 @@ export class VrrpChild extends Child {
     if (this.#instances.length > 0) this.daemon.after(SHUTDOWN_US, end);
     else end();
   }
+}
+
+/** What its socket listens to. */
+function protocolOf(instance: Instance): number {
+  return instance.config.authType === AUTH_AH ? PROTOCOL_AH : PROTOCOL_VRRP;
 }
 
 /** The first address of an interface that is none of ours. */

@@ -159,3 +159,14 @@ test("a crashed host neither sends nor receives", () => {
   host.devices.setUp(eth0);
   expect([host.received.length, host.ports.get("eth0")?.sent.length, eth0.isUp]).toEqual([0, 0, false]);
 });
+
+test("a device that is taken down lets its switch know, once", () => {
+  const host = internetHost();
+  const device = host.eth("eth0");
+  let told = 0;
+  const port = host.ports.get("eth0");
+  if (port !== undefined) port.interfaceChanged = (isUp) => void (told += isUp ? 0 : 1);
+  host.devices.setDown(device);
+  host.devices.setDown(device);
+  expect(told).toBe(1);
+});

@@ -128,3 +128,24 @@ test("what was learnt behind a port that went down is looked for everywhere agai
   run();
   expect(received.map((line) => line.slice(0, 2))).toEqual(["h0", "h1"]);
 });
+
+test("an interface that is taken down is forgotten: frames for it are flooded until it speaks again", () => {
+  const { received, send, run, link } = lan(3, { bandwidthBitsPerSecond: 0, latencyNs: 0 });
+  send(1, 1);
+  run();
+  (link.ports[1] as SwitchPort).interfaceChanged(false);
+  received.length = 0;
+  send(0, 2);
+  run();
+  expect(received.map((r) => r.slice(0, 2))).toEqual(["h2"]);
+  (link.ports[1] as SwitchPort).interfaceChanged(true);
+  received.length = 0;
+  send(0, 2);
+  run();
+  expect(received.map((r) => r.slice(0, 2))).toEqual(["h2", "h1"]);
+  received.length = 0;
+  send(1, 1);
+  send(0, 2);
+  run();
+  expect(received.map((r) => r.slice(0, 2))).toEqual(["h0", "h1"]);
+});

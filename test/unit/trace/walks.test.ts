@@ -14,7 +14,7 @@ import { SCENARIO_FILES, tracedRun } from "../../helpers/traced-run.ts";
 
 const nat = tracedRun("test/conformance/nat-port-mapping.yaml").events;
 const tun = tracedRun("test/conformance/tun-two-sites.yaml").events;
-const dr = tracedRun("test/conformance/doc-dr-10.168.yaml").events;
+const dr = tracedRun("scenarios/documents/dr-10.168.yaml").events;
 
 function pass(events: readonly TraceEvent[], filter: RecordFilter): TraceEvent[] {
   const matcher = new RecordMatcher(filter);

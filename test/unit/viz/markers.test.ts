@@ -4,11 +4,11 @@
 
 import { expect, test } from "vitest";
 import type { TraceEvent } from "../../../src/trace/events.ts";
+import { RoleReader } from "../../../src/report/roles.ts";
 import { EthernetFrame, Ipv4Packet, PROTOCOL_VRRP, VrrpAdvert } from "../../../src/wire/packet.ts";
 import { moment } from "../../../viz/src/engine/queries/moment.ts";
 import { markers } from "../../../viz/src/engine/queries/window.ts";
 import { RecordOrderError, RecordStore } from "../../../viz/src/engine/record-store.ts";
-import { rolesOf } from "../../../viz/src/engine/roles.ts";
 import type { Session } from "../../../viz/src/engine/session.ts";
 
 const NS = 1_000_000_000;
@@ -48,7 +48,9 @@ function sessionOf(...events: readonly Record<string, unknown>[]): Session {
 test("another host advertises: a failover; both are directors", () => {
   const session = sessionOf(advert("first", 1), advert("first", 1), advert("second", 2), advert("second", 2), advert("first", 1));
   expect(markers(session, { fromNs: 0, toNs: 10 * NS }).map(({ id, kind }) => `${id} ${kind}`)).toEqual(["3 failover", "5 failover"]);
-  expect(rolesOf(HEADER, session.store)).toEqual({ first: "director", second: "director", client1: "client" });
+  const reader = new RoleReader(HEADER);
+  for (const event of session.store.records) reader.write(event);
+  expect(reader.roles()).toEqual({ first: "director", second: "director", client1: "client" });
 });
 
 test("an address is learned, confirmed, taken over: two changes", () => {

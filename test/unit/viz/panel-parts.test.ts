@@ -5,10 +5,12 @@
 import { describe, expect, test } from "vitest";
 import type { Layer } from "../../../viz/src/engine/layers.ts";
 import type { LadderRow } from "../../../viz/src/engine/queries/ladder.ts";
-import { binAt, formatBytes, formatShare, sharesOf, styleOf } from "../../../viz/src/panels/charts/chart-series.ts";
+import { formatBytes, formatShare } from "../../../src/report/numbers.ts";
+import { sharesOf } from "../../../src/report/service-series.ts";
+import { binAt, styleOf } from "../../../viz/src/panels/charts/chart-series.ts";
 import { compareLayers, fieldAt } from "../../../viz/src/panels/inspector/layer-diff.ts";
 import { arrowsOf, clampZoom, fitText, layOutLadder, orderHosts, pauseBefore } from "../../../viz/src/panels/ladder/ladder-layout.ts";
-import { COLUMNS, TABLE_ORDER, textBefore, timerText } from "../../../viz/src/panels/tables/columns.ts";
+import { COLUMNS, TABLE_ORDER, textBefore, timerText } from "../../../src/report/columns.ts";
 import { formatDuration } from "../../../viz/src/state/format.ts";
 import { TABLE_NAMES } from "../../../src/trace/rows.ts";
 

@@ -70,14 +70,19 @@ export function toggleGallery(): void {
   view.value = view.value === "gallery" && current.value !== undefined ? "lab" : "gallery";
 }
 
+/** `nat-10.168` of `documents/nat-10.168.yaml`. */
+function fileName(file: string): string {
+  return file.slice(file.lastIndexOf("/") + 1).replace(/\.ya?ml$/i, "");
+}
+
 /** Tabs of the runs, when there are several. */
 function Runs() {
   const s = t.value.app;
   if (sessions.value.length < 2) return null;
   return (
     <div class="runs" role="tablist" aria-label={s.runs}>
-      {sessions.value.map(({ info, parent, difference }, index) => {
-        const kind = parent === 0 ? s.original : difference === "edited" ? s.edited : s.fork;
+      {sessions.value.map(({ info, source, parent, difference }, index) => {
+        const kind = parent === 0 ? s.original : difference === "edited" ? s.edited : source.kind === "scenario" && source.inputs.length === 0 ? fileName(source.file) : s.fork;
         const name = `${index + 1} ${kind}`;
         return (
           <span class="run" key={info.id}>

@@ -43,6 +43,10 @@ function handle(event: KeyboardEvent): boolean {
       return true;
     default:
   }
+  if (view.value === "gallery" && event.key === "/") {
+    document.getElementById("gallery-search")?.focus();
+    return true;
+  }
   if (view.value !== "lab" || current.value === undefined) return false;
   const { info } = current.value;
   switch (event.key) {

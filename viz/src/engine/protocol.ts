@@ -7,6 +7,7 @@
  * What can be asked is in queries.ts; each question's types come from its function there.
  */
 
+import type { NodeRole } from "../../../src/report/roles.ts";
 import type { TraceHeader } from "../../../src/trace/trace-header.ts";
 
 /** A line that somebody typed into a host's terminal. */
@@ -67,14 +68,14 @@ export interface UnmetExpectation {
   readonly actual: string;
 }
 
-export type NodeRole = "client" | "director" | "server" | "router" | "host";
-
 /** All about a session that does not depend on the position. */
 export interface SessionInfo {
   readonly id: number;
   readonly header: Pick<TraceHeader, "level" | "title" | "seed" | "hosts" | "links">;
   readonly scenarioText: string | null;
   readonly description: string;
+  /** What the scenario says that it teaches, or empty. */
+  readonly teaches: string;
   readonly roles: Readonly<Record<string, NodeRole>>;
   readonly recordCount: number;
   /** Simulated times. */

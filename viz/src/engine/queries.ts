@@ -16,6 +16,7 @@ import { rowLinks } from "./queries/row-links.ts";
 import { captureFile, causes, connections, effects, outputs, packetLife, tableChanges, tables, traceFile } from "./queries/state.ts";
 import { checkScenario, hostOutputs, isLineOpen, scenarioKeys, typingWords } from "./queries/words.ts";
 import { density, indexOfRecord, markers, records } from "./queries/window.ts";
+import { explain, findings, whatIfLine } from "./queries/why.ts";
 
 export const QUERIES = {
   moment,
@@ -52,6 +53,9 @@ export const QUERIES = {
   checkScenario,
   questions,
   checkAnswer,
+  findings,
+  explain,
+  whatIfLine,
 };
 
 export type QueryName = keyof typeof QUERIES;

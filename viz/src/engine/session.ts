@@ -3,6 +3,7 @@
  */
 
 import { NS_PER_SECOND } from "../../../src/base/time.ts";
+import { RoleReader } from "../../../src/report/roles.ts";
 import { describeFault } from "../../../src/scenario/fault.ts";
 import { LimitError } from "../../../src/scenario/limits.ts";
 import { LINUX_PARTS } from "../../../src/scenario/linux-parts.ts";
@@ -14,7 +15,6 @@ import { JsonLinesReader, TraceReadError } from "../../../src/trace/jsonl.ts";
 import { TRACE_FORMAT, TRACE_VERSION, type TraceHeader } from "../../../src/trace/trace-header.ts";
 import type { CommandOutput, Failure, Progress, ScenarioSource, SessionInfo, Source, TraceSource, UnmetExpectation } from "./protocol.ts";
 import { FRAME_SENT, RecordOrderError, RecordStore } from "./record-store.ts";
-import { rolesOf } from "./roles.ts";
 import { TypedLines } from "./typed-lines.ts";
 
 /** A run with more records is stopped; what is there can be watched. A million take about a gigabyte. */
@@ -89,7 +89,7 @@ async function runSession(id: number, source: ScenarioSource, hooks: OpeningHook
   const seed = source.seed ?? scenario.seed;
   const header: TraceHeader = { format: TRACE_FORMAT, version: TRACE_VERSION, ...traceHeader(scenario, "full", seed) };
   const unmet = run.unmet.map(({ place, field, expected, actual }): UnmetExpectation => ({ line: place.line, field, expected: String(expected), actual: String(actual) }));
-  return finishSession(id, source, header, store, { outputs, unmet, stopped, description: scenario.description });
+  return finishSession(id, source, header, store, { outputs, unmet, stopped, description: scenario.description, teaches: scenario.lesson?.teaches ?? "" });
 }
 
 function failureOfRun(error: unknown): Failure | undefined {
@@ -194,7 +194,7 @@ async function readSession(id: number, source: TraceSource, hooks: OpeningHooks)
   }
   const { header } = reader;
   if (header === undefined) throw new TraceReadError(1, "the trace is empty");
-  return finishSession(id, source, header, store, { outputs: [], unmet: [], stopped, description: "" });
+  return finishSession(id, source, header, store, { outputs: [], unmet: [], stopped, description: "", teaches: "" });
 }
 
 function finishSession(
@@ -202,7 +202,7 @@ function finishSession(
   source: Source,
   header: TraceHeader,
   store: RecordStore,
-  rest: Pick<SessionInfo, "unmet" | "stopped" | "description"> & { readonly outputs: readonly CommandOutput[] },
+  rest: Pick<SessionInfo, "unmet" | "stopped" | "description" | "teaches"> & { readonly outputs: readonly CommandOutput[] },
 ): Session {
   const { level, title, seed, hosts, links, scenario } = header;
   const info: SessionInfo = {
@@ -210,6 +210,7 @@ function finishSession(
     header: { level, title, seed, hosts, links },
     scenarioText: source.kind === "scenario" ? source.text : scenario,
     description: rest.description,
+    teaches: rest.teaches,
     roles: rolesOf(header, store),
     recordCount: store.count,
     originNs: store.originNs,
@@ -220,6 +221,12 @@ function finishSession(
     stopped: rest.stopped,
   };
   return { info, source, header, store, outputs: rest.outputs, cache: new Map() };
+}
+
+function rolesOf(header: TraceHeader, store: RecordStore): SessionInfo["roles"] {
+  const reader = new RoleReader(header);
+  for (const event of store.records) reader.write(event);
+  return reader.roles();
 }
 
 /** The first frame of the timeline, else the first at all. */

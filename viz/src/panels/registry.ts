@@ -24,9 +24,11 @@ export const PANELS: readonly PanelDefinition[] = [
   { id: "inspector", area: "side", name: (t) => t.inspector.name, load: () => import("./inspector/inspector.tsx") },
   { id: "tables", area: "side", name: (t) => t.tables.name, load: () => import("./tables/tables.tsx") },
   { id: "compare", area: "stage", name: (t) => t.compare.name, load: () => import("./compare/compare.tsx") },
+  { id: "whatif", area: "stage", name: (t) => t.whatif.name, load: () => import("./whatif/whatif.tsx") },
   { id: "learn", area: "side", name: (t) => t.learn.name, load: () => import("./learn/learn.tsx") },
   { id: "editor", area: "side", name: (t) => t.editor.name, load: () => import("./editor/editor.tsx") },
   { id: "takeaway", area: "side", name: (t) => t.takeaway.name, load: () => import("./takeaway/takeaway.tsx") },
   { id: "records", area: "dock", name: (t) => t.records.name, load: () => import("./records/records.tsx") },
+  { id: "doctor", area: "dock", name: (t) => t.doctor.name, load: () => import("./doctor/doctor.tsx") },
   { id: "terminal", area: "dock", name: (t) => t.terminal.name, load: () => import("./terminal/terminal.tsx") },
 ];

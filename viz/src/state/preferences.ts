@@ -22,7 +22,7 @@ const kept = read();
 
 export const theme = signal<Theme>(kept.theme === "light" || kept.theme === "dark" ? kept.theme : "system");
 export const language = signal<Language>(kept.language ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en"));
-export const sideWidth = signal(kept.sideWidth ?? 400);
+export const sideWidth = signal(kept.sideWidth ?? 430);
 export const dockHeight = signal(kept.dockHeight ?? 180);
 
 /** The strings of the language in use: `t.value.transport.play`. */

@@ -74,6 +74,8 @@ export interface OpenOptions {
   readonly difference?: string;
   /** A session that the new one takes the place of. */
   readonly replaces?: number;
+  /** The session in view stays in view; needs a parent. */
+  readonly isBeside?: boolean;
 }
 
 /** Opens a scenario or trace and goes to it; undefined when it failed, which the page then shows. */
@@ -97,6 +99,7 @@ export async function openSource(source: Source, options: OpenOptions = {}): Pro
       const kept = session.parent === 0 ? [] : sessions.value.filter((one) => one.info.id !== options.replaces);
       for (const one of sessions.value) if (!kept.includes(one)) engine.close(one.info.id);
       sessions.value = [...kept, session];
+      if (options.isBeside === true) return;
       currentId.value = info.id;
       moment.value = first;
       view.value = "lab";
@@ -136,6 +139,8 @@ function firstPosition(info: SessionInfo, id: number | undefined): QueryArgs<"mo
 
 /** Types a line on a host at this instant: a fork, or more of the present fork. The original stays. */
 export async function typeLine(host: string, line: string): Promise<OpenSession | undefined> {
+  // Who goes to a time and types at once means that time.
+  await moves;
   const session = current.value;
   const at = moment.value?.position;
   if (session === undefined || at === undefined || session.source.kind !== "scenario") return undefined;
@@ -155,6 +160,7 @@ export async function typeLine(host: string, line: string): Promise<OpenSession 
 
 /** Runs an edited scenario. The run that it was edited from stays, for comparison; typed lines are kept. */
 export async function rerun(text: string, seed?: string): Promise<OpenSession | undefined> {
+  await moves;
   const session = current.value;
   const source: ScenarioSource =
     session?.source.kind === "scenario"
@@ -200,15 +206,20 @@ export function closeSession(id: number): void {
 type Move = () => Promise<Moment | undefined>;
 
 let isMoving = false;
+/** Resolves when no move is under way. */
+let moves: Promise<void> = Promise.resolve();
 let queue: { readonly move: Move; readonly isScrub: boolean }[] = [];
 const QUEUE_MAX = 32;
 
 /** Moves are done one after the other; of scrubs that wait, only the last counts. Resolves when this one or a later one is done. */
-async function enqueue(move: Move, isScrub: boolean): Promise<void> {
+function enqueue(move: Move, isScrub: boolean): Promise<void> {
   if (isScrub) queue = queue.filter((one) => !one.isScrub);
-  if (queue.length >= QUEUE_MAX) return;
-  queue.push({ move, isScrub });
-  if (isMoving) return;
+  if (queue.length < QUEUE_MAX) queue.push({ move, isScrub });
+  if (!isMoving) moves = moveOn();
+  return moves;
+}
+
+async function moveOn(): Promise<void> {
   isMoving = true;
   try {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {

@@ -9,7 +9,10 @@ import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { latin1 } from "../../http-message.ts";
 import { type CurlOptions, parseCurl } from "./options.ts";
-import { type CurlConnection, CurlTransfer, type TransferResult, type TransferSinks } from "./transfer.ts";
+import { closeConnection, type CurlConnection, type TransferResult, type TransferSinks } from "./connector.ts";
+import { FtpTransfer } from "./ftp.ts";
+import { METER_HEAD, ProgressMeter } from "./progress-meter.ts";
+import { CurlTransfer } from "./transfer.ts";
 import { type CurlUrl, expandGlob, joinUrl, parseUrl } from "./urls.ts";
 import { formatWriteOut, type TransferReport } from "./write-out.ts";
 
@@ -17,10 +20,6 @@ import { formatWriteOut, type TransferReport } from "./write-out.ts";
 const STARTUP_NS = 20 * NS_PER_MS;
 const CLOSE_DELAY_NS = 500 * NS_PER_US;
 const RETRY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
-
-const METER_HEAD =
-  "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n                                 Dload  Upload   Total   Spent    Left  Speed\n";
-const METER_ZERO = "\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0";
 
 const VERSION = `curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1 OpenSSL/3.0.19 zlib/1.2.13 brotli/1.0.9 zstd/1.5.4 libidn2/2.3.3 libpsl/0.21.2 (+libidn2/2.3.3) libssh2/1.10.0 nghttp2/1.52.0 librtmp/2.3 OpenLDAP/2.5.13
 Release-Date: 2023-02-20, security patched: 7.88.1-10+deb12u15
@@ -80,6 +79,7 @@ class Curl {
   readonly #connections = new Map<string, CurlConnection>();
   readonly #numbers = { next: 0 };
   #outputText = "";
+  #meter: ProgressMeter | undefined;
 
   constructor(context: CommandContext, options: CurlOptions) {
     this.#context = context;
@@ -108,6 +108,7 @@ class Curl {
       }
     }
     if (this.#connections.size > 0) yield* this.#context.sleep(CLOSE_DELAY_NS);
+    for (const connection of this.#connections.values()) yield* closeConnection(connection);
     return exit;
   }
 
@@ -156,7 +157,8 @@ class Curl {
     const parsed = parseUrl(text, this.#options.isPathAsIs);
     let result: TransferResult;
     if (!parsed.ok) result = { exit: parsed.exit, error: parsed.message, head: undefined, isReusable: false, isRefused: false };
-    else if (parsed.url.scheme !== "http")
+    else if (parsed.url.scheme === "ftp") result = yield* this.#fetchFtp(parsed.url, output, report);
+    else if (parsed.url.scheme !== "http" && parsed.url.scheme !== "https")
       result = {
         exit: 1,
         error: `Protocol "${parsed.url.scheme}" is not supported by the simulated curl`,
@@ -168,8 +170,25 @@ class Curl {
     report.totalNs = this.#context.machine.host.loop.nowNs - startNs;
     report.exit = result.exit;
     report.error = result.error;
-    this.#finish(report, result, parsed.ok);
+    this.#finish(report, result);
     return result;
+  }
+
+  *#fetchFtp(url: CurlUrl, output: string | undefined, report: TransferReport): Running<TransferResult> {
+    if (this.#options.urls.filter((text) => text.startsWith("ftp:")).length > 1)
+      return { exit: 1, error: "More than one FTP URL is not supported by the simulated curl", head: undefined, isReusable: false, isRefused: false };
+    const path = this.#options.usesRemoteName && output === undefined ? url.target.split("/").pop() : output;
+    this.#startMeter(report);
+    this.#outputText = "";
+    report.output = path;
+    const result = yield* new FtpTransfer(this.#context, this.#options, this.#numbers, report, this.#sinks(path)).run(url);
+    return path !== undefined && path !== "-" && (result.exit === 0 || report.bodyBytes > 0) ? this.#store(path, result) : result;
+  }
+
+  #startMeter(report: TransferReport): void {
+    if (this.#options.isSilent) return;
+    if (this.#options.isVerbose) this.#context.stderr.write(METER_HEAD);
+    else this.#meter = new ProgressMeter(this.#context, report);
   }
 
   /** Follows redirects when asked to. */
@@ -180,8 +199,7 @@ class Curl {
       return { exit: 23, error: "Remote file name has no length!", head: undefined, isReusable: false, isRefused: false };
     }
     report.output = path;
-    const showsMeter = !options.isSilent && !options.isVerbose;
-    if (!options.isSilent) this.#context.stderr.write(showsMeter ? `${METER_HEAD}${METER_ZERO}` : METER_HEAD);
+    this.#startMeter(report);
     this.#outputText = "";
     let url = first;
     let method = options.method;
@@ -262,9 +280,12 @@ class Curl {
     }
   }
 
-  #finish(report: TransferReport, result: TransferResult, hasMeter: boolean): void {
+  #finish(report: TransferReport, result: TransferResult): void {
     const options = this.#options;
-    if (hasMeter && !options.isSilent && !options.isVerbose && result.exit !== 6) this.#context.stderr.write(`${meterRow(report, result.exit)}\n`);
+    // A name that cannot be looked up ends the transfer before its last row.
+    if (result.exit === 6) this.#meter?.stop();
+    else this.#meter?.finish(result.exit === 0 || result.exit === 22);
+    this.#meter = undefined;
     if (result.error !== undefined) this.#error(`curl: (${result.exit}) ${result.error}\n`);
     if (options.writeOut === undefined) return;
     const format = options.writeOut.startsWith("@") ? (readDataFile(this.#context, options.writeOut.slice(1), "") ?? "") : options.writeOut;
@@ -290,31 +311,13 @@ function printable(text: string): string {
   return latin1(utf8Bytes(decoded)) === text ? decoded : text;
 }
 
-function meterRow(report: TransferReport, exit: number): string {
-  if (exit === 7 || (report.bodyBytes === 0 && report.uploadBytes === 0)) return METER_ZERO;
-  const bytes = report.bodyBytes;
-  const speed = report.totalNs > 0 ? Math.trunc((bytes * NS_PER_SECOND) / report.totalNs) : 0;
-  const upSpeed = report.totalNs > 0 ? Math.trunc((report.uploadBytes * NS_PER_SECOND) / report.totalNs) : 0;
-  const total = bytes + report.uploadBytes;
-  return `\r100 ${size5(total)}  100 ${size5(bytes)}  ${report.uploadBytes > 0 ? "100" : "  0"} ${size5(report.uploadBytes)}  ${size5(speed)}  ${size5(upSpeed)} --:--:-- --:--:-- --:--:-- ${size5(speed + upSpeed)}`;
-}
-
-/** lib/progress.c:max5data. */
-function size5(bytes: number): string {
-  if (bytes < 100_000) return String(bytes).padStart(5);
-  if (bytes < 10_000 * 1024) return `${String(Math.trunc(bytes / 1024)).padStart(4)}k`;
-  if (bytes < 100 * 1024 * 1024)
-    return `${String(Math.trunc(bytes / (1024 * 1024))).padStart(2)}.${Math.trunc((bytes % (1024 * 1024)) / ((1024 * 1024) / 10))}M`;
-  return `${String(Math.trunc(bytes / (1024 * 1024))).padStart(4)}M`;
-}
-
 function newReport(url: string, urlNumber: number): TransferReport {
   return {
     urlNumber,
     url,
     effectiveUrl: url,
     method: "GET",
-    scheme: "HTTP",
+    scheme: /^https:/i.test(url) ? "HTTPS" : "HTTP",
     status: 0,
     httpVersion: "0",
     contentType: undefined,
@@ -323,6 +326,7 @@ function newReport(url: string, urlNumber: number): TransferReport {
     redirects: 0,
     connects: 0,
     fields: 0,
+    expectedBytes: undefined,
     bodyBytes: 0,
     headBytes: 0,
     requestBytes: 0,
@@ -336,6 +340,7 @@ function newReport(url: string, urlNumber: number): TransferReport {
     output: undefined,
     lookupNs: 0,
     connectNs: 0,
+    secureNs: 0,
     preTransferNs: 0,
     startTransferNs: 0,
     redirectNs: 0,

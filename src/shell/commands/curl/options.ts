@@ -1,7 +1,7 @@
 /**
  * curl's command line: short options in bunches, long options in any unique beginning, `--no-` forms.
  *
- * curl 7.88.1 src/tool_getparam.c. What the simulator cannot do (TLS, proxies, other protocols, configuration files) is refused by name.
+ * curl 7.88.1 src/tool_getparam.c. What the simulator cannot do (proxies, client certificates, other protocols, configuration files) is refused by name.
  */
 
 export interface CurlOptions {
@@ -46,6 +46,10 @@ export interface CurlOptions {
   resolves: { readonly host: string; readonly port: string; readonly address: string }[];
   failsEarly: boolean;
   dumpHead: string | undefined;
+  /** FTP: EPSV before PASV. */
+  usesEpsv: boolean;
+  /** -k: any certificate will do. */
+  isInsecure: boolean;
 }
 
 /** How an option is stored. `value`: it takes one. */
@@ -192,11 +196,22 @@ const RULES: readonly Rule[] = [
   },
   { name: "dump-header", short: "D", value: text((o, v) => (o.dumpHead = v)) },
   // Accepted, and without effect here: there is only IPv4, no TLS, no proxy, no terminal, and a run starts without a configuration.
-  { name: "insecure", short: "k", flag: () => undefined },
+  {
+    name: "insecure",
+    short: "k",
+    flag: (options, isOn) => {
+      options.isInsecure = isOn;
+    },
+  },
   { name: "ipv4", short: "4", flag: () => undefined },
   { name: "no-buffer", short: "N", flag: () => undefined },
   { name: "buffer", flag: () => undefined },
   { name: "disable", short: "q", flag: () => undefined },
+  { name: "epsv", flag: (o, on) => (o.usesEpsv = on) },
+  { name: "disable-epsv", flag: (o, on) => (o.usesEpsv = !on) },
+  { name: "ftp-pasv", flag: () => undefined },
+  { name: "ftp-skip-pasv-ip", flag: () => undefined },
+  { name: "ftp-port", short: "P", unsupported: "value" },
   { name: "noproxy", value: text(() => undefined) },
   { name: "compressed", flag: () => undefined },
   { name: "progress-meter", flag: () => undefined },
@@ -268,6 +283,8 @@ export function newOptions(): CurlOptions {
     resolves: [],
     failsEarly: false,
     dumpHead: undefined,
+    usesEpsv: true,
+    isInsecure: false,
   };
 }
 

@@ -4,13 +4,13 @@
  * curl 7.88.1 lib/multi.c, lib/connect.c, lib/http.c, lib/transfer.c. The small delays are those between a real curl's system calls.
  */
 
-import { formatIpv4Address, type Ipv4Address, parseIpv4Address } from "../../../base/ipv4-address.ts";
+import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { CommandContext, Running } from "../../command.ts";
 import { errorText } from "../../errno-text.ts";
 import { type HttpHead, HttpResponseReader, latin1 } from "../../http-message.ts";
-import { resolveHost } from "../../names.ts";
-import { NEVER_NS, TcpStream } from "../../tcp-stream.ts";
+import type { TcpStream } from "../../tcp-stream.ts";
+import { closeConnection, type CurlConnection, CurlConnector, deadlineOf, failure, type TransferResult, type TransferSinks } from "./connector.ts";
 import type { CurlOptions } from "./options.ts";
 import { buildRequest, type CurlRequest } from "./request.ts";
 import type { CurlUrl } from "./urls.ts";
@@ -20,29 +20,6 @@ const SEND_DELAY_NS = 500 * NS_PER_US;
 /** The server has closed: so long curl needs to make something of that and to close its own side. */
 const END_DELAY_NS = 500 * NS_PER_US;
 const CONTINUE_WAIT_NS = NS_PER_SECOND;
-
-export interface CurlConnection {
-  readonly stream: TcpStream;
-  readonly number: number;
-  readonly key: string;
-  readonly host: string;
-}
-
-export interface TransferSinks {
-  /** Head lines with their line ends, when they are wanted. */
-  head(text: string): void;
-  body(text: string): boolean;
-  log(text: string): void;
-}
-
-export interface TransferResult {
-  readonly exit: number;
-  readonly error: string | undefined;
-  readonly head: HttpHead | undefined;
-  /** Left open for the next transfer. */
-  readonly isReusable: boolean;
-  readonly isRefused: boolean;
-}
 
 export class CurlTransfer {
   readonly #context: CommandContext;
@@ -58,7 +35,7 @@ export class CurlTransfer {
     this.#connections = connections;
     this.#numbers = numbers;
     this.#startNs = this.#now();
-    this.#deadlineNs = options.maxTimeNs === undefined || options.maxTimeNs === 0 ? NEVER_NS : this.#startNs + options.maxTimeNs;
+    this.#deadlineNs = deadlineOf(options, this.#startNs);
   }
 
   *run(
@@ -67,7 +44,7 @@ export class CurlTransfer {
     report: TransferReport,
     sinks: TransferSinks,
   ): Running<TransferResult> {
-    const key = `${url.host}:${url.port}`;
+    const key = `${url.scheme}://${url.host}:${url.port}`;
     let connection = this.#connections.get(key);
     if (connection !== undefined && (connection.stream.isEnded || connection.stream.errno !== undefined)) {
       sinks.log(`* Connection ${connection.number} seems to be dead\n* Closing connection ${connection.number}\n`);
@@ -76,7 +53,7 @@ export class CurlTransfer {
       connection = undefined;
     }
     if (connection === undefined) {
-      const opened = yield* this.#connect(url, key, report, sinks);
+      const opened = yield* new CurlConnector(this.#context, this.#options, this.#numbers, this.#startNs).open(url, key, report, sinks, url.scheme === "https" ? url : undefined);
       if ("exit" in opened) return opened;
       connection = opened;
       this.#connections.set(key, connection);
@@ -96,95 +73,9 @@ export class CurlTransfer {
     if (!result.isReusable) {
       this.#connections.delete(key);
       sinks.log(`* Closing connection ${connection.number}\n`);
-      connection.stream.close();
+      yield* closeConnection(connection);
     } else sinks.log(`* Connection #${connection.number} to host ${url.host} left intact\n`);
     return result;
-  }
-
-  *#connect(url: CurlUrl, key: string, report: TransferReport, sinks: TransferSinks): Running<CurlConnection | TransferResult> {
-    const options = this.#options;
-    const override = options.resolves.find((entry) => entry.host === url.host && entry.port === String(url.port));
-    const address = override === undefined ? resolveHost(this.#context.machine, url.host) : parseIpv4Address(override.address);
-    if (address === undefined) {
-      sinks.log(`* Could not resolve host: ${url.host}\n* Closing connection ${this.#numbers.next++}\n`);
-      return failure(6, `Could not resolve host: ${url.host}`);
-    }
-    report.lookupNs = this.#elapsed();
-    const number = this.#numbers.next++;
-    const shown = formatIpv4Address(address);
-    sinks.log(`*   Trying ${shown}:${url.port}...\n`);
-    const stream = new TcpStream(this.#context);
-    const startNs = this.#now();
-    const refused = this.#start(stream, address, url, sinks);
-    if (refused !== undefined) {
-      sinks.log(
-        `* Failed to connect to ${url.host} port ${url.port} after ${this.#msSince(startNs)} ms: ${refused.exit === 45 ? "Failed binding local connection end" : "Couldn't connect to server"}\n* Closing connection ${number}\n`,
-      );
-      return refused;
-    }
-    const limitNs = Math.min(
-      this.#deadlineNs,
-      options.connectTimeoutNs === undefined || options.connectTimeoutNs === 0 ? startNs + 300 * NS_PER_SECOND : startNs + options.connectTimeoutNs,
-    );
-    const errno = yield* stream.connected(limitNs);
-    if (errno === "timeout") {
-      stream.close();
-      const text = `Connection timed out after ${this.#msSince(this.#startNs) + 1} milliseconds`;
-      sinks.log(`* ${text}\n* Closing connection ${number}\n`);
-      return failure(28, text);
-    }
-    if (errno !== undefined) {
-      stream.close();
-      const text = `Failed to connect to ${url.host} port ${url.port} after ${this.#msSince(startNs)} ms: Couldn't connect to server`;
-      sinks.log(`* connect to ${shown} port ${url.port} failed: ${errorText(errno)}\n* ${text}\n* Closing connection ${number}\n`);
-      return { ...failure(errno === "ETIMEDOUT" ? 28 : 7, text), isRefused: errno === "ECONNREFUSED" };
-    }
-    report.connects++;
-    report.connectNs = this.#elapsed();
-    sinks.log(`* Connected to ${url.host} (${shown}) port ${url.port} (#${number})\n`);
-    return { stream, number, key, host: url.host };
-  }
-
-  /** Binds and starts to connect; a result when that fails at once. */
-  #start(stream: TcpStream, address: Ipv4Address, url: CurlUrl, sinks: TransferSinks): TransferResult | undefined {
-    const options = this.#options;
-    const host = this.#context.machine.host;
-    let localAddress = 0;
-    if (options.interface !== undefined) {
-      const name = options.interface.replace(/^(if|host)!/, "");
-      const device = host.devices.byName(name);
-      const found = device === undefined ? resolveHost(this.#context.machine, name) : (device.addresses[0]?.address ?? undefined);
-      if (found === undefined) {
-        sinks.log(`* Could not resolve host: ${name}\n* Couldn't bind to '${name}'\n`);
-        return failure(45, `Couldn't bind to '${name}'`);
-      }
-      if (device === undefined) sinks.log(`* Name '${name}' family 2 resolved to '${formatIpv4Address(found)}' family 2\n`);
-      else sinks.log(`* Local Interface ${name} is ip ${formatIpv4Address(found)} using address family 2\n`);
-      localAddress = found;
-    }
-    const first = options.localPort?.low ?? 0;
-    const last = options.localPort?.high ?? 0;
-    for (let port = first; port <= last; port++) {
-      const errno = stream.start({ address, port: url.port, localAddress, localPort: port, noDelay: options.usesNoDelay });
-      if (errno === undefined) {
-        if (port !== 0 || localAddress !== 0) sinks.log(`* Local port: ${port}\n`);
-        if (options.keepAliveSeconds !== undefined) {
-          const intervalNs = options.keepAliveSeconds * NS_PER_SECOND;
-          stream.socket?.setKeepAlive({ idleNs: intervalNs, intervalNs, probes: 9 });
-        }
-        return undefined;
-      }
-      const isBinding = errno === "EADDRINUSE" || (errno === "EADDRNOTAVAIL" && localAddress !== 0 && !host.addresses.isOwn(localAddress));
-      if (isBinding && port < last) continue;
-      if (isBinding) {
-        const text = `bind failed with errno ${errno === "EADDRINUSE" ? 98 : 99}: ${errorText(errno)}`;
-        sinks.log(`* ${text}\n`);
-        return failure(45, text);
-      }
-      sinks.log(`* Immediate connect fail for ${formatIpv4Address(address)}: ${errorText(errno)}\n`);
-      return failure(7, `Failed to connect to ${url.host} port ${url.port} after ${this.#msSince(this.#startNs)} ms: Couldn't connect to server`);
-    }
-    return failure(45, "bind failed with errno 98: Address already in use");
   }
 
   *#exchange(
@@ -285,6 +176,7 @@ export class CurlTransfer {
     report.httpVersion = head.version.endsWith(".0") ? head.version.replace(/\.0$/, "") || "1" : head.version;
     if (head.version === "1.0") report.httpVersion = "1";
     report.contentType = head.field("content-type");
+    report.expectedBytes = reader.contentLength;
     report.fields += head.lines.length - 1;
     report.headBytes += reader.headBytes;
     const isFailure = head.status >= 400 && this.#options.fails;
@@ -338,10 +230,6 @@ export class CurlTransfer {
   #msSince(startNs: number): number {
     return Math.trunc((this.#now() - startNs) / NS_PER_MS);
   }
-}
-
-function failure(exit: number, error: string): TransferResult {
-  return { exit, error, head: undefined, isReusable: false, isRefused: false };
 }
 
 function joinHead(head: string, body: Uint8Array): Uint8Array {

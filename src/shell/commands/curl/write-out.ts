@@ -19,6 +19,8 @@ export interface TransferReport {
   redirects: number;
   connects: number;
   fields: number;
+  /** What the server says it will send, once it has. */
+  expectedBytes: number | undefined;
   bodyBytes: number;
   headBytes: number;
   requestBytes: number;
@@ -32,6 +34,8 @@ export interface TransferReport {
   output: string | undefined;
   lookupNs: number;
   connectNs: number;
+  /** The handshake of TLS was done. */
+  secureNs: number;
   preTransferNs: number;
   startTransferNs: number;
   redirectNs: number;
@@ -83,7 +87,7 @@ const VARIABLES: Readonly<Record<string, (r: TransferReport) => Value>> = {
   speed_download: (r) => asNumber(perSecond(r.bodyBytes, r.totalNs)),
   speed_upload: (r) => asNumber(perSecond(r.uploadBytes, r.totalNs)),
   ssl_verify_result: () => asNumber(0),
-  time_appconnect: () => asNumber(fixed6(0)),
+  time_appconnect: (r) => asNumber(fixed6(r.secureNs)),
   time_connect: (r) => asNumber(fixed6(r.connectNs)),
   time_namelookup: (r) => asNumber(fixed6(r.lookupNs)),
   time_pretransfer: (r) => asNumber(fixed6(r.preTransferNs)),

@@ -44,9 +44,13 @@ function* restore(context: CommandContext): Running<number> {
   for (let line = yield* context.stdin.readLine(); line !== undefined; line = yield* context.stdin.readLine()) {
     const words = line.split(/\s+/).filter((word) => word !== "");
     if (words.length === 0) continue;
-    status = execute(context, words);
-    // A mistake in the words themselves ends the program; a refusal by the kernel does not.
-    if (status === 2) return status;
+    try {
+      status = obey(context, words);
+    } catch (error) {
+      // A mistake in the words themselves ends the program; a refusal by the kernel does not.
+      if (error instanceof UsageError) return complain(context, error);
+      throw error;
+    }
   }
   return status;
 }
@@ -54,12 +58,21 @@ function* restore(context: CommandContext): Running<number> {
 function execute(context: CommandContext, args: readonly string[]): number {
   context.machine.ipvs.load();
   try {
-    return act(context, parseCommand(args, new NameService(context.machine.files), (scheduler) => context.machine.ipvs.schedulerFlags(scheduler)));
+    return obey(context, args);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    context.stderr.write(`${error.message}\n`);
-    return error.status;
+    if (error instanceof UsageError) return complain(context, error);
+    throw error;
   }
+}
+
+/** Throws a UsageError for words that are no command. */
+function obey(context: CommandContext, args: readonly string[]): number {
+  return act(context, parseCommand(args, new NameService(context.machine.files), (scheduler) => context.machine.ipvs.schedulerFlags(scheduler)));
+}
+
+function complain(context: CommandContext, error: UsageError): number {
+  context.stderr.write(`${error.message}\n`);
+  return error.status;
 }
 
 function act(context: CommandContext, parsed: ParsedCommand): number {

@@ -91,7 +91,7 @@ function* serveKeepalived(context: CommandContext, verb: string): Running<number
 
 function* serve(context: CommandContext, name: string, verb: string): Running<number> {
   const isStart = verb === "start" || verb === "restart";
-  if (WEB_SERVERS.has(name)) return isStart ? yield* context.spawn(["httpd"]) : verb === "stop" ? yield* stopWebServer(context) : 0;
+  if (WEB_SERVERS.has(name)) return isStart ? yield* context.spawn([name === "nginx" ? "nginx" : "httpd"]) : verb === "stop" ? yield* stopWebServer(context) : 0;
   if (name === "keepalived") return yield* serveKeepalived(context, verb);
   if ((name === "firewalld" || name === "iptables") && verb === "stop") {
     yield* context.spawn(["iptables", "-F"]);

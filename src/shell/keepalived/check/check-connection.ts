@@ -26,15 +26,17 @@ export interface ConnectionEvents {
 
 const CONNECT_FAILURES = new Set(["ENETUNREACH", "EHOSTUNREACH", "ECONNREFUSED", "EHOSTDOWN", "ENETDOWN", "ECONNRESET", "ECONNABORTED", "ETIMEDOUT"]);
 
+type ConnectionContext = Pick<CheckContext, "daemon" | "log" | "open">;
+
 export class CheckConnection {
-  readonly #context: CheckContext;
+  readonly #context: ConnectionContext;
   readonly #events: ConnectionEvents;
   #socket: TcpSocket | undefined;
   #timer: DaemonTimer | undefined;
   #isConnected = false;
   #isClosed = false;
 
-  constructor(context: CheckContext, connect: ConnectOptions, timeoutUs: number, events: ConnectionEvents) {
+  constructor(context: ConnectionContext, connect: ConnectOptions, timeoutUs: number, events: ConnectionEvents) {
     this.#context = context;
     this.#events = events;
     const { daemon } = context;
@@ -113,6 +115,12 @@ export class CheckConnection {
 
   sendBytes(bytes: Uint8Array): boolean {
     return this.#socket?.send(bytes) ?? false;
+  }
+
+  /** Closes with data unread: the other side gets a reset. */
+  abort(): void {
+    if (!this.#isClosed) this.#socket?.abort();
+    this.close();
   }
 
   close(): void {

@@ -29,7 +29,10 @@ function sameKind(a: CheckKind, b: CheckKind): boolean {
   if (a.type === "UDP_CHECK" && b.type === "UDP_CHECK")
     return sameBytes(a.payload, b.payload) && a.requiresReply === b.requiresReply && sameBytes(a.reply, b.reply) && sameBytes(a.replyMask, b.replyMask);
   if (a.type === "HTTP_GET" && b.type === "HTTP_GET") return sameHttp(a, b);
-  return a.type === b.type;
+  if (a.type === "SMTP_CHECK" && b.type === "SMTP_CHECK") return a.helo === b.helo;
+  if (a.type === "DNS_CHECK" && b.type === "DNS_CHECK") return a.recordType === b.recordType && a.name === b.name;
+  // Each file is read anew.
+  return a.type === b.type && a.type !== "FILE_CHECK";
 }
 
 function sameHttp(a: HttpKind, b: HttpKind): boolean {

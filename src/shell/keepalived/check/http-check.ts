@@ -1,8 +1,6 @@
 /**
  * HTTP_GET and SSL_GET: asks a web server for pages and looks at status, digest and text.
  *
- * No web server here speaks TLS, so that SSL_GET does not get beyond its greeting: what the other side answers to that is what it finds.
- *
  * keepalived v2.2.7 check/check_http.c, check/check_ssl.c, lib/html.c.
  */
 
@@ -11,13 +9,14 @@ import { formatReal, formatServer } from "../config/addresses.ts";
 import type { Checker, CheckKind, HttpUrl } from "../config/model.ts";
 import { CheckConnection } from "./check-connection.ts";
 import { checkTimes, type CheckContext, type CheckRunner, type CheckTimes, connectOf } from "./check-context.ts";
-import { clientHello } from "./client-hello.ts";
+import { TlsSession } from "../../tls/tls-session.ts";
 
 type HttpKind = Extract<CheckKind, { readonly type: "HTTP_GET" }>;
 
 /** How a request ended: the page was right, it was not, or the server is known to be down. */
 type Outcome = "next" | "retry" | "known-failed";
 
+const HANDSHAKE_FAILED = "SSL handshake/communication error connecting to";
 /** Bound on what is kept of an answer. */
 const ANSWER_MAX = 4_000_000;
 
@@ -60,10 +59,12 @@ export class HttpCheck implements CheckRunner {
     this.#answer = "";
     this.#isTooLong = false;
     let isHandshaking = this.#kind.isSsl;
-    const connection = new CheckConnection(this.#context, connectOf(this.#checker), this.#times.connectTimeoutUs, {
+    const { connectTimeoutUs } = this.#times;
+    const session = this.#kind.isSsl ? this.#session(() => connection, () => (isHandshaking = false)) : undefined;
+    const connection: CheckConnection = new CheckConnection(this.#context, connectOf(this.#checker), connectTimeoutUs, {
       connected: () => {
-        connection.wait(this.#times.connectTimeoutUs);
-        if (isHandshaking) connection.sendBytes(clientHello(this.#context.random, this.#serverName()));
+        connection.wait(connectTimeoutUs);
+        if (session !== undefined) session.start();
         else if (!connection.send(this.#request())) this.#failed("Cannot send get request to");
       },
       failed: (why, isAtOnce) => {
@@ -75,22 +76,41 @@ export class HttpCheck implements CheckRunner {
         }
       },
       data: (bytes) => {
-        if (isHandshaking) {
-          isHandshaking = false;
-          this.#failed("SSL handshake/communication error connecting to");
-          return;
-        }
-        this.#take(bytes);
-        connection.wait(this.#times.connectTimeoutUs);
+        if (session !== undefined) session.receive(bytes);
+        else this.#take(bytes);
+        if (!isHandshaking) connection.wait(connectTimeoutUs);
       },
       end: () => {
-        if (isHandshaking) this.#failed("SSL handshake/communication error connecting to");
+        if (isHandshaking) this.#failed(HANDSHAKE_FAILED);
         else this.#complete();
       },
-      broken: () => this.#failed(isHandshaking ? "SSL handshake/communication error connecting to" : "Read error with"),
-      timeout: () => this.#failed(isHandshaking ? "Timeout connecting" : this.#answer === "" ? "Timeout WEB read" : "Timeout HTTP read"),
+      broken: () => this.#failed(isHandshaking ? HANDSHAKE_FAILED : "Read error with"),
+      timeout: () => this.#failed(isHandshaking ? "Timeout connecting" : this.#answer === "" ? "Timeout WEB read" : session === undefined ? "Timeout HTTP read" : "Timeout SSL read"),
     });
     this.#connection = connection;
+  }
+
+  /** SSL_GET: the request goes out when the handshake is done, close_notify ends the answer. Any certificate will do. */
+  #session(connection: () => CheckConnection, onEstablished: () => void): TlsSession {
+    const { random } = this.#context;
+    const session: TlsSession = TlsSession.client(
+      { random, serverName: this.#serverName(), protocols: [], isPadded: false, offersOldVersions: true, accepts: () => true },
+      {
+        transmit: (bytes) => void connection().sendBytes(bytes),
+        established: () => {
+          onEstablished();
+          session.send(Uint8Array.from(this.#request(), (character) => character.charCodeAt(0) & 255));
+        },
+        data: (bytes) => this.#take(bytes),
+        closed: () => this.#complete(),
+        failed: (failure) => {
+          // What is no TLS was not read beyond the header of a record.
+          if (failure.kind === "not-tls") connection().abort();
+          this.#failed(HANDSHAKE_FAILED);
+        },
+      },
+    );
+    return session;
   }
 
   #serverName(): string | undefined {
@@ -183,7 +203,7 @@ export class HttpCheck implements CheckRunner {
     if (outcome === "next" && isLast && this.#failedUrl === undefined) {
       if (!checker.isUp || !checker.hasRun) {
         log.line(`Remote Web server ${this.#name} succeed on service.`);
-        states.checked(true, checker);
+        states.checked(true, checker, "=> CHECK succeed on service <=");
         checker.hasRun = true;
       }
       this.#urlIndex = 0;
@@ -191,7 +211,7 @@ export class HttpCheck implements CheckRunner {
     } else if (outcome === "retry" && checker.retries > retry) {
       if (checker.isUp || !checker.hasRun) {
         log.line(`HTTP_CHECK on service ${this.#name} failed${checker.hasRun && retry > 0 ? ` after ${checker.retries - 1} retries` : ""}.`);
-        states.checked(false, checker);
+        states.checked(false, checker, "=> CHECK failed on service : HTTP request failed <=");
       }
       this.#failedUrl = this.#url;
     } else if (outcome === "next" && this.#failedUrl !== undefined) {

@@ -107,8 +107,10 @@ export class MiscCheck implements CheckRunner {
     if (text !== undefined) {
       this.#say(`${text}${isGood ? "" : this.#retryText()}${reason}`);
       if (!isMessageOnly) {
+        const wasAlive = checker.real.isAlive;
         states.checked(isGood, checker);
         if (!isGood) checker.currentWeight = 0;
+        states.mailAbout(checker, `=> MISC CHECK ${text} on service <=`, wasAlive);
       }
     }
     const delayUs = checker.retries > 0 ? this.#times.delayBeforeRetryUs : this.#times.delayLoopUs;

@@ -9,6 +9,7 @@ import { formatReal, formatServer, sameAddress } from "../config/addresses.ts";
 import { clampWeight, setCheckerState, weightAlive } from "../config/check-validate.ts";
 import type { CheckConfig, Checker, GlobalConfig, GroupEntry, RealServer, Script, VirtualServer } from "../config/model.ts";
 import type { DaemonLog } from "../daemon-log.ts";
+import type { Mailer } from "../mailer.ts";
 import { sameChecker } from "./checker-identity.ts";
 import type { ServiceTable } from "./service-table.ts";
 
@@ -16,6 +17,7 @@ export interface ServerStatesContext {
   readonly table: ServiceTable;
   readonly log: DaemonLog;
   readonly runScript: (script: Script) => void;
+  readonly mailer: () => Mailer;
 }
 
 /** inhibit_on_failure changes the verbs. */
@@ -25,6 +27,7 @@ export class ServerStates {
   readonly #table: ServiceTable;
   readonly #log: DaemonLog;
   readonly #runScript: (script: Script) => void;
+  readonly #mailer: () => Mailer;
   #config: CheckConfig;
   #global: GlobalConfig;
 
@@ -34,6 +37,7 @@ export class ServerStates {
     this.#table = context.table;
     this.#log = context.log;
     this.#runScript = context.runScript;
+    this.#mailer = context.mailer;
   }
 
   /** Puts the services into the table; on a reload those that are new. */
@@ -89,7 +93,29 @@ export class ServerStates {
   }
 
   /** A check ended: the server goes up when it was the last that failed, down when it is the first. */
-  checked(isAlive: boolean, checker: Checker): void {
+  checked(isAlive: boolean, checker: Checker, mail?: string): void {
+    const { real } = checker;
+    const wasUp = checker.isUp;
+    const wasAlive = real.isAlive;
+    this.#settle(isAlive, checker);
+    if (mail !== undefined && wasUp !== checker.isUp) this.mailAbout(checker, mail, wasAlive);
+  }
+
+  /** Mail about a checker, for those who want it even when the server itself is what it was. */
+  mailAbout({ real, server }: Checker, body: string, wasAlive: boolean): void {
+    if (real.alerts !== true || (wasAlive === real.isAlive && this.#global.hasNoCheckerMail)) return;
+    this.#mailReal(server, real, real.isAlive ? "UP" : "DOWN", body);
+  }
+
+  #mailReal(server: VirtualServer, real: RealServer, subject: string, body: string): void {
+    this.#mailer().send(`Realserver ${formatReal(real, server)} of virtual server ${formatServer(server)}`, subject, body);
+  }
+
+  #mailQuorum(server: VirtualServer, body: string): void {
+    if (server.alerts === true) this.#mailer().send(`Virtualserver ${formatServer(server)}`, server.hasQuorum ? "UP" : "DOWN", body);
+  }
+
+  #settle(isAlive: boolean, checker: Checker): void {
     const { real } = checker;
     if (checker.isUp === isAlive) {
       if (!checker.hasRun) {
@@ -146,6 +172,7 @@ export class ServerStates {
         this.#movePool(server, true);
       }
       this.#notifyQuorum(server);
+      this.#mailQuorum(server, `=> ${isInit ? "Starting with quorum up" : "Gained quorum"} ${server.quorum}+${server.hysteresis}=${threshold} <= ${weight} <=`);
       return;
     }
     const isLost = server.hasQuorum && (weight === 0 || weight < threshold);
@@ -159,6 +186,7 @@ export class ServerStates {
       sorry.isAlive = true;
     }
     this.#notifyQuorum(server);
+    this.#mailQuorum(server, `=> ${isInit ? "Starting with quorum down" : "Lost quorum"} ${server.quorum}+${server.hysteresis}=${threshold} <= ${weight} <=`);
   }
 
   /** Puts the living servers into the table or takes them out, all of them. */
@@ -234,6 +262,7 @@ export class ServerStates {
     real.isAlive = false;
     if (isStopping && !server.isOmega) return;
     this.#notifyReal(real);
+    if (real.alerts === true) this.#mailReal(server, real, "DOWN", isStopping ? "=> Shutting down <=" : "=> Removing <=");
   }
 
   #endQuorum(server: VirtualServer, isStopping: boolean): void {
@@ -242,6 +271,8 @@ export class ServerStates {
     server.hasQuorum = false;
     if (isStopping && !server.isOmega) return;
     this.#notifyQuorum(server);
+    const threshold = server.quorum - server.hysteresis;
+    this.#mailQuorum(server, isStopping ? "=> Shutting down <=" : `=> Lost quorum ${server.quorum}+${server.hysteresis}=${threshold} <= ${weight} <=`);
   }
 
   /** A new configuration takes over what still exists in it; the rest is taken out of the table. */

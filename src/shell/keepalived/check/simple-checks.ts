@@ -45,12 +45,13 @@ abstract class SimpleCheck implements CheckRunner {
 
   protected told(isGood: boolean, words: { readonly success: string; readonly failed: string; readonly failedAfter: string }): void {
     const { checker, context } = this;
+    const kind = { TCP_CHECK: "TCP", UDP_CHECK: "UDP", PING_CHECK: "ICMP" }[checker.kind.type as "TCP_CHECK" | "UDP_CHECK" | "PING_CHECK"];
     if (isGood && (!checker.isUp || !checker.hasRun)) {
       context.log.line(words.success);
-      context.states.checked(true, checker);
+      context.states.checked(true, checker, `=> ${kind} CHECK succeed on service <=`);
     } else if (!isGood && (checker.isUp || !checker.hasRun)) {
       context.log.line(this.times.retry > 0 && checker.hasRun ? words.failedAfter : words.failed);
-      context.states.checked(false, checker);
+      context.states.checked(false, checker, `=> ${kind} CHECK failed on service <=`);
     }
   }
 }

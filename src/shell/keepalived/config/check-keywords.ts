@@ -156,7 +156,9 @@ export class CheckKeywords {
       set("ha_suspend", (_words, server) => {
         server.suspendsWithAddress = true;
       }),
-      set("smtp_alert", (words) => smtpAlert(words, "virtual_server")),
+      set("smtp_alert", (words, server) => {
+        server.alerts = smtpAlert(words, "virtual_server") ?? server.alerts;
+      }),
       set("virtualhost", (words, server) => {
         if (words.length < 2) words.report.general("virtual server virtualhost missing");
         else server.virtualHost = words.value();
@@ -310,7 +312,9 @@ export class CheckKeywords {
         if (value === undefined) words.report.general(`real server delay_loop '${words.at(1)}' invalid - ignoring`);
         else real.delayLoopUs = value;
       }),
-      set("smtp_alert", (words) => smtpAlert(words, "real_server")),
+      set("smtp_alert", (words, real) => {
+        real.alerts = smtpAlert(words, "real_server") ?? real.alerts;
+      }),
       set("virtualhost", (words, real) => {
         if (words.length < 2) words.report.general("real server virtualhost missing");
         else real.virtualHost = words.value();
@@ -322,10 +326,10 @@ export class CheckKeywords {
   }
 }
 
-function smtpAlert(words: Words, where: string): void {
+function smtpAlert(words: Words, where: string): boolean | undefined {
   const value = words.length < 2 ? true : parseTrueFalse(words.at(1));
   if (value === undefined) words.report.general(`Invalid ${where} smtp_alert parameter ${words.at(1)}`);
-  else if (value) words.report.refuse("smtp_alert");
+  return value;
 }
 
 function setFamily(words: Words, server: VirtualServer): void {

@@ -25,6 +25,7 @@ export function validateCheckConfig(config: CheckConfig, context: { readonly fil
       removeServer(config, server);
       continue;
     }
+    completeAlerts(server, context.global);
     validateServer(config, server, report);
   }
   for (const checker of config.checkers) completeChecker(checker, context.isFirstTime);
@@ -64,6 +65,13 @@ function removeServer(config: CheckConfig, server: VirtualServer): void {
 
 function removeCheckers(config: CheckConfig, isGone: (checker: Checker) => boolean): void {
   for (let i = config.checkers.length - 1; i >= 0; i--) if (isGone(config.checkers[i] as Checker)) config.checkers.splice(i, 1);
+}
+
+/** Real servers are mailed about unless somebody says no; virtual servers only when somebody says so. */
+function completeAlerts(server: VirtualServer, global: GlobalConfig): void {
+  const general = global.alertsCheckers ?? global.alerts;
+  server.alerts ??= general ?? false;
+  for (const real of server.realServers) real.alerts ??= general ?? true;
 }
 
 function validateServer(config: CheckConfig, server: VirtualServer, report: ConfigReport): void {

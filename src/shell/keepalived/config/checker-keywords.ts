@@ -9,13 +9,14 @@ import type { FileSystem } from "../../file-system.ts";
 import { parseSocketAddress } from "./addresses.ts";
 import type { Keyword } from "./keyword-stream.ts";
 import { Checker, type CheckConfig, type CheckKind, type ConnectOptions, type GlobalConfig, type HttpUrl, type RealServer, type VirtualServer } from "./model.ts";
+import { addStatusCodes, freshConnection, isUntouched, parseHex, regexOffset, setDigest, setFileWeight } from "./checker-values.ts";
 import { checkScriptUser, defaultScriptUser, scriptWords } from "./scripts.ts";
 import { parseTrueFalse, type Words } from "./words.ts";
 
-const STATUS_MIN = 100;
-const STATUS_MAX = 599;
 const UINT_MAX = 4_294_967_295;
 const US = 1_000_000;
+const SMTP_DEFAULT_HELO = "smtpchecker.keepalived.org";
+const DNS_TYPES = { A: 1, NS: 2, CNAME: 5, SOA: 6, MX: 15, TXT: 16, AAAA: 28, RRSIG: 46, DNSKEY: 48 } as const;
 
 /** What the handlers of one reading share. */
 export interface CheckerScope {
@@ -168,15 +169,118 @@ class CheckerKeywords {
     return { name: "PING_CHECK", handle: () => this.#queue({ type: "PING_CHECK" }, true), sub: this.common(true) };
   }
 
-  /** Checks that keepalived knows and this program does not imitate: their grammar, and a refusal when the daemon starts. */
-  other(name: string, connects: boolean, more: readonly Keyword[] = []): Keyword {
+  /* ---------------------------------------------------------------------------------------------------------- SMTP_CHECK */
+
+  smtp(): Keyword {
+    const kind = (): CheckKind & { type: "SMTP_CHECK" } => this.#current().kind as CheckKind & { type: "SMTP_CHECK" };
+    let hosts: ConnectOptions[] = [];
+    let saved: ConnectOptions | undefined;
+    const fresh = (): ConnectOptions => freshConnection(this.#scope.real());
     return {
-      name,
-      handle: (words) => {
-        words.report.refuse(name);
-        this.#queue({ type: "other" }, connects);
+      name: "SMTP_CHECK",
+      handle: () => {
+        hosts = [];
+        this.#queue({ type: "SMTP_CHECK", helo: undefined }, true);
       },
-      sub: [...this.common(connects), ...more],
+      sub: [
+        {
+          name: "helo_name",
+          handle: (words) => {
+            if (words.length < 2) words.report.general("SMTP_CHECK helo name missing");
+            else kind().helo = words.value();
+          },
+        },
+        ...this.common(true),
+        {
+          name: "host",
+          handle: () => {
+            saved = this.#current().connect;
+            this.#current().connect = fresh();
+          },
+          sub: this.common(true),
+          close: () => {
+            hosts.push(this.#connect());
+            this.#current().connect = saved;
+          },
+        },
+      ],
+      close: () => {
+        kind().helo ??= SMTP_DEFAULT_HELO;
+        if (hosts.length > 0) this.report?.log("The SMTP_CHECK host block is deprecated. Please define additional checkers.");
+        const own = this.#connect();
+        const first = this.#current();
+        // Without a word about the connection itself, the first host takes its place.
+        if (hosts.length > 0 && isUntouched(own, fresh())) first.connect = hosts.shift() as ConnectOptions;
+        for (const connect of hosts) {
+          this.#queue({ type: "SMTP_CHECK", helo: kind().helo }, true);
+          const { isEnabled, isAlpha, retry, delayLoopUs, delayBeforeRetryUs, warmupUs, logsAllFailures } = first;
+          Object.assign(this.#current(), { connect, isEnabled, isAlpha, retry, delayLoopUs, delayBeforeRetryUs, warmupUs, logsAllFailures });
+        }
+      },
+    };
+  }
+
+  /* ----------------------------------------------------------------------------------------------------------- DNS_CHECK */
+
+  dns(): Keyword {
+    const kind = (): CheckKind & { type: "DNS_CHECK" } => this.#current().kind as CheckKind & { type: "DNS_CHECK" };
+    return {
+      name: "DNS_CHECK",
+      handle: () => this.#queue({ type: "DNS_CHECK", recordType: DNS_TYPES.SOA, name: undefined }, true, { defaultRetry: 3, defaultDelayBeforeRetryUs: 0 }),
+      sub: [
+        ...this.common(true),
+        {
+          name: "type",
+          handle: (words) => {
+            const type = (DNS_TYPES as Readonly<Record<string, number>>)[words.at(1).toUpperCase()];
+            if (type === undefined) words.report.general(`Unknown DNS check type ${words.at(1)} - ignoring`);
+            else kind().recordType = type;
+          },
+        },
+        {
+          name: "name",
+          handle: (words) => {
+            const name = words.at(1);
+            if (kind().name !== undefined) words.report.general("DNS_CHECK name already specified - ignoring");
+            else if ((name.startsWith(".") && name !== ".") || name.includes("..")) words.report.general(`DNS_CHECK name '${name}' has empty label - ignoring`);
+            else kind().name = name;
+          },
+        },
+      ],
+      close: () => {
+        kind().name ??= "";
+      },
+    };
+  }
+
+  /* ---------------------------------------------------------------------------------------------------------- FILE_CHECK */
+
+  file(): Keyword {
+    const tracked = (): RealServer["trackFiles"] => this.#scope.real().trackFiles;
+    return {
+      name: "FILE_CHECK",
+      handle: () => {
+        tracked().push({ file: undefined, weight: undefined, isReversed: false });
+      },
+      sub: [
+        {
+          name: "track_file",
+          handle: (words) => {
+            const file = this.#scope.config.trackFiles.find((one) => one.name === words.at(1));
+            const one = tracked().at(-1);
+            if (file === undefined) words.report.general(`track_file ${words.at(1)} not found`);
+            else if (one !== undefined) one.file = file;
+          },
+        },
+        { name: "weight", handle: (words) => setFileWeight(words, tracked().at(-1)) },
+      ],
+      close: () => {
+        const one = tracked().at(-1);
+        if (one?.file === undefined) {
+          this.report?.general("FILE_CHECK has no track_file specified - ignoring");
+          tracked().pop();
+        } else if (one.weight === undefined) Object.assign(one, { weight: one.file.weight, isReversed: one.file.isReversed });
+      },
     };
   }
 
@@ -476,67 +580,6 @@ class CheckerKeywords {
   }
 }
 
-function regexOffset(words: Words, kind: string): number {
-  if (words.length !== 2) words.report.log(`Missing or too may options for regex_${kind}_offset`);
-  else if (/^\d+$/.test(words.at(1))) return Number(words.at(1));
-  else words.report.log(`Invalid regex_${kind}_offset ${words.at(1)} specified`);
-  return 0;
-}
-
-function setDigest(words: Words, url: HttpUrl): void {
-  const digest = words.at(1);
-  if (url.digest !== undefined) words.report.general(`Digest '${digest}' is a duplicate`);
-  else if (digest.length !== 32) words.report.general(`digest '${digest}' character length should be 32 rather than ${digest.length}`);
-  else {
-    for (let i = 15; i >= 0; i--) {
-      if (/^[0-9a-fA-F]{2}$/.test(digest.slice(2 * i, 2 * i + 2))) continue;
-      words.report.general(`Unable to interpret hex digit in '${digest.slice(0, 2 * i + 2)}' at offset ${2 * i}/${2 * i + 1}`);
-      return;
-    }
-    url.digest = digest.toLowerCase();
-  }
-}
-
-function addStatusCodes(words: Words, url: HttpUrl): void {
-  for (const text of words.list.slice(1)) {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(text);
-    const first = Number(match?.[1] ?? 0);
-    const last = Number(match?.[2] ?? first);
-    if (first < STATUS_MIN || first > STATUS_MAX || last < STATUS_MIN || last > STATUS_MAX || first > last)
-      words.report.general(`Invalid HTTP_GET status code '${text}'`);
-    else url.statusRanges.push({ first, last });
-  }
-}
-
-/** Hexadecimal digits in pairs, blanks between; `x` in a mask stands for any. */
-function parseHex(text: string, hasWildcards: boolean): { readonly bytes: Uint8Array; readonly mask: Uint8Array | undefined } | undefined {
-  const bytes: number[] = [];
-  const mask: number[] = [];
-  const digit = (character: string): readonly [number, number] | undefined => {
-    if (/^[0-9a-fA-F]$/.test(character)) return [Number.parseInt(character, 16), 0];
-    return hasWildcards && /^[xX]$/.test(character) ? [0, 15] : undefined;
-  };
-  for (let at = 0; at < text.length; ) {
-    if (text[at] === " " || text[at] === "\t") {
-      at++;
-      continue;
-    }
-    const high = digit(text[at++] as string);
-    if (high === undefined) return undefined;
-    if (at >= text.length || text[at] === " ") {
-      bytes.push(high[0]);
-      mask.push(high[1]);
-      continue;
-    }
-    const low = digit(text[at++] as string);
-    if (low === undefined) return undefined;
-    bytes.push(high[0] * 16 + low[0]);
-    mask.push(high[1] * 16 + low[1]);
-  }
-  if (bytes.length === 0) return undefined;
-  return { bytes: Uint8Array.from(bytes), mask: mask.some((one) => one !== 0) ? Uint8Array.from(mask) : undefined };
-}
-
 /** In the order in which keepalived has them. */
 export function checkerKeywords(scope: CheckerScope, report: Words["report"]): Keyword[] {
   const keywords = new CheckerKeywords(scope);
@@ -544,14 +587,14 @@ export function checkerKeywords(scope: CheckerScope, report: Words["report"]): K
   const ignored = (...names: string[]): Keyword[] => names.map((name) => ({ name }));
   return [
     keywords.misc(),
-    keywords.other("SMTP_CHECK", true, [...ignored("helo_name"), { name: "host", sub: keywords.common(true) }]),
+    keywords.smtp(),
     keywords.tcp(),
     keywords.ping(),
     keywords.udp(),
     keywords.http("HTTP_GET"),
     keywords.http("SSL_GET"),
-    keywords.other("DNS_CHECK", true, ignored("type", "name")),
-    { name: "FILE_CHECK", handle: (words) => words.report.refuse("FILE_CHECK"), sub: ignored("track_file", "weight") },
+    keywords.dns(),
+    keywords.file(),
     { name: "BFD_CHECK", handle: (words) => words.report.refuse("BFD_CHECK"), sub: ignored("name", "alpha") },
   ];
 }

@@ -4,7 +4,7 @@
  * keepalived v2.2.7 core/global_parser.c.
  */
 
-import { isMulticast } from "../../../base/ipv4-address.ts";
+import { formatIpv4Address, type Ipv4Address, isMulticast } from "../../../base/ipv4-address.ts";
 import type { FileSystem } from "../../file-system.ts";
 import { parseSocketAddress } from "./addresses.ts";
 import type { Keyword } from "./keyword-stream.ts";
@@ -46,8 +46,6 @@ const WITHOUT_EFFECT = [
   "lvs_netlink_cmd_rcv_bufs_force",
   "lvs_netlink_monitor_rcv_bufs",
   "lvs_netlink_monitor_rcv_bufs_force",
-  "no_checker_emails",
-  "no_email_faults",
   "vrrp_rx_bufs_policy",
   "vrrp_rx_bufs_multiplier",
   "umask",
@@ -65,9 +63,14 @@ const WITHOUT_EFFECT = [
   "nftables_counters",
   "nftables_ipvs_priority",
   "nftables_ipvs_start_fwmark",
-  "smtp_helo_name",
-  "notification_email_from",
   "dbus_service_name",
+  "enable_traps",
+  "enable_snmp_vrrp",
+  "enable_snmp_keepalived",
+  "enable_snmp_rfc",
+  "enable_snmp_rfcv2",
+  "enable_snmp_rfcv3",
+  "enable_snmp_checker",
 ];
 
 /** Keywords that do something which is not imitated. */
@@ -78,13 +81,6 @@ const REFUSED = [
   "vrrp_notify_fifo_script",
   "lvs_notify_fifo",
   "lvs_notify_fifo_script",
-  "enable_traps",
-  "enable_snmp_vrrp",
-  "enable_snmp_keepalived",
-  "enable_snmp_rfc",
-  "enable_snmp_rfcv2",
-  "enable_snmp_rfcv3",
-  "enable_snmp_checker",
   "enable_dbus",
   "nftables_ipvs",
   "reload_check_config",
@@ -93,7 +89,14 @@ const REFUSED = [
   "reload_file",
 ];
 
-export function globalKeywords(global: GlobalConfig, files: FileSystem, includeCheck: (words: Words) => void): Keyword[] {
+/** What reading global_defs needs of the machine. */
+export interface GlobalScope {
+  readonly files: FileSystem;
+  /** The address of a host name. */
+  readonly resolve: (name: string) => Ipv4Address | undefined;
+}
+
+export function globalKeywords(global: GlobalConfig, scope: GlobalScope, includeCheck: (words: Words) => void): Keyword[] {
   const root = (name: string, handle?: (words: Words) => void): Keyword => (handle === undefined ? { name } : { name, handle });
   const refuse = (words: Words): void => words.report.refuse(words.at(0));
   return [
@@ -117,20 +120,20 @@ export function globalKeywords(global: GlobalConfig, files: FileSystem, includeC
       if (value === undefined) words.report.general(`Invalid child_wait_time ${words.at(1)}`);
       else global.childWaitSeconds = value;
     }),
-    { name: "global_defs", sub: [...definitions(global, files), { name: "include_check", handle: includeCheck }] },
+    { name: "global_defs", sub: [...definitions(global, scope), { name: "include_check", handle: includeCheck }] },
   ];
 }
 
 type Handler = (words: Words) => void;
 
-function definitions(global: GlobalConfig, files: FileSystem): Keyword[] {
+function definitions(global: GlobalConfig, { files, resolve }: GlobalScope): Keyword[] {
   const handlers: Record<string, Handler | undefined> = {
     ...processKeywords(global),
     ...scriptKeywords(global, files),
     ...lvsKeywords(global),
     ...vrrpKeywords(global),
     ...garpKeywords(global),
-    ...mailKeywords(),
+    ...mailKeywords(global, resolve),
   };
   for (const name of WITHOUT_EFFECT) handlers[name] = undefined;
   for (const name of REFUSED) handlers[name] = (words) => words.report.refuse(name);
@@ -138,7 +141,9 @@ function definitions(global: GlobalConfig, files: FileSystem): Keyword[] {
   keywords.push({
     name: "notification_email",
     handle: (words, stream) => {
-      if (stream.wordBlock(words) === undefined) words.report.general("Warning - empty notification_email block");
+      const addresses = stream.wordBlock(words);
+      if (addresses === undefined) words.report.general("Warning - empty notification_email block");
+      else global.mailTo.push(...addresses);
     },
   });
   return keywords;
@@ -246,26 +251,48 @@ function scriptKeywords(global: GlobalConfig, files: FileSystem): Record<string,
   };
 }
 
-function mailKeywords(): Record<string, Handler> {
-  const alert = (words: Words): void =>
-    flag(words, `Invalid value '${words.list[1]}' for global ${words.at(0)} specified`, (value) => {
-      if (value) words.report.refuse(words.at(0));
-    });
+function mailKeywords(global: GlobalConfig, resolve: GlobalScope["resolve"]): Record<string, Handler> {
+  const alert =
+    (key: "alerts" | "alertsVrrp" | "alertsCheckers"): Handler =>
+    (words) =>
+      flag(words, `Invalid value '${words.list[1]}' for global ${words.at(0)} specified`, (value) => {
+        global[key] = value;
+      });
   return {
-    smtp_alert: alert,
-    smtp_alert_vrrp: alert,
-    smtp_alert_checker: alert,
+    smtp_alert: alert("alerts"),
+    smtp_alert_vrrp: alert("alertsVrrp"),
+    smtp_alert_checker: alert("alertsCheckers"),
+    no_checker_emails: () => {
+      global.hasNoCheckerMail = true;
+    },
+    no_email_faults: () => {
+      global.hasNoFaultMail = true;
+    },
+    smtp_helo_name: (words) => {
+      if (words.length >= 2) global.smtpHelo = words.at(1);
+    },
+    notification_email_from: (words) => {
+      if (words.length < 2) words.report.general("emailfrom missing - ignoring");
+      else global.mailFrom = words.value();
+    },
     smtp_connect_timeout: (words) => {
       const bound = Math.floor(UINT_MAX / US);
       const value = words.unsigned(1, 0, bound, true);
       if (value === undefined) words.report.general(`smtp_connect_timeout '${words.at(1)}' must be in [0, ${bound}] - ignoring`);
-      else if (value === 0) words.report.general("smtp_conect_timeout must be greater than 0, setting to 1");
+      else {
+        if (value === 0) words.report.general("smtp_conect_timeout must be greater than 0, setting to 1");
+        global.smtpTimeoutUs = Math.max(1, value) * US;
+      }
     },
     smtp_server: (words) => {
       const port = words.length >= 3 ? words.at(2) : "25";
-      // Names are not resolved: nothing is ever mailed.
-      if (/[-/a-zA-Z]/.test(words.at(1)) && !words.at(1).includes(":")) return;
-      if (parseSocketAddress(words.at(1), port, words.report) === undefined) words.report.general(`Invalid smtp server ${words.at(1)} ${port}`);
+      const name = words.at(1);
+      const number = /^[\d.]+$|:/.test(name) ? undefined : resolve(name);
+      const isName = /[-/a-zA-Z]/.test(name) && !name.includes(":");
+      const address = isName && number === undefined ? undefined : parseSocketAddress(number === undefined ? name : formatIpv4Address(number), port, words.report);
+      if (address === undefined) words.report.general(`Invalid smtp server ${name} ${port}`);
+      else if (address.family === 6) words.report.refuse("smtp_server with an IPv6 address");
+      else global.smtpServer = address;
     },
   };
 }
@@ -368,7 +395,6 @@ function vrrpKeywords(global: GlobalConfig): Record<string, Handler> {
     dynamic_interfaces: (words) => {
       global.hasDynamicInterfaces = true;
       if (words.length >= 2 && words.at(1) !== "allow_if_changes") words.report.general(`Unknown dynamic_interfaces option '${words.at(1)}'`);
-      words.report.refuse("dynamic_interfaces");
     },
     default_interface: (words) => {
       if (words.length < 2) words.report.general("default_interface requires interface name");

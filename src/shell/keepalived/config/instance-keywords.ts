@@ -11,8 +11,10 @@ import { parseSocketAddress } from "./addresses.ts";
 import type { Keyword } from "./keyword-stream.ts";
 import type { NotifyScripts, VrrpInstanceConfig } from "./model.ts";
 import { notifyScript } from "./scripts.ts";
+import { trackFile } from "./track-files.ts";
+import { trackProcess } from "./track-processes.ts";
 import { knowsDevice, parseVirtualAddress, parseVirtualRoute, parseVirtualRule, type VrrpScope } from "./vrrp-addresses.ts";
-import { refuseIfTrue, refusedBlock, trackInterface, trackScript } from "./vrrp-keywords.ts";
+import { refusedBlock, trackInterface, trackScript } from "./vrrp-keywords.ts";
 import { parseTrueFalse, parseUnsigned, type Words } from "./words.ts";
 
 const US = 1_000_000;
@@ -64,7 +66,9 @@ export function instanceKeywords(scope: VrrpScope, files: FileSystem, instance: 
     }),
     rows("track_interface", (words, one) => trackInterface(words, one.name, one.trackInterfaces, scope)),
     rows("track_script", (words, one) => trackScript(words, one.name, one.trackScripts, scope)),
-    ...["track_file", "track_process", "track_bfd"].map(refusedBlock),
+    rows("track_file", (words, one) => trackFile(words, one.name, one.trackFiles, scope.config.trackFiles)),
+    rows("track_process", (words, one) => trackProcess(words, one.name, one.trackProcesses, scope.config.trackProcesses)),
+    refusedBlock("track_bfd"),
     set("mcast_src_ip", setSource),
     set("unicast_src_ip", (words, one) => {
       one.isUnicastConfigured = true;
@@ -108,7 +112,11 @@ export function instanceKeywords(scope: VrrpScope, files: FileSystem, instance: 
     }),
     ...switches(set),
     ...scripts(scope, files, set),
-    set("smtp_alert", (words) => refuseIfTrue(words, `Invalid vrrp_instance smtp_alert parameter ${words.list[1]}`)),
+    set("smtp_alert", (words, one) => {
+      const value = words.length < 2 ? true : parseTrueFalse(words.at(1));
+      if (value === undefined) words.report.general(`Invalid vrrp_instance smtp_alert parameter ${words.list[1]}`);
+      else one.alerts = value;
+    }),
     { name: "notify_priority_changes" },
     set("lvs_sync_daemon_interface", (words, one) => {
       words.report.general(`(${one.name}) Specifying lvs_sync_daemon_interface against a vrrp is deprecated.`);

@@ -7,6 +7,7 @@
 
 import type { RandomStream } from "../../../kernel/random.ts";
 import type { Machine } from "../../machine.ts";
+import { resolveHost } from "../../names.ts";
 import { CheckKeywords } from "./check-keywords.ts";
 import { validateCheckConfig } from "./check-validate.ts";
 import { globalKeywords } from "./global-keywords.ts";
@@ -15,6 +16,7 @@ import { type Keyword, KeywordStream } from "./keyword-stream.ts";
 import { LineReader } from "./line-reader.ts";
 import { CheckConfig, GlobalConfig, VrrpConfig } from "./model.ts";
 import { CONFIG_ERROR, type ConfigReport } from "./report.ts";
+import { trackFileKeywords } from "./track-files.ts";
 import { FIRST_RULE_PRIORITY, type VrrpScope } from "./vrrp-addresses.ts";
 import { vrrpKeywords } from "./vrrp-keywords.ts";
 import { validateVrrpConfig } from "./vrrp-validate.ts";
@@ -29,6 +31,8 @@ export interface ConfigRequest {
   /** `-e`: every include must find its files. */
   readonly includesAll: boolean;
   readonly random: RandomStream;
+  /** True: the configuration is only looked at, so that nothing is written. */
+  readonly isLook: boolean;
 }
 
 /** What the parent has read. */
@@ -144,7 +148,7 @@ export function loadParentConfig(request: ConfigRequest, report: ConfigReport): 
   if (source.open(request.path, INCLUDE_READ | INCLUDE_MATCH | INCLUDE_WILDCARD, request.cwd)) {
     report.log(`Configuration file ${request.path}`);
     const keywords = [
-      ...globalKeywords(global, request.machine.files, (words) => includeCheck(words, source)),
+      ...globalKeywords(global, { files: request.machine.files, resolve: (name) => resolveHost(request.machine, name) }, (words) => includeCheck(words, source)),
       ...inactiveVrrp(global),
       ...inactiveChecks(global),
       ...inactive([BFD_KEYWORD], () => {
@@ -165,12 +169,9 @@ function readCopy(parent: ParentConfig, request: ConfigRequest, report: ConfigRe
 }
 
 const BFD_SUB = ["source_ip", "neighbor_ip", "neighbour_ip", "min_rx", "min_tx", "idle_tx", "multiplier", "passive", "ttl", "hoplimit", "max_hops", "weight", "vrrp", "checker"];
-const TRACK_FILE_SUB = ["file", "weight", "init_file"];
 
-/** Blocks that every process reads. */
-function sharedKeywords(): Keyword[] {
-  const refused = (name: string, sub: readonly string[]): Keyword => ({ name, handle: (words) => words.report.refuse(name), sub: sub.map((one) => ({ name: one })) });
-  return [refused(BFD_KEYWORD, BFD_SUB), ...TRACK_FILE_KEYWORDS.map((name) => refused(name, TRACK_FILE_SUB))];
+function bfdKeyword(): Keyword {
+  return { name: BFD_KEYWORD, handle: (words) => words.report.refuse(BFD_KEYWORD), sub: BFD_SUB.map((name) => ({ name })) };
 }
 
 function inactiveGlobals(): Keyword[] {
@@ -181,19 +182,22 @@ export function loadCheckConfig(parent: ParentConfig, request: ConfigRequest, re
   const { global } = parent;
   const config = new CheckConfig();
   const { files } = request.machine;
-  readCopy(parent, request, report, [...inactiveGlobals(), ...new CheckKeywords({ files, global, config }, report).list(), ...inactiveVrrp(global), ...sharedKeywords()]);
+  const tracked = trackFileKeywords({ files, list: config.trackFiles, writes: !request.isLook, isReload: !isFirstTime }, report);
+  readCopy(parent, request, report, [...inactiveGlobals(), ...new CheckKeywords({ files, global, config }, report).list(), ...inactiveVrrp(global), bfdKeyword(), ...tracked]);
   validateCheckConfig(config, { files, global, report, isFirstTime });
   return config;
 }
 
 /** undefined: keepalived cannot run with it. */
-export function loadVrrpConfig(parent: ParentConfig, request: ConfigRequest, report: ConfigReport): VrrpConfig | undefined {
+export function loadVrrpConfig(parent: ParentConfig, request: ConfigRequest, report: ConfigReport, isFirstTime = true): VrrpConfig | undefined {
   const { global } = parent;
   const { host, files } = request.machine;
   const config = new VrrpConfig();
   const scope: VrrpScope = { host, global, config, nextRulePriority: FIRST_RULE_PRIORITY };
-  readCopy(parent, request, report, [...inactiveGlobals(), ...vrrpKeywords(scope, files, report), ...inactiveChecks(global), ...sharedKeywords()]);
+  const tracked = trackFileKeywords({ files, list: config.trackFiles, writes: !request.isLook, isReload: !isFirstTime }, report);
+  readCopy(parent, request, report, [...inactiveGlobals(), ...vrrpKeywords(scope, files, report), ...inactiveChecks(global), bfdKeyword(), ...tracked]);
   if (config.hasUnknownInterface) {
+    if (global.hasDynamicInterfaces) report.refuse("dynamic_interfaces with an interface that is not there");
     report.error(CONFIG_ERROR.badInterface, "Non-existent interface specified in configuration");
     return undefined;
   }
@@ -202,5 +206,5 @@ export function loadVrrpConfig(parent: ParentConfig, request: ConfigRequest, rep
 
 /** The BFD process reads it too: its complaints are those that everybody makes. */
 export function checkBfdConfig(parent: ParentConfig, request: ConfigRequest, report: ConfigReport): void {
-  readCopy(parent, request, report, [...inactiveGlobals(), ...inactiveVrrp(parent.global), ...inactiveChecks(parent.global), ...sharedKeywords()]);
+  readCopy(parent, request, report, [...inactiveGlobals(), ...inactiveVrrp(parent.global), ...inactiveChecks(parent.global), bfdKeyword(), ...inactive(TRACK_FILE_KEYWORDS, () => {})]);
 }

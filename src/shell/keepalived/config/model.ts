@@ -23,6 +23,52 @@ export interface Script {
   hasInterpreter: boolean;
 }
 
+/** track_file: a file whose number is a status. */
+export class TrackedFile {
+  readonly name: string;
+  path: string | undefined;
+  weight = 1;
+  isReversed = false;
+  /* What the daemon knows of it. */
+  status = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** vrrp_track_process: programs of which so many must run. */
+export class TrackedProcess {
+  readonly name: string;
+  path: string | undefined;
+  readonly parameters: string[] = [];
+  match: "none" | "exact" | "initial" | "partial" = "none";
+  usesCommandLine = false;
+  weight = 0;
+  isReversed = false;
+  quorum = 1;
+  quorumMax = 4_294_967_295;
+  forkDelayUs = 0;
+  terminateDelayUs = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+export interface ProcessTracking {
+  readonly process: TrackedProcess;
+  weight: number;
+  readonly isReversed: boolean;
+}
+
+/** A file that an object looks at. With weight 0 every number but 0 takes the object out. */
+export interface FileTracking {
+  readonly file: TrackedFile;
+  weight: number;
+  readonly isReversed: boolean;
+}
+
 export interface SyncDaemonConfig {
   device: string;
   instanceName: string | undefined;
@@ -35,6 +81,17 @@ export interface SyncDaemonConfig {
 
 export class GlobalConfig {
   routerId: string | undefined;
+  /** Who gets mail; nobody does without a server. */
+  readonly mailTo: string[] = [];
+  mailFrom: string | undefined;
+  smtpServer: SocketAddress | undefined;
+  smtpHelo: string | undefined;
+  smtpTimeoutUs = 30_000_000;
+  alerts: boolean | undefined;
+  alertsVrrp: boolean | undefined;
+  alertsCheckers: boolean | undefined;
+  hasNoCheckerMail = false;
+  hasNoFaultMail = false;
   processName: string | undefined;
   vrrpProcessName: string | undefined;
   checkerProcessName: string | undefined;
@@ -141,6 +198,9 @@ export class RealServer {
   isSet = false;
   isReloaded = false;
   failedCheckers = 0;
+  alerts: boolean | undefined;
+  /** FILE_CHECK. */
+  readonly trackFiles: { file: TrackedFile | undefined; weight: number | undefined; isReversed: boolean }[] = [];
 
   constructor(address: SocketAddress, forwarding: Forwarding) {
     this.address = address;
@@ -165,6 +225,7 @@ export class VirtualServer {
   persistenceEngine = "";
   netmask = 0xffffffff;
   suspendsWithAddress = false;
+  alerts: boolean | undefined;
   virtualHost: string | undefined;
   isAlpha = false;
   isOmega = false;
@@ -234,14 +295,15 @@ export type CheckKind =
       replyMin: number;
       replyMax: number;
     }
-  /** Known to the grammar, not imitated. */
-  | { readonly type: "other" };
+  | { readonly type: "SMTP_CHECK"; helo: string | undefined }
+  | { readonly type: "DNS_CHECK"; recordType: number; name: string | undefined }
+  | { readonly type: "FILE_CHECK"; readonly tracking: FileTracking };
 
 export class Checker {
   readonly server: VirtualServer;
   readonly real: RealServer;
   readonly kind: CheckKind;
-  readonly connect: ConnectOptions | undefined;
+  connect: ConnectOptions | undefined;
   isEnabled = true;
   isAlpha: boolean | undefined;
   retry: number | undefined;
@@ -277,6 +339,7 @@ export class Checker {
 }
 
 export class CheckConfig {
+  readonly trackFiles: TrackedFile[] = [];
   readonly groups: VirtualServerGroup[] = [];
   readonly servers: VirtualServer[] = [];
   readonly checkers: Checker[] = [];
@@ -456,8 +519,11 @@ export class VrrpInstanceConfig {
   readonly rules: VirtualRule[] = [];
   readonly trackInterfaces: TrackedInterface[] = [];
   readonly trackScripts: TrackedScript[] = [];
+  readonly trackFiles: FileTracking[] = [];
+  readonly trackProcesses: ProcessTracking[] = [];
   readonly scripts: NotifyScripts = noScripts();
   notifiesDeleted = false;
+  alerts: boolean | undefined;
   sync: SyncGroupConfig | undefined;
   hasConfigFault = false;
 
@@ -478,8 +544,11 @@ export class SyncGroupConfig {
   readonly members: VrrpInstanceConfig[] = [];
   readonly trackInterfaces: TrackedInterface[] = [];
   readonly trackScripts: TrackedScript[] = [];
+  readonly trackFiles: FileTracking[] = [];
+  readonly trackProcesses: ProcessTracking[] = [];
   readonly scripts: NotifyScripts = noScripts();
   hasTrackingWeight = false;
+  alerts: boolean | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -490,6 +559,8 @@ export class VrrpConfig {
   readonly instances: VrrpInstanceConfig[] = [];
   readonly groups: SyncGroupConfig[] = [];
   readonly scripts: VrrpScript[] = [];
+  readonly trackFiles: TrackedFile[] = [];
+  readonly trackProcesses: TrackedProcess[] = [];
   readonly staticAddresses: VirtualAddress[] = [];
   readonly staticRoutes: VirtualRoute[] = [];
   readonly staticRules: VirtualRule[] = [];

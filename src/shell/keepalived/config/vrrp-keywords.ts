@@ -10,6 +10,8 @@ import type { Keyword, KeywordStream } from "./keyword-stream.ts";
 import { type NotifyScripts, type SyncGroupConfig, SyncGroupConfig as SyncGroup, type TrackedInterface, type TrackedScript, VrrpInstanceConfig, VrrpScript } from "./model.ts";
 import type { ConfigReport } from "./report.ts";
 import { checkScriptUser, defaultScriptUser, notifyScript, scriptWords } from "./scripts.ts";
+import { trackFile } from "./track-files.ts";
+import { trackProcess, trackProcessKeyword } from "./track-processes.ts";
 import { knowsDevice, parseVirtualAddress, parseVirtualRoute, parseVirtualRule, type VrrpScope } from "./vrrp-addresses.ts";
 import { parseTrueFalse, type Words } from "./words.ts";
 
@@ -76,11 +78,7 @@ export function vrrpKeywords(scope: VrrpScope, files: FileSystem, report: Config
       },
     },
     vrrpScript(scope, files, report),
-    {
-      name: "vrrp_track_process",
-      handle: (words) => words.report.refuse("vrrp_track_process"),
-      sub: ["process", "param_match", "weight", "quorum", "quorum_max", "delay", "terminate_delay", "fork_delay", "full_command"].map((name) => ({ name })),
-    },
+    trackProcessKeyword(config.trackProcesses, report),
     rows("interface_up_down_delays", (words) => debounce(words, scope)),
   ];
 }
@@ -144,13 +142,22 @@ function syncGroup(scope: VrrpScope, files: FileSystem): Keyword {
       },
       { name: "track_interface", handle: (words, stream) => stream.valueBlock(words, (row) => trackInterface(row, current().name, current().trackInterfaces, scope)) },
       { name: "track_script", handle: (words, stream) => stream.valueBlock(words, (row) => trackScript(row, current().name, current().trackScripts, scope)) },
-      ...["track_file", "track_process", "track_bfd"].map((name) => refusedBlock(name)),
+      { name: "track_file", handle: (words, stream) => stream.valueBlock(words, (row) => trackFile(row, current().name, current().trackFiles, config.trackFiles)) },
+      { name: "track_process", handle: (words, stream) => stream.valueBlock(words, (row) => trackProcess(row, current().name, current().trackProcesses, config.trackProcesses)) },
+      refusedBlock("track_bfd"),
       script("notify_backup", "backup"),
       script("notify_master", "master"),
       script("notify_fault", "fault"),
       script("notify_stop", "stop"),
       script("notify", "any"),
-      { name: "smtp_alert", handle: (words) => refuseIfTrue(words, `Invalid vrrp_group smtp_alert parameter ${words.list[1]}`) },
+      {
+        name: "smtp_alert",
+        handle: (words) => {
+          const value = words.length < 2 ? true : parseTrueFalse(words.at(1));
+          if (value === undefined) words.report.general(`Invalid vrrp_group smtp_alert parameter ${words.list[1]}`);
+          else current().alerts = value;
+        },
+      },
       {
         name: "global_tracking",
         handle: (words) => {
@@ -178,12 +185,6 @@ export function refusedBlock(name: string): Keyword {
       stream.valueBlock(words, () => {});
     },
   };
-}
-
-export function refuseIfTrue(words: Words, complaint: string): void {
-  const value = words.length < 2 ? true : parseTrueFalse(words.at(1));
-  if (value === undefined) words.report.general(complaint);
-  else if (value) words.report.refuse(words.at(0));
 }
 
 /* ------------------------------------------------------------------------------------------------------------- tracking */

@@ -17,7 +17,6 @@ const PRIORITY_OWNER = 255;
 const PRIORITY_DEFAULT = 100;
 const ADVERT_ADDRESSES_MAX = 255;
 const DOWN_TIMER_ADVERTS = 3;
-const AUTH_AH = 2;
 
 export interface VrrpValidation {
   readonly host: Host;
@@ -45,7 +44,10 @@ export function validateVrrpConfig(config: VrrpConfig, context: VrrpValidation):
   for (const group of [...config.groups]) if (!fillGroup(config, group, report)) config.groups.splice(config.groups.indexOf(group), 1);
   for (const one of config.instances) if (!completeInstance(one, context)) return false;
   if (hasVridConflicts(config, global, report)) return false;
-  for (const group of config.groups) clearGroupWeights(group, report);
+  for (const group of config.groups) {
+    group.alerts ??= global.alertsVrrp ?? global.alerts ?? false;
+    clearGroupWeights(group, report);
+  }
   return true;
 }
 
@@ -131,7 +133,6 @@ function completeInstance(one: VrrpInstanceConfig, context: VrrpValidation): boo
     one.wantState = isOwner ? "MASTER" : "BACKUP";
   }
   checkAuthentication(one, complain);
-  if (one.authType === AUTH_AH) report.refuse("auth_type AH");
   if (!checkUnicast(one, report)) return false;
   if (one.group === undefined && !one.isUnicast) one.group = global.vrrpGroup;
   else if (one.isUnicast && one.group !== undefined) {
@@ -149,6 +150,7 @@ function completeInstance(one: VrrpInstanceConfig, context: VrrpValidation): boo
   completeGarps(one, global, complain);
   completeInterval(one, complain);
   if (!one.isSourceConfigured) one.tracksSource = false;
+  one.alerts ??= global.alertsVrrp ?? global.alerts ?? false;
   dropOwnInterface(one, complain);
   if (one.addresses.length === 0) report.error(CONFIG_ERROR.warning, `(${one.name}) No VIP specified; at least one is sensible`);
   clearWeights(one, complain);
@@ -309,6 +311,22 @@ function clearWeights(one: VrrpInstanceConfig, complain: (what: string) => void)
     complain(`ignoring tracked script ${tracked.script.name} with weights due to ${isGroup ? "SYNC group" : "address_owner"}`);
     one.trackScripts.splice(one.trackScripts.indexOf(tracked), 1);
   }
+  for (const tracked of [...one.trackProcesses]) {
+    if (tracked.weight === 0) continue;
+    complain(`ignoring tracked process ${tracked.process.name} with weight ${tracked.weight} due to ${isGroup ? "SYNC group" : "address_owner"}`);
+    one.trackProcesses.splice(one.trackProcesses.indexOf(tracked), 1);
+  }
+  for (const tracked of [...one.trackFiles]) {
+    const why = isGroup ? "SYNC group" : "address_owner";
+    if (tracked.weight === 0) continue;
+    if (tracked.weight === 1) {
+      complain(`ignoring weight from tracked file ${tracked.file.name} due to ${why}. specify weight 0`);
+      tracked.weight = 0;
+      continue;
+    }
+    complain(`ignoring tracked file ${tracked.file.name} with weight ${tracked.weight} due to ${why}`);
+    one.trackFiles.splice(one.trackFiles.indexOf(tracked), 1);
+  }
 }
 
 function clearGroupWeights(group: SyncGroupConfig, report: ConfigReport): void {
@@ -316,6 +334,11 @@ function clearGroupWeights(group: SyncGroupConfig, report: ConfigReport): void {
   for (const tracked of group.trackScripts) {
     if (tracked.weight === 0) continue;
     report.general(`(${group.name}) Cannot have weighted track script '${tracked.script.name}' with member having priority ${PRIORITY_OWNER} - clearing weight`);
+    tracked.weight = 0;
+  }
+  for (const tracked of group.trackFiles) {
+    if (tracked.weight === 0) continue;
+    report.general(`(${group.name}) Cannot have weighted track file '${tracked.file.name}' with member having priority ${PRIORITY_OWNER} - setting weight 0`);
     tracked.weight = 0;
   }
   for (const tracked of group.trackInterfaces) {

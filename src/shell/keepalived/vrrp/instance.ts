@@ -7,12 +7,17 @@
 import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import { NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { NetDevice } from "../../../host/device.ts";
+import type { AuthenticationHeader } from "../../../wire/ah.ts";
 import type { Ipv4Packet, VrrpAdvert } from "../../../wire/packet.ts";
 import { errorText } from "../../errno-text.ts";
 import type { VirtualAddress, VrrpInstanceConfig, VrrpStateName } from "../config/model.ts";
 import type { DaemonTimer } from "../daemon-process.ts";
 import { AcceptFilter } from "./accept-filter.ts";
+import { ERRNO_NUMBERS } from "./netlink.ts";
 import { acceptsAdvert, makeAdvert } from "./adverts.ts";
+import { AUTH_AH, Authentication } from "./authentication.ts";
+import { INSTANCE_MAILS, StateMail } from "./state-mail.ts";
+import { Statistics } from "./statistics.ts";
 import type { SyncGroup } from "./sync-group.ts";
 import type { VrrpContext } from "./vrrp-context.ts";
 
@@ -21,7 +26,8 @@ const PRIORITY_OWNER = 255;
 const US_PER_CENTISECOND = 10_000;
 const US_PER_MS = 1000;
 const US_PER_SECOND = 1_000_000;
-const ERRNO_NUMBERS: Readonly<Record<string, number>> = { EPERM: 1, ENODEV: 19, EINVAL: 22, ENETDOWN: 100, ENETUNREACH: 101, EHOSTUNREACH: 113, EADDRNOTAVAIL: 99 };
+
+const boundPriority = (priority: number): number => Math.max(1, Math.min(priority, PRIORITY_OWNER - 1));
 
 export class Instance {
   readonly config: VrrpInstanceConfig;
@@ -42,19 +48,26 @@ export class Instance {
   /** The device of its virtual MAC. */
   vmac: NetDevice | undefined;
   downTimerUs = 0;
+  counts = new Statistics();
   readonly #context: VrrpContext;
   #masterIntervalUs: number;
   #dueNs: number | undefined;
   #timer: DaemonTimer | undefined;
   #preemptNs = 0;
   #masterAddress = 0;
+  /** AH of the packet that is being looked at. */
+  #header: AuthenticationHeader | undefined;
   #packetId = 0;
+  readonly #authentication: Authentication;
+  readonly #mail: StateMail;
   #refreshNs = 0;
   #hasNotified = false;
 
   constructor(config: VrrpInstanceConfig, context: VrrpContext) {
     this.config = config;
     this.#context = context;
+    this.#authentication = new Authentication(config);
+    this.#mail = new StateMail(context, `VRRP Instance ${config.name}`, config.alerts === true, INSTANCE_MAILS);
     this.wantState = config.wantState;
     this.basePriority = config.basePriority;
     this.totalPriority = config.basePriority;
@@ -67,7 +80,6 @@ export class Instance {
   get name(): string {
     return this.config.name;
   }
-
   get isOwner(): boolean {
     return this.basePriority === PRIORITY_OWNER;
   }
@@ -83,10 +95,6 @@ export class Instance {
 
   get #isFiltered(): boolean {
     return !this.isOwner && this.config.accepts === false;
-  }
-
-  get #filter(): AcceptFilter {
-    return AcceptFilter.of(this.#context.host);
   }
 
   #log(text: string): void {
@@ -155,9 +163,13 @@ export class Instance {
     const { host } = this.#context;
     const { config } = this;
     this.#packetId = this.#packetId >= 0xffff ? 1 : this.#packetId + 1;
+    this.counts.sent++;
+    const hasHeader = config.authType === AUTH_AH;
+    if (hasHeader) this.#authentication.sequence++;
     const targets = config.isUnicast ? config.peers.map((peer) => peer.address.address) : [config.group ?? this.#context.global.vrrpGroup];
     for (const destination of targets) {
-      const packet = makeAdvert(config, { priority, source: this.source, destination, id: this.#packetId });
+      const plain = makeAdvert(config, { priority, source: this.source, destination, id: this.#packetId });
+      const packet = hasHeader ? this.#authentication.seal(plain) : plain;
       const errno = host.ip.send(packet, { keepId: true, ...(this.transmitDevice === undefined ? {} : { device: this.transmitDevice }), multicastLoop: false });
       if (errno === undefined || (priority === PRIORITY_STOP && errno === "ENETUNREACH" && !this.#isDeviceUp)) continue;
       if (config.isUnicast) this.#log(`Cant send advert to ${formatIpv4Address(destination)} (${errorText(errno)})`);
@@ -166,8 +178,7 @@ export class Instance {
   }
 
   get #isDeviceUp(): boolean {
-    const device = this.transmitDevice;
-    return device !== undefined && device.isUp && device.hasCarrier;
+    return this.transmitDevice?.isUp === true && this.transmitDevice.hasCarrier;
   }
 
   #transmit(): void {
@@ -206,7 +217,7 @@ export class Instance {
     let isChanged = false;
     if (this.#isFiltered) {
       this.#detail("setting firewall drop rule");
-      this.#filter.add(this.#allAddresses);
+      AcceptFilter.of(this.#context.host).add(this.#allAddresses);
     }
     if (config.addresses.length > 0) {
       this.#detail("setting VIPs.");
@@ -234,6 +245,7 @@ export class Instance {
       this.#detail(`changing advert interval from ${this.#masterIntervalUs / US_PER_MS}ms to locally configured ${config.advertIntervalUs / US_PER_MS}ms`);
       this.#masterIntervalUs = config.advertIntervalUs;
     }
+    this.counts.becameMaster++;
     this.addEntries(false);
     this.sendArps(config.garpRepeats);
     this.armRefresh();
@@ -257,6 +269,7 @@ export class Instance {
     const { config } = this;
     if (tells) {
       this.sendAdvert(PRIORITY_STOP);
+      this.counts.zeroSent++;
       this.#detail("sent 0 priority");
     }
     if (config.rules.length > 0) {
@@ -279,7 +292,7 @@ export class Instance {
     }
     if (this.#isFiltered) {
       this.#detail("removing firewall drop rule");
-      this.#filter.remove(this.#allAddresses);
+      AcceptFilter.of(this.#context.host).remove(this.#allAddresses);
     }
     this.hasAddresses = false;
   }
@@ -295,6 +308,7 @@ export class Instance {
     }
     this.restoreInterface(tells);
     this.state = this.wantState;
+    this.counts.releasedMaster++;
     this.notify();
     this.resetDownTimer();
     this.restartTimer();
@@ -387,7 +401,7 @@ export class Instance {
   /** Applies what tracking makes of the priority. */
   settlePriority(): void {
     if (this.isOwner) return;
-    const next = Math.max(1, Math.min(this.totalPriority, PRIORITY_OWNER - 1));
+    const next = boundPriority(this.totalPriority);
     if (next === this.priority) return;
     this.#log(`Changing effective priority from ${this.priority} to ${next}`);
     this.priority = next;
@@ -396,11 +410,18 @@ export class Instance {
     if (this.state === "BACKUP" && this.#dueNs !== undefined) this.#setDue(this.#dueNs + (this.downTimerUs - before) * NS_PER_US);
   }
 
+  /** Adds to the priority of an instance that is down: nothing is said. */
+  takePriority(change: number): void {
+    this.totalPriority += change;
+    this.priority = boundPriority(this.totalPriority);
+  }
+
   notify(): void {
     const { scripts, notifiesDeleted } = this.config;
     if (this.#hasNotified && this.group !== undefined && this.state === this.group.state) return;
     if (!notifiesDeleted && this.state === "DELETED") this.state = "FAULT";
     this.#hasNotified = true;
+    this.#mail.changed(this.state);
     const script = { BACKUP: scripts.backup, MASTER: scripts.master, FAULT: scripts.fault, STOP: scripts.stop, DELETED: scripts.deleted, INIT: undefined }[this.state];
     if (script !== undefined) this.#context.runScript(script, []);
     if (scripts.any !== undefined) this.#context.runScript(scripts.any, ["INSTANCE", this.name, this.state, String(this.priority)]);
@@ -408,9 +429,10 @@ export class Instance {
 
   /* ------------------------------------------------------------------------------------------------------------ receiving */
 
-  receive(packet: Ipv4Packet, advert: VrrpAdvert): void {
+  receive(packet: Ipv4Packet, advert: VrrpAdvert, header: AuthenticationHeader | undefined): void {
     if (this.state === "FAULT" || this.state === "INIT") return;
     const before = this.state;
+    this.#header = header;
     if (this.state === "BACKUP") this.#hearAsBackup(packet, advert);
     else if (this.state === "MASTER" && this.#hearAsMaster(packet, advert)) this.leaveMaster(false);
     this.synchronize(before);
@@ -419,7 +441,7 @@ export class Instance {
 
   #accepts(packet: Ipv4Packet, advert: VrrpAdvert, checksAddresses: boolean): boolean {
     const { log, global } = this.#context;
-    return acceptsAdvert(this.config, packet, advert, { log, checksAddresses, checksUnicastSource: global.checksUnicastSource || this.config.checksUnicastSource });
+    return acceptsAdvert(this.config, packet, advert, { log, checksAddresses, checksUnicastSource: global.checksUnicastSource || this.config.checksUnicastSource, counts: this.counts, isAuthentic: () => this.#authentication.accepts(packet, this.#header, log) });
   }
 
   #hearAsBackup(packet: Ipv4Packet, advert: VrrpAdvert): void {
@@ -509,6 +531,10 @@ export class Instance {
     const { config } = this;
     const isQuiet = config.lowerPriorityNoAdvert === true;
     this.#log(`Received advert from ${from} with lower priority ${priority}, ours ${this.priority}${isQuiet ? "" : ", forcing new election"}`);
+    if (this.config.authType === AUTH_AH) {
+      this.#log("IPSEC-AH : Syncing seq_num - Increment seq");
+      this.#authentication.sequence = (this.#header?.sequence ?? 0) + 1;
+    }
     if (!isQuiet) this.sendAdvert(this.priority);
     for (const member of [this, ...(this.group?.members ?? []).filter((other) => other !== this)]) member.#renewArps();
     if (config.scripts.masterHeardLower !== undefined) this.#context.runScript(config.scripts.masterHeardLower, []);
@@ -557,9 +583,12 @@ export class Instance {
 
   /** Takes over from the same instance of the configuration before. */
   inherit(old: Instance): void {
+    this.counts = old.counts;
     this.#packetId = old.#packetId;
+    this.#authentication.sequence = old.#authentication.sequence;
     this.#masterIntervalUs = old.#masterIntervalUs;
     this.#hasNotified = old.#hasNotified;
+    this.#mail.state = old.#mail.state;
     this.#refreshNs = old.#refreshNs;
     this.isReloadedMaster = this.state === "MASTER";
     this.hasAddresses = old.hasAddresses;

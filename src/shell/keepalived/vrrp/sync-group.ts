@@ -6,6 +6,7 @@
 
 import type { SyncGroupConfig, VrrpStateName } from "../config/model.ts";
 import type { Instance } from "./instance.ts";
+import { GROUP_MAILS, StateMail } from "./state-mail.ts";
 import type { VrrpContext } from "./vrrp-context.ts";
 
 export class SyncGroup {
@@ -16,10 +17,12 @@ export class SyncGroup {
   waitingMembers = 0;
   isSameAfterReload = false;
   readonly #context: VrrpContext;
+  readonly #mail: StateMail;
 
   constructor(config: SyncGroupConfig, context: VrrpContext) {
     this.config = config;
     this.#context = context;
+    this.#mail = new StateMail(context, `VRRP Group ${config.name}`, config.alerts === true, GROUP_MAILS);
   }
 
   add(member: Instance): void {
@@ -85,6 +88,7 @@ export class SyncGroup {
 
   notify(): void {
     const { scripts, name } = this.config;
+    this.#mail.changed(this.state);
     const script = { BACKUP: scripts.backup, MASTER: scripts.master, FAULT: scripts.fault, STOP: scripts.stop, INIT: undefined, DELETED: undefined }[this.state];
     if (script !== undefined) this.#context.runScript(script, []);
     if (scripts.any !== undefined) this.#context.runScript(scripts.any, ["GROUP", name, this.state, "0"]);

@@ -7,6 +7,7 @@ import type { GlobalConfig, Script } from "../config/model.ts";
 import type { DaemonLog } from "../daemon-log.ts";
 import type { DaemonProcess } from "../daemon-process.ts";
 import type { KeepalivedOptions } from "../options.ts";
+import type { Mailer } from "../mailer.ts";
 import type { GratuitousArps } from "./gratuitous-arps.ts";
 import type { Instance } from "./instance.ts";
 import type { Netlink } from "./netlink.ts";
@@ -19,6 +20,7 @@ export interface VrrpContext {
   readonly global: GlobalConfig;
   readonly netlink: Netlink;
   readonly arps: GratuitousArps;
+  readonly mailer: Mailer;
   readonly runScript: (script: Script, extra: readonly string[]) => void;
   /** An instance became master or is no longer: the IPVS synchronization daemon follows one of them. */
   readonly roleChanged: (instance: Instance, role: "initial" | "master" | "backup") => void;

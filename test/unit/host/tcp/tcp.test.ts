@@ -327,6 +327,20 @@ describe("retransmission", () => {
     expect(again[1]).toBeGreaterThan(20);
   });
 
+  test("a black hole: the FIN that the peer selectively acknowledges is a round-trip sample and ends the backoff", () => {
+    const { net, client } = pair({ fate: (packet) => (packet.lengthBytes > 1400 ? [] : [50_000]) });
+    net.runFor(MS);
+    client.socket?.send(bytes(2 * 1448 + 253));
+    net.runFor(2 * SECOND);
+    const bigSince = (start: number): number[] => net.sent.filter(({ timeNs, packet }) => packet.lengthBytes === 1500 && timeNs >= start).map(({ timeNs }) => Math.round((timeNs - start) / (10 * MS)) / 100);
+    const before = bigSince(0);
+    expect((before.at(-1) ?? 0) - (before.at(-2) ?? 0)).toBeGreaterThan(0.8);
+    const start = net.loop.nowNs;
+    client.socket?.close();
+    net.runFor(2 * SECOND);
+    expect(bigSince(start)).toEqual([0, 0.22, 0.65, 1.52]);
+  });
+
   test("a smaller path MTU: everything too big is sent again at once, in smaller segments", () => {
     const { net, client, server } = pair({
       fate: (packet) => {

@@ -208,7 +208,8 @@ function flightsAt(store: RecordStore, links: ReadonlyMap<string, string>, at: n
 
 function motionsBetween(store: RecordStore, links: ReadonlyMap<string, string>, from: number, at: number): Motion[] {
   const motions: Motion[] = [];
-  for (let id = Math.max(from + 1, at - LOOK_BACK_RECORDS); id <= at && motions.length < MOTIONS_MAX; id++) {
+  // Of too many the last are shown.
+  for (let id = at; id > Math.max(from, at - LOOK_BACK_RECORDS) && motions.length < MOTIONS_MAX; id--) {
     const event = store.record(id);
     if (event?.kind === "frame-sent") {
       motions.push({ record: id, flight: flight(store, links, id, at), leg: "out", node: event.host });
@@ -219,7 +220,7 @@ function motionsBetween(store: RecordStore, links: ReadonlyMap<string, string>, 
       motions.push({ record: id, flight: flight(store, links, flightId, at), leg: event.kind === "frame-dropped" ? "lost" : "in", node });
     }
   }
-  return motions;
+  return motions.reverse();
 }
 
 function card(session: Session, id: number, flightId: number): FrameCard | undefined {

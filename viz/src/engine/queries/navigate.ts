@@ -21,38 +21,51 @@ export interface StepArgs {
 /** The moment at the next record of that kind; undefined when there is none. A wrong filter finds nothing. */
 export function step(session: Session, args: StepArgs): Moment | undefined {
   const id = find(session, args);
-  return id === undefined ? undefined : moment(session, { id, from: args.from });
+  if (id === undefined) return undefined;
+  const found = moment(session, { id, from: args.from });
+  // After a jump only what the record itself is about moves.
+  const isJump = new Set(found.motions.map(({ flight }) => flight.id)).size > FLIGHTS_MOVING_MAX;
+  return isJump ? { ...found, motions: found.motions.filter(({ flight }) => flight.id === found.current?.id) } : found;
 }
+
+const FLIGHTS_MOVING_MAX = 4;
 
 function find(session: Session, { from, direction, unit, filter = "", host }: StepArgs): number | undefined {
   const { store } = session;
   if (unit === "record") return store.nextShown(from, direction);
-  const test = unit === "match" ? matcher(session, filter) : undefined;
-  const context = filterContext(session);
+  if (unit === "match") return nextMatch(session, filter, from, direction);
   for (let id = from + direction; id >= 1 && id <= store.count; id += direction) {
     if (unit === "frame") {
       if (store.kinds[id - 1] === FRAME_SENT) return id;
     } else if (store.isShown(id)) {
-      const event = store.record(id);
-      if (event === undefined) continue;
-      if (unit === "host" ? event.host === host : test === undefined || test(event, context)) return id;
+      if (store.record(id)?.host === host) return id;
     }
   }
   return undefined;
 }
 
-export function filterContext({ store }: Session): FilterContext {
-  return { originNs: store.originNs, connectionOf: (id) => store.connectionOf(id), packetOf: (id) => store.packets[id - 1] as number };
-}
-
-/** The test of a filter; undefined: everything matches. */
-export function matcher(_session: Session, filter: string): RecordTest | undefined {
+function nextMatch(session: Session, filter: string, from: number, direction: 1 | -1): number | undefined {
+  let ids: Uint32Array;
   try {
-    return compileFilter(filter);
+    ids = matchesOf(session, filter);
   } catch (error) {
-    if (error instanceof FilterError) return () => false;
+    if (error instanceof FilterError) return undefined;
     throw error;
   }
+  let low = 0;
+  let high = ids.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ids[middle] as number) <= from) low = middle + 1;
+    else high = middle;
+  }
+  // `low` is the first behind `from`; before it may stand `from` itself.
+  if (direction === 1) return ids[low];
+  return ids[ids[low - 1] === from ? low - 2 : low - 1];
+}
+
+export function filterContext({ store }: Session): FilterContext {
+  return { originNs: store.originNs, connectionOf: (id) => store.connectionOf(id), packetOf: (id) => store.packets[id - 1] as number };
 }
 
 /** The moment at a simulated time: the last record at or before it. */

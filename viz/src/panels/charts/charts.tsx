@@ -4,14 +4,16 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { InterfaceTraffic, ServiceCharts, ServiceSeries, Scheduling } from "../../engine/queries/charts.ts";
+import { formatBytes, formatShare } from "../../../../src/report/numbers.ts";
+import { type ServiceCharts, type ServiceSeries, sharesOf } from "../../../../src/report/service-series.ts";
+import type { InterfaceTraffic, Scheduling } from "../../engine/queries/charts.ts";
 import { formatTime } from "../../state/format.ts";
 import { pause } from "../../state/playback.ts";
 import { t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
 import { settled } from "../../state/settled.ts";
 import { current, currentId, goTo, sessions } from "../../state/store.ts";
-import { binAt, formatBytes, formatShare, sharesOf, styleOf } from "./chart-series.ts";
+import { binAt, styleOf } from "./chart-series.ts";
 import { LineChart } from "./line-chart.tsx";
 import { TrafficChart } from "./traffic-chart.tsx";
 import "./charts.css";
@@ -218,14 +220,15 @@ function Traffic() {
   const others = sessions.value.filter(({ info }) => info.id !== currentId.value);
   const beside = others.find(({ info }) => info.id === other.value);
   const own = useQuery("traffic", { id });
-  const there = useQuery("momentAt", beside === undefined ? undefined : { timeNs }, other.value);
+  // The same time of the timeline, which begins at another time in each run.
+  const there = useQuery("momentAt", beside === undefined ? undefined : { timeNs: timeNs - (current.value?.info.originNs ?? 0) + beside.info.originNs }, other.value);
   const theirs = useQuery("traffic", beside === undefined || there.value === undefined ? undefined : { id: there.value.position.id }, other.value);
   const name = (difference: string) => (difference === "" ? t.value.app.original : difference === "edited" ? t.value.app.edited : difference);
   const lists: { readonly title: string; readonly rows: readonly InterfaceTraffic[] }[] = [{ title: beside === undefined ? "" : s.thisRun, rows: own.value ?? [] }];
   if (beside !== undefined) lists.push({ title: name(beside.difference), rows: theirs.value ?? [] });
   const most = Math.max(1, ...lists.flatMap(({ rows }) => rows.flatMap(({ bytesIn, bytesOut }) => [bytesIn, bytesOut])));
   return (
-    <section class="traffic" aria-label={s.traffic}>
+    <section class={beside === undefined ? "traffic" : "traffic compared"} aria-label={s.traffic}>
       <h3>{s.traffic}</h3>
       {others.length === 0 ? null : (
         <label>
@@ -240,9 +243,11 @@ function Traffic() {
           </select>
         </label>
       )}
-      {lists.map(({ title, rows }) => (
-        <TrafficChart key={title} title={title} rows={rows} most={most} format={formatBytes} />
-      ))}
+      <div class="side-by-side">
+        {lists.map(({ title, rows }) => (
+          <TrafficChart key={title} title={title} rows={rows} most={most} format={formatBytes} />
+        ))}
+      </div>
       <p class="muted">{s.trafficHelp}</p>
     </section>
   );

@@ -25,6 +25,7 @@ export function TrafficChart({ title, rows, most, format }: TrafficChartProps) {
     const of = rows.filter((row) => row.link === link);
     return { link, frames: of.reduce((sum, { framesOut }) => sum + framesOut, 0), bytes: of.reduce((sum, { bytesOut }) => sum + bytesOut, 0) };
   });
+  const carried = carriedByDirectors(rows);
   return (
     <table class="bars">
       {title === "" ? null : <caption>{title}</caption>}
@@ -34,10 +35,10 @@ export function TrafficChart({ title, rows, most, format }: TrafficChartProps) {
             <th scope="row">
               <strong>
                 {row.host}:{row.device}
-              </strong>{" "}
-              <span class="muted">
+              </strong>
+              <div class="muted small">
                 {words[row.role]} · {row.link}
-              </span>
+              </div>
             </th>
             <td>
               <Bar direction="in" name={s.in} bytes={row.bytesIn} frames={row.framesIn} most={most} text={format(row.bytesIn)} />
@@ -45,6 +46,14 @@ export function TrafficChart({ title, rows, most, format }: TrafficChartProps) {
             </td>
           </tr>
         ))}
+        {carried === undefined ? null : (
+          <tr class="director">
+            <th scope="row">{s.carried}</th>
+            <td>
+              <strong>{carried.toFixed(2)}</strong> <span class="muted">{s.carriedHelp}</span>
+            </td>
+          </tr>
+        )}
         {links.map(({ link, frames, bytes }) => (
           <tr key={`link ${link}`} class="link">
             <th scope="row">
@@ -58,6 +67,13 @@ export function TrafficChart({ title, rows, most, format }: TrafficChartProps) {
       </tbody>
     </table>
   );
+}
+
+/** Bytes that directors take in and give out for each byte that clients do: whatever the load, 2 in NAT, much less in DR and TUN. */
+export function carriedByDirectors(rows: readonly InterfaceTraffic[]): number | undefined {
+  const sum = (role: InterfaceTraffic["role"]) => rows.filter((row) => row.role === role).reduce((bytes, { bytesIn, bytesOut }) => bytes + bytesIn + bytesOut, 0);
+  const [directors, clients] = [sum("director"), sum("client")];
+  return directors === 0 || clients === 0 ? undefined : directors / clients;
 }
 
 interface BarProps {

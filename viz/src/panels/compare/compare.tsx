@@ -12,6 +12,8 @@ import { pause } from "../../state/playback.ts";
 import { t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
 import { current, goTo, goToTime, moment, type OpenSession, openSource, sessions, switchTo } from "../../state/store.ts";
+import { groupsOf } from "../gallery/entry.ts";
+import { groupName } from "../gallery/gallery.tsx";
 import { scenarioText } from "../gallery/texts.ts";
 import { SmallPicture } from "./small-picture.tsx";
 import "./compare.css";
@@ -49,13 +51,15 @@ export function Panel() {
                 </option>
               ))}
             </optgroup>
-            <optgroup label={s.scenarios}>
-              {gallery.map(({ path, title }) => (
-                <option key={path} value={path}>
-                  {title}
-                </option>
-              ))}
-            </optgroup>
+            {groupsOf(gallery).map(({ name, entries }) => (
+              <optgroup key={name} label={groupName(t.value.gallery, name)}>
+                {entries.map(({ path, id, title }) => (
+                  <option key={path} value={path}>
+                    {`${id} ${title}`.trim()}
+                  </option>
+                ))}
+              </optgroup>
+            ))}
           </select>
         </label>
         {found === undefined ? null : found.partNs === undefined ? (
@@ -101,15 +105,9 @@ async function choose(value: string, left: OpenSession): Promise<void> {
     return;
   }
   const text = await scenarioText(value);
-  const now = moment.value;
-  if (text === undefined || now === undefined) return;
-  const opened = await openSource(
-    { kind: "scenario", file: value, text, seed: undefined, inputs: [] },
-    { parent: left.info.id, difference: value, timelineNs: now.position.timeNs - left.info.originNs },
-  );
-  if (opened === undefined) return;
-  chosen.value = opened.info.id;
-  await switchTo(left.info.id);
+  if (text === undefined) return;
+  const opened = await openSource({ kind: "scenario", file: value, text, seed: undefined, inputs: [] }, { parent: left.info.id, difference: value, isBeside: true });
+  if (opened !== undefined) chosen.value = opened.info.id;
 }
 
 function nameOf({ info, parent, difference }: OpenSession): string {

@@ -5,7 +5,7 @@
 import { useMemo } from "preact/hooks";
 import type { SessionInfo } from "../../engine/protocol.ts";
 import type { Flight, Moment } from "../../engine/queries/moment.ts";
-import { HOST_HEIGHT, HOST_WIDTH, type Layout, layOut } from "../../layout/topology-layout.ts";
+import { HOST_HEIGHT, HOST_WIDTH, type Layout, layOut } from "../../../../src/report/topology-layout.ts";
 import { t } from "../../state/preferences.ts";
 import { portOf } from "../topology/places.ts";
 import { PROTOCOL_SHAPES } from "../topology/shapes.ts";

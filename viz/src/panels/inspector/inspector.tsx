@@ -9,10 +9,12 @@ import type { FieldChange } from "../../engine/hop.ts";
 import type { Candidate, Inspection } from "../../engine/queries/inspect.ts";
 import type { RowLink } from "../../engine/queries/row-links.ts";
 import { formatTime } from "../../state/format.ts";
+import { pause } from "../../state/playback.ts";
 import { t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
 import { settled } from "../../state/settled.ts";
-import { current, filter } from "../../state/store.ts";
+import { current, filter, goTo } from "../../state/store.ts";
+import { RECORDS_UNASKED_MAX } from "../doctor/found.ts";
 import { showRow } from "../tables/shown-row.ts";
 import { withOwner } from "./address-owner.ts";
 import { HeaderView } from "./header-view.tsx";
@@ -89,11 +91,39 @@ function InspectionView({ inspection, rows }: { readonly inspection: Inspection;
           <HeaderView key={`${record.id} ${isBefore}`} shown={isBefore ? before : now} before={isBefore ? undefined : before} />
         </Section>
       )}
+      <InSentences key={record.id} id={record.id} />
       <Chain title={s.causes} records={inspection.causes} current={record.id} none={s.noCauses} hidden={inspection.causesHidden} hiddenBefore={CAUSES_FIRST} />
       <Chain title={s.effects} records={inspection.effects} current={record.id} none={s.noEffects} hidden={inspection.effectsHidden} hiddenBefore={inspection.effects.length} />
       {record.packet === 0 ? null : <Life record={record} />}
     </div>
   );
+}
+
+/** Why it happened; of long runs only when somebody asks, since every record is read for it. */
+function InSentences({ id }: { readonly id: number }) {
+  const s = t.value.inspector;
+  const isOpen = useSignal((current.value?.info.recordCount ?? 0) <= RECORDS_UNASKED_MAX);
+  const answer = useQuery("explain", isOpen.value ? { id } : undefined);
+  const sentences = answer.value?.id === id ? answer.value.sentences : [];
+  return (
+    <details class="part" open={isOpen.value} onToggle={(event) => (isOpen.value = event.currentTarget.open)}>
+      <summary>{s.inSentences}</summary>
+      <ol class="sentences">
+        {sentences.map(({ text, event }, index) => (
+          <li key={`${index} ${event}`} class={event === id ? "current" : ""}>
+            <button type="button" aria-label={`${s.goTo(String(event))}: ${text}`} onClick={() => goToRecord(event)}>
+              {text}
+            </button>
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
+}
+
+function goToRecord(id: number): void {
+  pause();
+  void goTo(id);
 }
 
 function Title({ record }: { readonly record: RecordSummary }) {

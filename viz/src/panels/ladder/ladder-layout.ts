@@ -4,7 +4,7 @@
 
 import { scalePoint } from "d3-scale";
 import type { LadderRow } from "../../engine/queries/ladder.ts";
-import type { NodeRole } from "../../engine/protocol.ts";
+import type { NodeRole } from "../../../../src/report/roles.ts";
 
 export const TIME_WIDTH = 84;
 const COLUMN_MIN = 90;

@@ -41,8 +41,9 @@ export function Panel() {
       </p>
       {open.value === undefined ? (
         <>
+          {session.info.teaches === "" ? null : <p class="teaches">{session.info.teaches}</p>}
           {session.info.description === "" ? null : (
-            <details>
+            <details open={list.length === 0}>
               <summary>{s.lookAt}</summary>
               <div class="description">{session.info.description.replaceAll(/[*`]/g, "").trim()}</div>
             </details>
@@ -65,7 +66,6 @@ export function Panel() {
     </div>
   );
 }
-
 
 function Mark({ isRight }: { readonly isRight: boolean | undefined }) {
   const s = t.value.learn;

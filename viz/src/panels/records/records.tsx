@@ -39,7 +39,8 @@ export function Panel() {
     totalGuess.value = total;
   }, [total, totalGuess]);
   const index = at.value ?? -1;
-  const isKnown = total > 0;
+  // Only in a sheet that is as long as its rows is there something to scroll to.
+  const isKnown = total > index;
   useEffect(() => {
     const element = list.current;
     if (element === null || index < 0 || !isKnown) return;
@@ -48,7 +49,7 @@ export function Panel() {
     const rowsInView = height.peek() / ROW_PIXELS;
     if (y < ROW_PIXELS) element.scrollTop = Math.max(0, (index - (rowsInView * 2) / 3) * pixelsPerRow);
     else if (y > height.peek() - 2 * ROW_PIXELS) element.scrollTop = (index - rowsInView / 3) * pixelsPerRow;
-  }, [index, pixelsPerRow, isKnown, top, height]);
+  }, [index, total, pixelsPerRow, isKnown, top, height]);
   useEffect(() => {
     const element = list.current;
     if (element === null) return;

@@ -3,7 +3,7 @@
  */
 
 import { useSignal } from "@preact/signals";
-import type { PlainSetting, SettingInForce } from "../../engine/queries/host-tables.ts";
+import type { PlainSetting, SettingInForce } from "../../../../src/report/settings.ts";
 import { t } from "../../state/preferences.ts";
 
 export interface SettingsProps {

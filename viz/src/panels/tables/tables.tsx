@@ -5,6 +5,7 @@
 import { signal, useSignal } from "@preact/signals";
 import { type ComponentChildren, Fragment } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { COLUMNS, type Column, TABLE_ORDER, textBefore } from "../../../../src/report/columns.ts";
 import type { TableName } from "../../../../src/trace/rows.ts";
 import type { HostTables, ShownRow, ShownTable } from "../../engine/queries/host-tables.ts";
 import { t } from "../../state/preferences.ts";
@@ -12,7 +13,6 @@ import { useQuery } from "../../state/query.ts";
 import { settled, settledPrevious } from "../../state/settled.ts";
 import { current, selection } from "../../state/store.ts";
 import { RecordLink } from "../inspector/record-link.tsx";
-import { COLUMNS, type Column, TABLE_ORDER, textBefore } from "./columns.ts";
 import { SettingsTables } from "./settings-table.tsx";
 import { pointedRow, showRow } from "./shown-row.ts";
 import "./tables.css";

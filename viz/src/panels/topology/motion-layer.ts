@@ -3,7 +3,7 @@
  */
 
 import type { Motion } from "../../engine/queries/moment.ts";
-import type { Layout, Point } from "../../layout/topology-layout.ts";
+import type { Layout, Point } from "../../../../src/report/topology-layout.ts";
 import { portOf } from "./places.ts";
 import { PROTOCOL_SHAPES } from "./shapes.ts";
 
@@ -12,6 +12,9 @@ const LEG_MS_MAX = 450;
 const FADE = 0.08;
 /** More frames at once only blur. */
 const DOTS_MAX = 120;
+
+/** What moves in each layer: asking the elements for their animations would bring all styles up to date at every step. */
+const moving = new WeakMap<SVGGElement, Set<Animation>>();
 
 interface Timed {
   readonly motion: Motion;
@@ -54,16 +57,20 @@ function playLeg(layer: SVGGElement, { flight, leg, node }: Motion, layout: Layo
     { transform: at(to), opacity: 1, offset: 1 },
   ];
   const animation = dot.animate(keyframes, { duration: Math.max(duration, 1), delay, easing: "ease-in-out", fill: "forwards" });
-  animation.onfinish = () => dot.remove();
-  animation.oncancel = () => dot.remove();
+  const own = moving.get(layer) ?? new Set();
+  moving.set(layer, own.add(animation));
+  animation.onfinish = () => {
+    own.delete(animation);
+    dot.remove();
+  };
 }
 
 /** Takes away what still moves. */
 export function stopMotions(layer: SVGGElement): void {
-  for (const element of [...layer.children]) {
-    for (const animation of element.getAnimations()) animation.cancel();
-    element.remove();
-  }
+  const own = moving.get(layer);
+  moving.delete(layer);
+  for (const animation of own ?? []) animation.cancel();
+  layer.replaceChildren();
 }
 
 function drawDot(protocol: Motion["flight"]["protocol"], label: string): SVGGElement {

@@ -3,7 +3,7 @@
  */
 
 import { computed, signal } from "@preact/signals";
-import { HOST_HEIGHT, HOST_WIDTH, type Layout, layOut, type Point } from "../../layout/topology-layout.ts";
+import { HOST_HEIGHT, HOST_WIDTH, type Layout, layOut, type Point } from "../../../../src/report/topology-layout.ts";
 import { current } from "../../state/store.ts";
 
 const dragged = signal<ReadonlyMap<string, ReadonlyMap<string, Point>>>(new Map());

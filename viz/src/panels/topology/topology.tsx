@@ -5,7 +5,7 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { HostAddress } from "../../engine/queries/hosts.ts";
 import type { Flight, Moment } from "../../engine/queries/moment.ts";
-import { HOST_HEIGHT, HOST_WIDTH, type Layout, type Point } from "../../layout/topology-layout.ts";
+import { HOST_HEIGHT, HOST_WIDTH, type Layout, type Point } from "../../../../src/report/topology-layout.ts";
 import { isPlaying, pace, pause } from "../../state/playback.ts";
 import { isMotionReduced, t } from "../../state/preferences.ts";
 import { useQuery } from "../../state/query.ts";
@@ -15,6 +15,9 @@ import { durationOf, playMotions, stopMotions } from "./motion-layer.ts";
 import { isDragged, place, places, portOf, resetPlaces } from "./places.ts";
 import { PROTOCOL_NAMES, PROTOCOL_SHAPES } from "./shapes.ts";
 import { isZoomed, onPointerDown, onWheel, showAll, viewBox, zoomBy } from "./viewport.ts";
+import { showPanel } from "../../app/panel-area.tsx";
+import type { ShownFinding } from "../../engine/queries/why.ts";
+import { foundByNow } from "../doctor/found.ts";
 import "./topology.css";
 
 const STEP_MS = 900;
@@ -29,6 +32,7 @@ const FIRST_DOT = 34;
 const DOT_STEP = 22;
 const WAITING_MAX = 3;
 const NO_ADDRESSES: readonly HostAddress[] = [];
+const NO_FINDINGS: readonly ShownFinding[] = [];
 
 export function Panel() {
   const s = t.value.topology;
@@ -181,7 +185,8 @@ function HostNode({ name, role, layout, addresses, isFocus, isRecordHost }: Host
   if (at === undefined) return null;
   const shown = addresses.slice(0, ADDRESSES_SHOWN + (addresses.length === ADDRESSES_SHOWN + 1 ? 1 : 0));
   const rest = addresses.length - shown.length;
-  const spoken = [s.host(name, s.roles[role]), ...addresses.map(({ address }) => address)].join(", ");
+  const findings = foundByNow.value.get(name) ?? NO_FINDINGS;
+  const spoken = [s.host(name, s.roles[role]), ...addresses.map(({ address }) => address), ...findings.map(({ title }) => t.value.doctor.badge(title))].join(", ");
   return (
     <g
       {...node}
@@ -204,6 +209,19 @@ function HostNode({ name, role, layout, addresses, isFocus, isRecordHost }: Host
           {index === shown.length - 1 && rest > 0 ? ` +${rest}` : ""}
         </text>
       ))}
+      {findings.length === 0 ? null : <FindingMark findings={findings} />}
+    </g>
+  );
+}
+
+/** What the doctor finds at a host, at the corner of its box, from the record on that shows it. */
+function FindingMark({ findings }: { readonly findings: readonly ShownFinding[] }) {
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents lint/a11y/noStaticElementInteractions: the doctor's tab leads to the same
+    <g class="finding-mark" transform={`translate(${HOST_WIDTH / 2 - 4},${-HOST_HEIGHT / 2})`} onPointerDown={(event) => event.stopPropagation()} onClick={() => showPanel("doctor")}>
+      <title>{findings.map(({ title }) => title).join("\n")}</title>
+      <path d="M0,-12L13,10H-13Z" />
+      <text y={7}>{findings.length === 1 ? "!" : findings.length}</text>
     </g>
   );
 }
