@@ -6,7 +6,7 @@
 
 import { directorLacksVip, noRouteToClient, notListeningOnVip, portNotTranslated, replyThroughDirector, serverLacksVip, serverNotOnLink, vipPrefix } from "./doctor/addresses.ts";
 import { arpFlux, arpIgnoreBlocks, arpSettingWithoutEffect, settingReverted, staleNeighbour, vipAnsweredByOthers } from "./doctor/arp-replies.ts";
-import { arpAnnouncesVip, outboundFromVip } from "./doctor/arp-requests.ts";
+import { arpAnnouncesVip, directorAsksFromVip, outboundFromVip } from "./doctor/arp-requests.ts";
 import { entryExpired, halfOpen, pingIsNoTest, sentToDeadServer, serverGone, sourcePortReused } from "./doctor/connections.ts";
 import { connectionsNotSynced, syncNotReceived, twoMasters } from "./doctor/failover.ts";
 import { directorIsClient, directorsBounce, serverIsClient } from "./doctor/insiders.ts";
@@ -24,6 +24,7 @@ const CHECKS: readonly Check[] = [
   arpSettingWithoutEffect,
   arpIgnoreBlocks,
   vipAnsweredByOthers,
+  directorAsksFromVip,
   arpAnnouncesVip,
   arpFlux,
   vipPrefix,

@@ -168,6 +168,15 @@ function lostAddress(evidence: Evidence, host: string, address: Ipv4Address, id:
 }
 
 function vipLostFinding(evidence: Evidence, host: string, vip: Ipv4Address, lost: EventOf<"table">) {
+  const boot = evidence.of("fault").find((event) => event.host === host && event.fault === "boot" && event.id > lost.id);
+  if (boot !== undefined && evidence.commandBehind(lost.id) === undefined)
+    return {
+      id: "setting-reverted",
+      host,
+      title: `${host} lost ${formatIpv4Address(vip)} when it rebooted`,
+      why: `What was typed lasts until the next boot. ${host} booted at ${evidence.timeOf(boot.id)}, and nothing gave it ${formatIpv4Address(vip)} again.`,
+      fix: `On ${host}: put it where the boot looks: /etc/rc.local, ifcfg files or /etc/network/interfaces, settings into /etc/sysctl.d, tables into ipvsadm's file.`,
+    };
   const command = evidence.commandBehind(lost.id)?.command;
   return {
     id: "vip-lost",
@@ -184,6 +193,7 @@ function vipLostFinding(evidence: Evidence, host: string, vip: Ipv4Address, lost
  */
 export const directorLacksVip: Check = (evidence) => {
   const found = new FindingList();
+  misaddressed(evidence, found);
   for (const conversation of failed(toVirtual(evidence))) {
     const { to, startId, ids } = conversation;
     const lastId = ids.at(-1) ?? startId;
@@ -214,6 +224,29 @@ export const directorLacksVip: Check = (evidence) => {
   }
   return found.list;
 };
+
+/** The service is for an address that nobody has, and clients call one that the director does have, on the same port. */
+function misaddressed(evidence: Evidence, found: FindingList): void {
+  for (const conversation of failed(evidence.conversations)) {
+    const { to, startId } = conversation;
+    if (evidence.isVirtual(to.address)) continue;
+    const refusal = conversation.drops.find(({ reason, packet, host }) => reason === "NO_SOCKET" && packet.dst === to.address && evidence.isDirector(host));
+    const service = evidence.services.find((one) => one.director === refusal?.host && one.port === to.port && one.address !== undefined && one.sinceId <= startId && startId < one.untilId);
+    if (refusal === undefined || service?.address === undefined || evidence.hostNames.some((host) => evidence.isLocal(host, service.address as Ipv4Address, startId))) continue;
+    const name = formatIpv4Address(service.address);
+    found.add(
+      {
+        id: "director-lacks-vip",
+        host: service.director,
+        title: `The service of ${service.director} is for ${name}, which it does not have; it has ${formatIpv4Address(to.address)}`,
+        why: `${formatEnd(to)} was called and ended in ${service.director}'s own stack: ${refusal.detail}. ipvsadm takes any address; IPVS balances only packets for ${name}, and nobody sends those.`,
+        fix: `On ${service.director}: make the service for ${formatIpv4Address(to.address)} (ipvsadm -A ${serviceArgument(service.name).replace(name, formatIpv4Address(to.address))} ...), or ip addr add ${name}/32 dev ${firstDevice(evidence, service.director)}.`,
+      },
+      [startId, refusal.id],
+      name,
+    );
+  }
+}
 
 function firstDevice(evidence: Evidence, host: string): string {
   return evidence.header.hosts.find(({ name }) => name === host)?.interfaces[0]?.name ?? "eth0";

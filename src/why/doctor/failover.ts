@@ -5,11 +5,14 @@
 import { formatIpv4Address } from "../../base/ipv4-address.ts";
 import { formatEnd, isRst } from "../conversations.ts";
 import type { Evidence, EventOf } from "../evidence.ts";
+import type { TraceEvent } from "../../trace/events.ts";
 import { type Check, FindingList } from "../finding.ts";
 import { choicesOf, toVirtual } from "./service-view.ts";
 
 /** In a takeover the master changes once; who alternates with another has not heard it. */
 const CHANGES_MIN = 3;
+/** A master that hears another with a higher priority yields at once; one that dies is replaced after 3.6 s at the default of 1 s. */
+const SHARED_NS = 3 * 1_000_000_000;
 const SYNC_GROUP = 0xe0000051;
 const VRRP = 112;
 
@@ -23,7 +26,7 @@ export const twoMasters: Check = (evidence) => {
     adverts.set(payload.payload.vrid, [...(adverts.get(payload.payload.vrid) ?? []), event]);
   }
   for (const [vrid, sent] of adverts) {
-    const overlap = firstOverlap(sent);
+    const overlap = firstOverlap(sent) ?? sharedAddress(evidence, sent);
     if (overlap === undefined) continue;
     const [one, two] = overlap;
     const lost = evidence.of("packet-dropped").find((drop) => drop.packet.protocol === VRRP && drop.reason !== "OTHERHOST" && drop.id > 0 && [one.host, two.host].includes(drop.host));
@@ -33,7 +36,7 @@ export const twoMasters: Check = (evidence) => {
         id: "two-masters",
         host: two.host,
         title: `${one.host} and ${two.host} are both master of virtual router ${vrid} (${[...new Set(addresses)].map(formatIpv4Address).join(", ")})`,
-        why: `From ${evidence.timeOf(two.id)} on both send advertisements by turns. A backup becomes master when it hears none for three intervals and its skew. ${lost === undefined ? "No advertisement of the one reaches the other." : `${lost.host} dropped an advertisement at ${evidence.timeOf(lost.id)}: ${lost.detail}.`} Both have the address and announce it; neighbours believe who announced last.`,
+        why: `From ${evidence.timeOf(two.id)} on both act as master. A backup becomes master when it hears none for three intervals and its skew. ${lost === undefined ? "No advertisement of the one reaches the other." : `${lost.host} dropped an advertisement at ${evidence.timeOf(lost.id)}: ${lost.detail}.`} Both have the address and announce it; neighbours believe who announced last.`,
         fix: `Let VRRP pass between ${one.host} and ${two.host}: iptables -I INPUT -p 112 -j ACCEPT on both, one link or VLAN, multicast 224.0.0.18 (or unicast_peer). garp_master_refresh mends what neighbours believe.`,
       },
       [one.id, two.id, ...(lost === undefined ? [] : [lost.id])],
@@ -57,6 +60,38 @@ function firstOverlap(sent: readonly EventOf<"frame-sent">[]): readonly [EventOf
     if (changes.length >= CHANGES_MIN) return changes[0];
   }
   return undefined;
+}
+
+/** Hosts that run keepalived and have a router's address at the same time for longer than a takeover takes. */
+function sharedAddress(evidence: Evidence, sent: readonly EventOf<"frame-sent">[]): readonly [TraceEvent, TraceEvent] | undefined {
+  const addresses = new Set(sent.flatMap(({ frame: { payload } }) => (payload.kind === "ipv4" && payload.payload.kind === "vrrp" ? payload.payload.addresses : [])));
+  const hosts = evidence.hostNames.filter((host) => evidence.of("command-start").some((event) => event.host === host && /keepalived/.test(event.command)));
+  const spans = hosts.flatMap((host) => [...addresses].flatMap((address) => spansOfAddress(evidence, host, address)));
+  for (const one of spans)
+    for (const two of spans) {
+      if (one.host === two.host || one.address !== two.address || two.sinceId < one.sinceId) continue;
+      const [since, until] = [evidence.event(two.sinceId), evidence.event(Math.min(one.untilId, two.untilId))];
+      const untilNs = until?.timeNs ?? evidence.endNs;
+      const lastId = until?.id ?? evidence.events.at(-1)?.id ?? 0;
+      const isAlive = ![one.host, two.host].some((host) => evidence.isCut(host, two.sinceId) || evidence.isCut(host, lastId) || wasCutBetween(evidence, host, two.sinceId, lastId));
+      if (since !== undefined && untilNs - since.timeNs > SHARED_NS && isAlive) return [Object.assign({}, since, { host: one.host }), since];
+    }
+  return undefined;
+}
+
+function wasCutBetween(evidence: Evidence, host: string, from: number, to: number): boolean {
+  return evidence.of("link").some((event) => event.host === host && event.id >= from && event.id <= to && event.state !== "up");
+}
+
+function spansOfAddress(evidence: Evidence, host: string, address: number) {
+  const text = formatIpv4Address(address);
+  const spans: { host: string; address: number; sinceId: number; untilId: number }[] = [];
+  for (const event of evidence.of("table")) {
+    if (event.host !== host || event.table !== "address" || !event.entry.startsWith(`${text}/`)) continue;
+    if (event.change === "add") spans.push({ host, address, sinceId: event.id, untilId: Number.MAX_SAFE_INTEGER });
+    else if (event.change === "remove" && spans.length > 0) (spans.at(-1) as { untilId: number }).untilId = event.id;
+  }
+  return spans;
 }
 
 /** A connection came to a director that has no entry for it: nobody told it. ip_vs_sync.c:ip_vs_sync_conn */
