@@ -6,11 +6,13 @@
 
 import { directorLacksVip, noRouteToClient, notListeningOnVip, portNotTranslated, replyThroughDirector, serverLacksVip, serverNotOnLink, vipPrefix } from "./doctor/addresses.ts";
 import { arpFlux, arpIgnoreBlocks, arpSettingWithoutEffect, settingReverted, staleNeighbour, vipAnsweredByOthers } from "./doctor/arp-replies.ts";
-import { arpAnnouncesVip, outboundFromVip } from "./doctor/arp-requests.ts";
-import { entryExpired, halfOpen, sentToDeadServer, serverGone, sourcePortReused } from "./doctor/connections.ts";
+import { arpAnnouncesVip, directorAsksFromVip, outboundFromVip } from "./doctor/arp-requests.ts";
+import { entryExpired, halfOpen, pingIsNoTest, sentToDeadServer, serverGone, sourcePortReused } from "./doctor/connections.ts";
+import { connectionsNotSynced, syncNotReceived, twoMasters } from "./doctor/failover.ts";
 import { directorIsClient, directorsBounce, serverIsClient } from "./doctor/insiders.ts";
 import { ipForwardOff, notrack, replyBypassesDirector, replyOnWrongLink, tupleCollision, twoNatMechanisms } from "./doctor/nat.ts";
 import { destinationRewritten, packetFilters, sourceRewritten } from "./doctor/netfilter.ts";
+import { dataConnectionUnknown, oneClientUdp, persistenceHidesBalance, persistencePerService, persistenceSplitsClient, persistentDespiteDrain } from "./doctor/persistence.ts";
 import { hashPinsClients, noServerAvailable, weightsIgnored } from "./doctor/schedulers.ts";
 import { loops, mtuBlackHole, noTunnelDevice, outerFragments, rpFilter } from "./doctor/tunnels.ts";
 import { Evidence, type RecordedRun } from "./evidence.ts";
@@ -22,6 +24,7 @@ const CHECKS: readonly Check[] = [
   arpSettingWithoutEffect,
   arpIgnoreBlocks,
   vipAnsweredByOthers,
+  directorAsksFromVip,
   arpAnnouncesVip,
   arpFlux,
   vipPrefix,
@@ -50,7 +53,10 @@ const CHECKS: readonly Check[] = [
   outboundFromVip,
   mtuBlackHole,
   outerFragments,
+  twoMasters,
   staleNeighbour,
+  syncNotReceived,
+  connectionsNotSynced,
   noServerAvailable,
   sourcePortReused,
   sentToDeadServer,
@@ -58,12 +64,24 @@ const CHECKS: readonly Check[] = [
   entryExpired,
   weightsIgnored,
   hashPinsClients,
+  dataConnectionUnknown,
+  persistentDespiteDrain,
+  persistencePerService,
+  persistenceSplitsClient,
+  persistenceHidesBalance,
+  oneClientUdp,
   halfOpen,
+  pingIsNoTest,
 ];
 
 /** Findings that explain others on the same run: these are not told beside them. */
 const SYMPTOMS: Readonly<Record<string, readonly string[]>> = {
   "half-open": ["*"],
+  "ping-is-no-test": ["*"],
+  loop: ["directors-bounce"],
+  "foreign-source-filtered": ["reply-on-wrong-link"],
+  "reply-bypasses-director": ["notrack-with-conntrack", "conntrack-off"],
+  "connections-not-synced": ["vip-answered-by-others", "arp-announces-vip"],
 };
 
 /** What is wrong in a run, root causes first; nothing when all is well. Wants a trace of level `full`. */

@@ -20,7 +20,7 @@ export interface RecordedRun {
   readonly events: readonly TraceEvent[];
 }
 
-/** A virtual service of one director for as long as it was there. */
+/** A virtual service of one director for as long as it was there with this scheduler, persistence and flags. */
 export interface ServiceSpan {
   readonly director: string;
   /** `TCP 10.0.0.100:80`, `FWM 1`. */
@@ -35,7 +35,7 @@ export interface ServiceSpan {
   readonly row: IpvsServiceRow;
 }
 
-/** A real server of one service of one director for as long as it was there. */
+/** A real server of one service of one director for as long as it was there with this method. */
 export interface DestSpan {
   readonly director: string;
   readonly service: string;
@@ -261,7 +261,7 @@ export class Evidence {
     const spans: ServiceSpan[] = [];
     for (const director of this.hostNames)
       for (const versions of this.tables.versions(director, "ipvsServices").values())
-        for (const { sinceId, untilId, row } of spansOf(versions)) {
+        for (const { sinceId, untilId, row } of spansOf(versions, isSameService)) {
           const [protocol = "", end = ""] = row.service.split(" ");
           const [address = "", port = "0"] = end.split(":");
           const isMark = protocol === "FWM";
@@ -274,7 +274,7 @@ export class Evidence {
     const spans: DestSpan[] = [];
     for (const director of this.hostNames)
       for (const versions of this.tables.versions(director, "ipvsDestinations").values())
-        for (const { sinceId, untilId, row } of spansOf(versions)) {
+        for (const { sinceId, untilId, row } of spansOf(versions, (a, b) => a.method === b.method && a.port === b.port)) {
           const { service, port, method } = row;
           spans.push({ director, service, address: parseIpv4Address(row.address) ?? 0, port, method, sinceId, untilId, row });
         }
@@ -290,12 +290,16 @@ export class Evidence {
   #noteMarked(event: Scheduled): void {
     const conversation = this.conversationOf(event.id);
     // Only what the director has: a mark may also stand for the whole world (a transparent cache).
-    if (conversation !== undefined && this.hostNames.some((host) => this.everHad(host, conversation.to.address))) this.#addDirector(conversation.to.address, event.host);
+    if (conversation !== undefined && this.everHad(event.host, conversation.to.address)) this.#addDirector(conversation.to.address, event.host);
   }
 }
 
-/** The times during which a row was there, with its last form. */
-function spansOf<R>(versions: readonly { readonly id: number; readonly row: R | undefined }[]): { readonly sinceId: number; readonly untilId: number; readonly row: R }[] {
+function isSameService(a: IpvsServiceRow, b: IpvsServiceRow): boolean {
+  return a.scheduler === b.scheduler && a.flags === b.flags && a.persistenceSeconds === b.persistenceSeconds && a.netmask === b.netmask && a.isOnePacket === b.isOnePacket;
+}
+
+/** The times during which a row was there and the same in what matters, with its last form. */
+function spansOf<R>(versions: readonly { readonly id: number; readonly row: R | undefined }[], isSame: (a: R, b: R) => boolean): { readonly sinceId: number; readonly untilId: number; readonly row: R }[] {
   const spans: { sinceId: number; untilId: number; row: R }[] = [];
   let isOpen = false;
   for (const { id, row } of versions) {
@@ -303,8 +307,9 @@ function spansOf<R>(versions: readonly { readonly id: number; readonly row: R | 
     if (row === undefined) {
       if (last !== undefined) last.untilId = id;
       isOpen = false;
-    } else if (isOpen && last !== undefined) last.row = row;
+    } else if (isOpen && last !== undefined && isSame(last.row, row)) last.row = row;
     else {
+      if (isOpen && last !== undefined) last.untilId = id;
       spans.push({ sinceId: id, untilId: AT_THE_END, row });
       isOpen = true;
     }

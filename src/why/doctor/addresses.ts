@@ -168,6 +168,15 @@ function lostAddress(evidence: Evidence, host: string, address: Ipv4Address, id:
 }
 
 function vipLostFinding(evidence: Evidence, host: string, vip: Ipv4Address, lost: EventOf<"table">) {
+  const boot = evidence.of("fault").find((event) => event.host === host && event.fault === "boot" && event.id > lost.id);
+  if (boot !== undefined && evidence.commandBehind(lost.id) === undefined)
+    return {
+      id: "setting-reverted",
+      host,
+      title: `${host} lost ${formatIpv4Address(vip)} when it rebooted`,
+      why: `What was typed lasts until the next boot. ${host} booted at ${evidence.timeOf(boot.id)}, and nothing gave it ${formatIpv4Address(vip)} again.`,
+      fix: `On ${host}: put it where the boot looks: /etc/rc.local, ifcfg files or /etc/network/interfaces, settings into /etc/sysctl.d, tables into ipvsadm's file.`,
+    };
   const command = evidence.commandBehind(lost.id)?.command;
   return {
     id: "vip-lost",
@@ -184,6 +193,7 @@ function vipLostFinding(evidence: Evidence, host: string, vip: Ipv4Address, lost
  */
 export const directorLacksVip: Check = (evidence) => {
   const found = new FindingList();
+  misaddressed(evidence, found);
   for (const conversation of failed(toVirtual(evidence))) {
     const { to, startId, ids } = conversation;
     const lastId = ids.at(-1) ?? startId;
@@ -214,6 +224,29 @@ export const directorLacksVip: Check = (evidence) => {
   }
   return found.list;
 };
+
+/** The service is for an address that nobody has, and clients call one that the director does have, on the same port. */
+function misaddressed(evidence: Evidence, found: FindingList): void {
+  for (const conversation of failed(evidence.conversations)) {
+    const { to, startId } = conversation;
+    if (evidence.isVirtual(to.address)) continue;
+    const refusal = conversation.drops.find(({ reason, packet, host }) => reason === "NO_SOCKET" && packet.dst === to.address && evidence.isDirector(host));
+    const service = evidence.services.find((one) => one.director === refusal?.host && one.port === to.port && one.address !== undefined && one.sinceId <= startId && startId < one.untilId);
+    if (refusal === undefined || service?.address === undefined || evidence.hostNames.some((host) => evidence.isLocal(host, service.address as Ipv4Address, startId))) continue;
+    const name = formatIpv4Address(service.address);
+    found.add(
+      {
+        id: "director-lacks-vip",
+        host: service.director,
+        title: `The service of ${service.director} is for ${name}, which it does not have; it has ${formatIpv4Address(to.address)}`,
+        why: `${formatEnd(to)} was called and ended in ${service.director}'s own stack: ${refusal.detail}. ipvsadm takes any address; IPVS balances only packets for ${name}, and nobody sends those.`,
+        fix: `On ${service.director}: make the service for ${formatIpv4Address(to.address)} (ipvsadm -A ${serviceArgument(service.name).replace(name, formatIpv4Address(to.address))} ...), or ip addr add ${name}/32 dev ${firstDevice(evidence, service.director)}.`,
+      },
+      [startId, refusal.id],
+      name,
+    );
+  }
+}
 
 function firstDevice(evidence: Evidence, host: string): string {
   return evidence.header.hosts.find(({ name }) => name === host)?.interfaces[0]?.name ?? "eth0";
@@ -313,7 +346,10 @@ export const portNotTranslated: Check = (evidence) => {
     for (const choice of evidence.recordsOf(conversation, "scheduled")) {
       const dest = evidence.dests.find((one) => one.director === choice.host && one.service === choice.service && `${formatIpv4Address(one.address)}:${one.port}` === choice.chosen && one.method !== "masq" && one.sinceId <= choice.id && choice.id < one.untilId);
       const service = serviceOf(evidence, choice);
-      if (dest === undefined || service === undefined || service.address === undefined || service.port === 0 || dest.port === service.port) continue;
+      if (dest === undefined || service === undefined || service.address === undefined || service.port === 0) continue;
+      // ipvsadm gives the service's port to servers of these methods, whatever was typed.
+      const port = dest.port !== service.port ? dest.port : typedPort(evidence, dest);
+      if (port === undefined || port === service.port) continue;
       const refused = conversation.drops.find(({ reason, packet }) => reason === "NO_SOCKET" && packet.dst === conversation.to.address);
       if (refused === undefined) continue;
       const isLocal = dest.method === "local" || evidence.hasAddress(choice.host, dest.address, choice.id);
@@ -321,9 +357,9 @@ export const portNotTranslated: Check = (evidence) => {
         {
           id: "port-not-translated",
           host: choice.host,
-          title: `${dest.service} names ${formatIpv4Address(dest.address)}:${dest.port}, but ${isLocal ? "a local server" : methodWord(dest.method)} gets packets for port ${service.port}`,
+          title: `${dest.service} names ${formatIpv4Address(dest.address)}:${port}, but ${isLocal ? "a local server" : methodWord(dest.method)} gets packets for port ${service.port}`,
           why: `Only NAT changes ports. The packet arrived at ${refused.host} for ${formatEnd(conversation.to)}: ${refused.detail}, so it answered with RST.`,
-          fix: isLocal ? `On ${choice.host}: let the server listen on port ${service.port} of the VIP (or use -m with an address of its own).` : `Let ${refused.host} listen on port ${service.port} (or redirect there: iptables -t nat -A PREROUTING -d ${formatIpv4Address(conversation.to.address)} -p tcp --dport ${service.port} -j REDIRECT --to-ports ${dest.port}), or use -m.`,
+          fix: isLocal ? `On ${choice.host}: let the server listen on port ${service.port} of the VIP (or use -m with an address of its own).` : `Let ${refused.host} listen on port ${service.port} (or redirect there: iptables -t nat -A PREROUTING -d ${formatIpv4Address(conversation.to.address)} -p tcp --dport ${service.port} -j REDIRECT --to-ports ${port}), or use -m.`,
         },
         [choice.id, refused.id],
         `${dest.service} ${formatIpv4Address(dest.address)}`,
@@ -331,6 +367,15 @@ export const portNotTranslated: Check = (evidence) => {
     }
   return found.list;
 };
+
+/** The port that the command which added or changed a server named; undefined: none. */
+function typedPort(evidence: Evidence, dest: DestSpan): number | undefined {
+  const entry = `${dest.service} -> ${formatIpv4Address(dest.address)}:`;
+  const added = evidence.of("table").findLast((event) => event.host === dest.director && event.table === "ipvs-dest" && event.change !== "remove" && event.entry.startsWith(entry) && event.id <= dest.sinceId);
+  const command = added === undefined ? undefined : evidence.commandBehind(added.id)?.command;
+  const port = command === undefined ? undefined : new RegExp(`${formatIpv4Address(dest.address).replaceAll(".", "\\.")}:(\\d+)`).exec(command)?.[1];
+  return port === undefined ? undefined : Number(port);
+}
 
 /** A server listens on its own address only, and the packet is for the VIP: nobody takes it, RST. net/ipv4/inet_hashtables.c:__inet_lookup_listener */
 export const notListeningOnVip: Check = (evidence) => {

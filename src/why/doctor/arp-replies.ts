@@ -10,6 +10,8 @@ import { type Check, type Finding, FindingList } from "../finding.ts";
 import { answerersOn, directSends, lessonOf, settingsOf, vip, wouldAnswer } from "./arp-view.ts";
 
 const HIDE = "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce";
+/** An answer is sent within so many records of the decision. */
+const REPLY_RECORDS_MAX = 64;
 const STALE_NS = 1.5 * NS_PER_SECOND;
 
 /** An answer for a virtual address by a host that does not have the service, while a director on the same link does. */
@@ -27,7 +29,7 @@ function wrongAnswers(evidence: Evidence): WrongAnswer[] {
   const found: WrongAnswer[] = [];
   for (const event of evidence.of("arp-decision")) {
     const { host, device, target, id, sender } = event;
-    if (!event.isAnswered || !evidence.isVirtual(target) || sender === target || sender === 0) continue;
+    if (!event.isAnswered || !evidence.isVirtual(target) || sender === target || sender === 0 || !hasReplied(evidence, event)) continue;
     const link = evidence.linkOf(host, device);
     const directors = evidence.directorsOf(target).filter((one) => one !== host && evidence.directs(one, target, id) && evidence.isLocal(one, target, id) && isOn(evidence, one, link) && !evidence.isCut(one, id));
     const [director] = directors;
@@ -37,6 +39,15 @@ function wrongAnswers(evidence: Evidence): WrongAnswer[] {
     found.push({ event, director });
   }
   return found;
+}
+
+/** The answer left, with the address in it: arptables may drop or mangle it. */
+function hasReplied(evidence: Evidence, { id, host, target }: EventOf<"arp-decision">): boolean {
+  for (let at = id + 1; at < id + REPLY_RECORDS_MAX; at++) {
+    const event = evidence.event(at);
+    if (event?.kind === "frame-sent" && event.cause === id && event.host === host) return event.frame.payload.kind === "arp" && event.frame.payload.senderIp === target;
+  }
+  return false;
 }
 
 /** Both hosts have the service and answer, but only the other one announced the address: no takeover, just an address that two have. */

@@ -3,8 +3,8 @@
  */
 
 import { formatIpv4Address } from "../../base/ipv4-address.ts";
-import { formatEnd, innermost } from "../conversations.ts";
-import type { EventOf } from "../evidence.ts";
+import { type Conversation, formatEnd, innermost } from "../conversations.ts";
+import type { Evidence, EventOf } from "../evidence.ts";
 import { type Check, FindingList } from "../finding.ts";
 import { directSends } from "./arp-view.ts";
 
@@ -34,6 +34,41 @@ export const arpAnnouncesVip: Check = (evidence) => {
         fix: `On ${host}: sysctl -w net.ipv4.conf.all.arp_announce=2 (requests then tell the address of ${device}), with arp_ignore=1 for the answers${usesArptables(evidence.of("command-start")) ? "; or an arptables rule for what goes out (-j mangle --mangle-ip-s RIP), not only for what comes in" : ""}.`,
       },
       [id, used.learnt.id, used.send.id],
+      name,
+    );
+  }
+  return found.list;
+};
+
+/** The caller has not begun to close it. */
+function isOpenAt(evidence: Evidence, conversation: Conversation, id: number): boolean {
+  return conversation.isEstablished && !evidence.recordsOf(conversation, "tcp-state").some((event) => event.id < id && event.host === conversation.client && event.before === "ESTABLISHED");
+}
+
+/**
+ * The director asks for a server as the VIP: its VIP is the first address of the subnet, the DIP a secondary one. A server that has the VIP takes that
+ * for a martian and does not answer, whatever its arp_ignore says. net/ipv4/devinet.c:inet_select_addr, net/ipv4/arp.c:arp_process
+ */
+export const directorAsksFromVip: Check = (evidence) => {
+  const found = new FindingList();
+  for (const event of evidence.of("arp-decision")) {
+    const { host, target, sender, id } = event;
+    if (event.isAnswered || !evidence.isVirtual(sender) || !event.detail.includes("is local here")) continue;
+    const request = evidence.chain(id).find((one): one is EventOf<"frame-sent"> => one.kind === "frame-sent");
+    if (request === undefined || !evidence.directs(request.host, sender, id) || evidence.conversationOf(id)?.client === request.host) continue;
+    const failure = evidence.of("neighbour").find((one) => one.id > id && one.host === request.host && one.address === target && one.after === "FAILED");
+    if (failure === undefined) continue;
+    const row = evidence.addressRow(request.host, sender, id);
+    const name = formatIpv4Address(sender);
+    found.add(
+      {
+        id: "director-asks-from-vip",
+        host: request.host,
+        title: `${request.host} asks for its servers as ${name}, the VIP, and they do not answer`,
+        why: `${request.host} sent "who has ${formatIpv4Address(target)}? tell ${name}", for ${name}/${row?.prefixLength ?? 32} is the first address of ${request.device} for this network. ${host} has ${name} itself: ${event.detail}, so to it the request is a martian. ${request.host} gave up at ${evidence.timeOf(failure.id)}.`,
+        fix: `On ${request.host}: give ${request.device} its own address first and the VIP after it, with /32 (ip addr add ${name}/32 dev ${request.device}).`,
+      },
+      [request.id, id, failure.id],
       name,
     );
   }
@@ -70,6 +105,21 @@ export const outboundFromVip: Check = (evidence) => {
       return packet.dst === from.address && evidence.directs(host, from.address, startId);
     });
     if (astray === undefined) continue;
+    const caller = evidence.conversations.findLast((one) => one.number < conversation.number && one.from.address === to.address && one.to.address === from.address && one.startId < startId && isOpenAt(evidence, one, startId));
+    if (caller !== undefined) {
+      found.add(
+        {
+          id: "callback-dropped",
+          host: client,
+          title: `${client} calls its client back from the VIP (port ${to.port}), waits, and the client with it`,
+          why: `While it serves ${formatEnd(caller.from)}, ${client} calls ${formatEnd(to)} with the source ${formatIpv4Address(from.address)}. The answer goes to ${astray.host}, who has the VIP for everybody else and knows no such connection, so ${client} waits until it gives up.`,
+          fix: `On ${client}: do not look up callers (identd, reverse DNS), or let the call fail at once: iptables -A OUTPUT -p tcp --dport ${to.port} -j REJECT --reject-with tcp-reset.`,
+        },
+        [caller.startId, startId, astray.id],
+        formatIpv4Address(from.address),
+      );
+      continue;
+    }
     found.add(
       {
         id: "outbound-from-vip",

@@ -180,3 +180,26 @@ export const halfOpen: Check = (evidence) => {
   }
   return found.list;
 };
+
+/** The VIP answers ping, because the director does (net/ipv4/icmp.c:icmp_echo), while no server serves. */
+export const pingIsNoTest: Check = (evidence) => {
+  const found = new FindingList();
+  for (const conversation of failed(toVirtual(evidence))) {
+    const { client, to, startNs, protocol } = conversation;
+    if (protocol !== "tcp" || choicesOf(evidence, conversation).length === 0) continue;
+    const ping = evidence.conversations.find((one) => one.protocol === "icmp" && one.outcome === "ok" && one.client === client && one.to.address === to.address && Math.abs(one.startNs - startNs) < 30 * NS_PER_SECOND);
+    const death = conversation.drops.find(({ reason, host }) => (reason === "NO_SOCKET" || reason === "NEIGH_FAILED") && host !== client);
+    if (ping === undefined || death === undefined) continue;
+    found.add(
+      {
+        id: "ping-is-no-test",
+        host: client,
+        title: `${client} can ping ${formatIpv4Address(to.address)}, and still nobody serves ${formatEnd(to)}`,
+        why: `The echo is answered by the director itself, which has the address; IPVS and the real servers are not asked. The call to ${formatEnd(to)} died at ${death.host}: ${death.detail}.`,
+        fix: `Test the port of the service (curl, nc -z), and let a checker such as keepalived take dead servers out. Then start what serves on ${death.host}.`,
+      },
+      [ping.startId, death.id],
+    );
+  }
+  return found.list;
+};

@@ -6,7 +6,7 @@ import { formatIpv4Address } from "../../base/ipv4-address.ts";
 import { type Conversation, formatEnd } from "../conversations.ts";
 import type { DestSpan, Evidence, EventOf } from "../evidence.ts";
 import { type Check, FindingList } from "../finding.ts";
-import { choicesOf, chosenDest, failed, isServerOf, receivedBy, ruleOf, sentBy, toVirtual } from "./service-view.ts";
+import { choicesOf, chosenDest, failed, isServerOf, methodsOf, receivedBy, ruleOf, sentBy, toVirtual } from "./service-view.ts";
 
 /** A reply of a NAT server that did not pass its director. */
 interface Bypass {
@@ -130,6 +130,7 @@ export const ipForwardOff: Check = (evidence) => {
     for (const drop of conversation.drops) {
       const { host, packet } = drop;
       if (drop.reason !== "IP_INADDRERRORS" || host === conversation.client || packet.dst === conversation.to.address) continue;
+      if (evidence.isDirector(host) && !methodsOf(evidence, conversation).has("masq")) continue;
       const isRouter = (evidence.header.hosts.find(({ name }) => name === host)?.interfaces.length ?? 0) > 1 || evidence.isDirector(host);
       if (!isRouter) continue;
       found.add(
@@ -203,7 +204,8 @@ export const notrack: Check = (evidence) => {
       if (evidence.setting(director, "net.ipv4.vs.conntrack", choice.id) === 0) continue;
       const rule = ruleOf(evidence, director, "raw", /-j (NOTRACK|CT --notrack)/, choice.id);
       const nat = ruleOf(evidence, director, "nat", /POSTROUTING.*-j (MASQUERADE|SNAT)/, choice.id);
-      if (rule === undefined || nat === undefined || rule.packets === 0) continue;
+      const counted = rule === undefined ? undefined : evidence.tables.rows(director, "netfilter", conversation.ids.at(-1)).find((one) => one.rule === rule.rule);
+      if (rule === undefined || nat === undefined || counted === undefined || counted.packets === rule.packets) continue;
       found.add(
         {
           id: "notrack-with-conntrack",

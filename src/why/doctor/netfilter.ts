@@ -44,6 +44,8 @@ export const packetFilters: Check = (evidence) => {
           [verdict.id, drop.id],
           rule,
         );
+      } else if (isServer && !isDirector && isTakenOut(evidence, host, vip, drop.id)) {
+        // A health check found out and nobody is sent there any longer: that is what it is for.
       } else if (base === "INPUT" && (isDirector || isServer)) {
         found.add(
           {
@@ -92,6 +94,15 @@ export const packetFilters: Check = (evidence) => {
     }
   return found.list;
 };
+
+/** The server was taken out of the service after this, or given weight 0. */
+function isTakenOut(evidence: Evidence, host: string, vip: number, id: number): boolean {
+  return evidence.destsFor(vip).some((dest) => {
+    if (!isServerOf(evidence, host, dest) || dest.untilId < id) return false;
+    const change = evidence.of("table").find((event) => event.id > id && event.host === dest.director && event.table === "ipvs-dest" && event.entry.startsWith(`${dest.service} -> ${formatIpv4Address(dest.address)}:${dest.port} `) && (event.change === "remove" || event.entry.includes(" weight 0 ")));
+    return change !== undefined && /keepalived/.test(evidence.commandBehind(change.id)?.command ?? "");
+  });
+}
 
 /** The built-in chain that a rule of a chain of its own was reached from: by where the packet was going. */
 function baseChain(evidence: Evidence, drop: EventOf<"packet-dropped">, chain: string): string {

@@ -8,7 +8,7 @@ import { type Check, FindingList } from "../finding.ts";
 import { serviceOf } from "./service-view.ts";
 
 /** Schedulers that look at no weight but 0. */
-const BLIND_TO_WEIGHTS = new Set(["rr", "lc", "dh", "lblcr"]);
+const BLIND_TO_WEIGHTS = new Set(["rr", "lc"]);
 /** Enough choices to see that all are alike. */
 const CHOICES_MIN = 4;
 
@@ -17,6 +17,9 @@ export const noServerAvailable: Check = (evidence) => {
   const found = new FindingList();
   for (const choice of evidence.of("scheduled")) {
     if (choice.chosen !== undefined || choice.by !== "scheduler" || choice.candidates.length === 0) continue;
+    // ovf is told by its weights how much is enough; a checker that gives weight 0 says that a server is dead.
+    if (choice.scheduler === "ovf" && choice.candidates.some(({ weight }) => weight > 0)) continue;
+    if (isHealthChecked(evidence, choice)) continue;
     const { host, service, scheduler, candidates } = choice;
     const eligible = candidates.filter(({ isEligible }) => isEligible);
     const rows = evidence.tables.rows(host, "ipvsDestinations", choice.id).filter((row) => row.service === service);
@@ -40,6 +43,16 @@ export const noServerAvailable: Check = (evidence) => {
   }
   return found.list;
 };
+
+/** A server has weight 0 by the will of a checker (keepalived with inhibit_on_failure), not of somebody who typed. */
+function isHealthChecked(evidence: Evidence, choice: EventOf<"scheduled">): boolean {
+  return choice.candidates.some(({ address, port, weight }) => {
+    if (weight !== 0) return false;
+    const entry = `${choice.service} -> ${formatIpv4Address(address)}:${port} `;
+    const change = evidence.of("table").findLast((event) => event.id < choice.id && event.host === choice.host && event.table === "ipvs-dest" && event.entry.startsWith(entry));
+    return change !== undefined && /keepalived/.test(evidence.commandBehind(change.id)?.command ?? "");
+  });
+}
 
 /** Weights that differ, with a scheduler that does not read them (net/netfilter/ipvs/ip_vs_rr.c:ip_vs_rr_schedule looks for more than 0 only). */
 export const weightsIgnored: Check = (evidence) => {
@@ -77,7 +90,7 @@ export const hashPinsClients: Check = (evidence) => {
   const found = new FindingList();
   for (const [key, choices] of byService(evidence)) {
     const [last] = choices.slice(-1);
-    if (last === undefined || choices.length < CHOICES_MIN) continue;
+    if (last === undefined || choices.length < (isMasqueraded(evidence, choices) ? CHOICES_MIN - 1 : CHOICES_MIN)) continue;
     const { scheduler, host, service } = last;
     if (scheduler !== "dh" && scheduler !== "sh" && scheduler !== "mh") continue;
     const servers = new Set(choices.map(({ chosen }) => chosen));
