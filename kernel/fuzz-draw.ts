@@ -10,9 +10,9 @@ import { stringify } from "yaml";
 import { Chance } from "./chance.ts";
 import { DRAWN_SCHEDULERS } from "./sched-draw.ts";
 
-const STEP_SECONDS = 5;
+const STEP_SECONDS = 4;
 /** Two calls that both time out take longer. */
-const LONG_STEP_SECONDS = 7;
+const LONG_STEP_SECONDS = 6;
 const METHODS = { NAT: "-m", DR: "-g", TUN: "-i" } as const;
 
 type Method = keyof typeof METHODS;

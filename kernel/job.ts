@@ -11,7 +11,7 @@ import { TABLE_COMMANDS } from "./tables.ts";
 /** What the kernel cannot act out; the message says which step and why. */
 export class CannotRecord extends Error {}
 
-export function jobOf(scenario: Scenario): unknown {
+export function jobOf(scenario: Scenario): object {
   if (scenario.workloads.length > 0) throw new CannotRecord("a workload is drawn by the simulator: the kernel has no such thing");
   return {
     kind: "scenario",

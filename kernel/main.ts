@@ -4,6 +4,7 @@
 
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ScenarioError } from "../src/scenario/scenario-error.ts";
+import { writeFigures } from "./fidelity.ts";
 import { fuzz } from "./fuzz.ts";
 import { importAll, importOne } from "./import.ts";
 import { compareFiles, recordFiles, staleFiles } from "./record.ts";
@@ -78,6 +79,8 @@ program
   .option("-j, --jobs <n>", "scenarios at a time", jobs, 6)
   .option("--no-shrink", "report only")
   .action(({ seeds, jobs: jobCount, shrink }: { seeds: readonly [number, number]; jobs: number; shrink: boolean }) => fuzz({ first: seeds[0], last: seeds[1], jobCount, shrinks: shrink }));
+
+program.command("figures").description("writes how many recordings agree into docs/FIDELITY.md").action(writeFigures);
 
 try {
   await program.parseAsync();

@@ -26,10 +26,6 @@ class Sink implements LinkPort {
   transmit(): void {
     this.sent++;
   }
-
-  interfaceDown(): void {
-    // Nobody is behind it.
-  }
 }
 
 const topology = OPTIONS.topology === "nat" ? "nat" : OPTIONS.topology === "tun" ? "tun" : "dr";

@@ -8,7 +8,7 @@ MS_PRIVATE_REC = (1 << 18) | (1 << 14)
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}.get(os.uname().machine, 56)
 ETH_P_ALL = 3
 SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
-DRAIN_SECONDS = 0.05
+DRAIN_SECONDS = 0.5
 libc = ctypes.CDLL(None, use_errno=True)
 
 

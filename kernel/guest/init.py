@@ -254,8 +254,14 @@ class Acting:
             except Exception as error:
                 outs[i] = {"error": repr(error)}
 
+        began = [0.0] * len(steps)
         for i, step in sorted(enumerate(steps), key=lambda pair: pair[1]["at"]):
+            if self.job.get("pauseSeconds") and threads:
+                # Paced: a step waits for the one before, and says when it began.
+                threads[-1].join()
+                time.sleep(self.job["pauseSeconds"])
             time.sleep(max(0, start + step["at"] - time.monotonic()))
+            began[i] = round(time.monotonic() - start, 3)
             late.append(time.monotonic() - start - step["at"])
             threads.append(threading.Thread(target=act, args=(i, step)))
             threads[-1].start()
@@ -264,6 +270,7 @@ class Acting:
         time.sleep(max(0.5, start + self.job["duration"] - time.monotonic()))
         result["timeline"] = outs
         result["late"] = round(max(late), 3)
+        result["began"] = began
         for name, host in self.hosts.items():
             if host.is_alive:
                 result["state"][name] = host.ask({"do": "tables", "commands": self.job["tables"]})

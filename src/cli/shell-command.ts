@@ -164,9 +164,11 @@ class ShellSession {
         break;
       case ".down":
       case ".up":
+        if (argument === "") throw new UsageError(`usage: ${word} HOST[.IF]`);
         this.#setPorts(argument, word === ".up");
         break;
       case ".crash":
+        if (argument === "") throw new UsageError("usage: .crash HOST");
         this.#run.world.crash(hostNamed(this.#scenario, argument));
         break;
       case ".quit":

@@ -11,7 +11,9 @@ import type { RandomStream } from "../kernel/random.ts";
 import { ArpPacket, ETHERTYPE_ARP, EthernetFrame } from "../wire/packet.ts";
 import { confirmAddress, isAddressOnLink } from "./address-match.ts";
 import { type NetDevice, SCOPE_HOST, SCOPE_LINK, type Scope } from "./device.ts";
-import { type ArpHook, type ArpProtocol, type Host, isRouteError } from "./host.ts";
+import { type ArpProtocol, type Host, isRouteError } from "./host.ts";
+import { traceFrameDrop } from "./device-drivers.ts";
+import type { ArpTable } from "./netfilter/arp-table.ts";
 import type { Route } from "./route.ts";
 import type { SkBuff } from "./skb.ts";
 
@@ -43,8 +45,7 @@ interface DelayedRequest {
 type Answer = "sent" | "refused" | "later" | "not ours";
 
 export class Arp implements ArpProtocol {
-  inputHook: ArpHook | undefined = undefined;
-  outputHook: ArpHook | undefined = undefined;
+  table: ArpTable | undefined = undefined;
   readonly #host: Host;
   #random: RandomStream | undefined = undefined;
   readonly #delayedCounts = new Map<NetDevice, number>();
@@ -57,8 +58,9 @@ export class Arp implements ArpProtocol {
     const arp = frame.payload;
     if (!(arp instanceof ArpPacket) || device.isNoArp) return;
     if (frame.dst !== device.mac && !isGroupMac(frame.dst)) return;
-    const passed = this.inputHook === undefined ? arp : this.inputHook(arp, device);
-    if (passed !== undefined) this.#process(device, frame, passed, false);
+    const passed = this.table === undefined ? arp : this.table.filter("INPUT", arp, device);
+    if (passed === undefined) traceFrameDrop(this.#host, device, frame, "NETFILTER_DROP");
+    else this.#process(device, frame, passed, false);
   }
 
   /** A delayed proxy answer is due. */
@@ -230,10 +232,13 @@ export class Arp implements ArpProtocol {
 
   #send(device: NetDevice, arp: ArpPacket, destinationMac: MacAddress, cause: number): void {
     if (device.isNoArp) return;
-    const passed = this.outputHook === undefined ? arp : this.outputHook(arp, device);
-    if (passed === undefined) return;
-    const frame = new EthernetFrame(destinationMac, device.mac, ETHERTYPE_ARP, passed);
+    const passed = this.table === undefined ? arp : this.table.filter("OUTPUT", arp, device);
+    const frame = new EthernetFrame(destinationMac, device.mac, ETHERTYPE_ARP, passed ?? arp);
     frame.traceId = cause;
+    if (passed === undefined) {
+      traceFrameDrop(this.#host, device, frame, "NETFILTER_DROP");
+      return;
+    }
     device.driver.transmitFrame(device, frame);
   }
 }

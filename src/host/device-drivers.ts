@@ -55,6 +55,11 @@ export class EtherDriver implements DeviceDriver, DepartureSink {
     this.transmitFrame(device, frame);
   }
 
+  /** The far end of the cable sees it go dark or light, as with a veth pair. */
+  upChanged(isUp: boolean): void {
+    this.#port.interfaceChanged?.(isUp);
+  }
+
   transmitFrame(device: NetDevice, frame: EthernetFrame): void {
     const host = this.#host;
     if (!device.isUp) {
@@ -68,11 +73,6 @@ export class EtherDriver implements DeviceDriver, DepartureSink {
     }
     if (device.qdisc === undefined) this.depart(device, frame);
     else device.qdisc.netem.enqueue(frame);
-  }
-
-  /** The far end of the cable sees it go dark, as with a veth pair. */
-  stop(): void {
-    this.#port.interfaceDown();
   }
 
   /** Out of the queue, onto the wire. */

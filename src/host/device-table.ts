@@ -350,6 +350,7 @@ export class NetDeviceTable implements DeviceTable {
     device.isUp = true;
     device.hasBeenUp = true;
     this.#traceChange("change", device);
+    device.driver.upChanged?.(true);
     host.addresses.deviceUp(device);
     host.multicast.deviceUp(device);
     if (device.kind === "ether") this.#announce(device);
@@ -364,8 +365,8 @@ export class NetDeviceTable implements DeviceTable {
     const host = this.#host;
     device.isUp = false;
     device.qdisc?.netem.reset();
-    device.driver.stop?.();
     this.#traceChange("change", device);
+    device.driver.upChanged?.(false);
     host.multicast.deviceDown(device);
     host.fib.deviceDown(device, "down");
     host.neighbours.deviceDown(device, false);

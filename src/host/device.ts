@@ -61,8 +61,8 @@ export interface DeviceDriver {
   transmit(device: NetDevice, skb: SkBuff, destinationMac: MacAddress): void;
   /** Sends a ready frame (ARP, packet sockets); a device without Ethernet drops it. Until it is sent, `frame.traceId` names its cause. */
   transmitFrame(device: NetDevice, frame: EthernetFrame): void;
-  /** The device has been taken down (ndo_stop). */
-  stop?(): void;
+  /** The device has been taken up or down (ndo_open, ndo_stop). */
+  upChanged?(isUp: boolean): void;
 }
 
 /** Parameters of an ipip or gre device, as `ip tunnel` shows them. 0 stands for any. */

@@ -15,15 +15,16 @@ import type { NetemOptions } from "../link/netem.ts";
 import type { FrameReceiver, LinkPort } from "../link/port.ts";
 import type { TableSet } from "../trace/table-set.ts";
 import type { Tracer } from "../trace/tracer.ts";
-import type { ArpPacket, EthernetFrame, IcmpMessage, Ipv4Packet } from "../wire/packet.ts";
+import type { EthernetFrame, IcmpMessage, Ipv4Packet } from "../wire/packet.ts";
 import type { DeviceDriver, InterfaceAddress, NetDevice, Scope, TunnelParameters } from "./device.ts";
 import type { IcmpLimits } from "./icmp-limits.ts";
 import type { Ipv4Conf, Ipv4ConfKey } from "./ipv4-conf.ts";
 import type { KernelOptions } from "./kernel-options.ts";
+import type { ArpTable } from "./netfilter/arp-table.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
 import type { NetfilterHooks } from "./netfilter/hooks.ts";
 import type { FibEntry, FibFlow, FibResult, FibRule, Route, RouteError, RouteType } from "./route.ts";
-import type { Original, SkBuff } from "./skb.ts";
+import type { ConntrackInfo, Original, SkBuff } from "./skb.ts";
 
 export type Errno = string;
 
@@ -291,13 +292,9 @@ export interface NeighbourTable {
   confirm(device: NetDevice, nextHop: Ipv4Address): void;
 }
 
-/** Sees an ARP packet that came in or is about to leave: the packet to go on with, or undefined to drop it (NF_ARP_IN, NF_ARP_OUT). */
-export type ArpHook = (packet: ArpPacket, device: NetDevice) => ArpPacket | undefined;
-
 export interface ArpProtocol {
-  /** Where arptables sits. */
-  inputHook: ArpHook | undefined;
-  outputHook: ArpHook | undefined;
+  /** The ARP packet filter (NF_ARP_IN, NF_ARP_OUT), once somebody has used it. */
+  table: ArpTable | undefined;
   receive(device: NetDevice, frame: EthernetFrame): void;
   /** Sends one request; `destinationMac` is broadcast or the unicast address that is probed. */
   sendRequest(device: NetDevice, options: { readonly senderIp: Ipv4Address; readonly targetIp: Ipv4Address; readonly destinationMac: MacAddress; readonly cause: number }): void;
@@ -574,6 +571,11 @@ export interface ConntrackTable {
   readonly entries: readonly ConntrackEntry[];
   /** Changes the reply tuple of an unconfirmed entry (IPVS with vs.conntrack=1). */
   alterReply(entry: ConntrackEntry, reply: ConntrackEntry["reply"]): void;
+  /** A helper changed the text of a segment with sequence number `seq` by so many bytes: what follows is renumbered on its way out. */
+  textChanged(entry: ConntrackEntry, info: ConntrackInfo | undefined, seq: number, bytes: number): void;
+  /** One user of tracking more, one fewer (nf_ct_netns_get, nf_ct_netns_put). */
+  retain(): void;
+  release(): void;
   remove(entry: ConntrackEntry): void;
   /** A device went down, or one of its addresses was removed: connections masqueraded by it are forgotten. */
   forgetMasqueraded(deviceIndex: number, address?: number): void;

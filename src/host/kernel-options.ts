@@ -23,6 +23,8 @@ export interface KernelOptions {
   readonly ipvsFlushesNoDestConns: boolean;
   /** conn_reuse_mode exists (4.1); without it entries are reused as they are. */
   readonly ipvsReuseMode: boolean;
+  /** A packet that comes out of a tunnel, or goes into one, is still marked as handled by IPVS: ignore_tunneled has its effect (before 6.14, stable kernels of early 2025). */
+  readonly tunnelKeepsIpvsMark: boolean;
   /** twos can be used (built since 5.15, but not by Debian). */
   readonly ipvsHasTwos: boolean;
   /** Network-address broadcast routes (x.x.x.0) are added to table local (before 5.14). */
@@ -42,6 +44,7 @@ export const KERNEL_6_1_176: KernelOptions = {
   ipvsCountsPreEstablished: true,
   ipvsFlushesNoDestConns: true,
   ipvsReuseMode: true,
+  tunnelKeepsIpvsMark: false,
   ipvsHasTwos: false,
   networkBroadcastRoutes: false,
   tcpSynLinearTimeouts: 0,

@@ -136,7 +136,7 @@ export class Tunnels implements DeviceDriver {
     const outerSkb = new SkBuff(outer, undefined, true);
     outerSkb.route = route;
     outerSkb.mark = skb.mark;
-    outerSkb.isIpvsHandled = skb.isIpvsHandled;
+    outerSkb.isIpvsHandled = skb.isIpvsHandled && this.#host.options.tunnelKeepsIpvsMark;
     outerSkb.cause = skb.cause;
     if (trace.isFull) outerSkb.cause = trace.emit({ kind: "packet-encapsulated", host: name, by: parameters.mode, inner, outer: outer.snapshot(), cause: skb.cause });
     ip.localOut(outerSkb);
@@ -208,7 +208,7 @@ export class Tunnels implements DeviceDriver {
     }
     const innerSkb = new SkBuff(packet, device);
     innerSkb.mark = skb.mark;
-    innerSkb.isIpvsHandled = skb.isIpvsHandled;
+    innerSkb.isIpvsHandled = skb.isIpvsHandled && this.#host.options.tunnelKeepsIpvsMark;
     innerSkb.cause = skb.cause;
     if (trace.isFull)
       innerSkb.cause = trace.emit({

@@ -22,6 +22,8 @@ export const CONN_CONNTRACK = 0x10;
 export const CONN_SYNC = 0x20;
 /** cache_bypass: forwarded to its original destination. */
 export const CONN_BYPASS = 0x40;
+/** The client's port is not known yet: the first packet tells (IP_VS_CONN_F_NO_CPORT). */
+export const CONN_NO_CLIENT_PORT = 0x80;
 
 /** Who is told when an entry's time is up. */
 export interface ConnectionOwner {

@@ -11,6 +11,7 @@ import {
   CONN_BYPASS,
   CONN_CONNTRACK,
   CONN_INACTIVE,
+  CONN_NO_CLIENT_PORT,
   CONN_NO_OUTPUT,
   CONN_ONE_PACKET,
   Connection,
@@ -20,6 +21,7 @@ import {
 import { stateName } from "./connection-state.ts";
 import type { Dest } from "./dest.ts";
 import { type Director, formatConnection, formatDestName } from "./director.ts";
+import { isFtpControl } from "./ftp-helper.ts";
 import type { ForwardingMethod } from "./ipvs.ts";
 import { touchConnection, touchConnectionAnew } from "./ipvs-tables.ts";
 import { formatServiceKey } from "./service.ts";
@@ -60,6 +62,7 @@ export class Connections implements ConnectionOwner {
     let all = flags;
     if (dest !== undefined) all |= CONN_INACTIVE;
     if (to.method !== "masq") all |= CONN_NO_OUTPUT;
+    if (isFtpControl(key.protocol, key.virtualPort, to.method)) all |= CONN_CONNTRACK;
     const connection = this.#make(key, to, all, mark);
     if (dest !== undefined) this.#bind(connection, dest);
     if ((flags & CONN_ONE_PACKET) === 0) {
@@ -133,6 +136,20 @@ export class Connections implements ConnectionOwner {
   control(connection: Connection, controller: Connection): void {
     connection.control = controller;
     controller.controlledCount++;
+  }
+
+  /** An entry that waits for a first packet, as long as its state lets it. ip_vs_proto_tcp.c:ip_vs_tcp_conn_listen */
+  listen(connection: Connection, state: number): void {
+    const before = stateName(connection);
+    connection.state = state;
+    connection.timeoutNs = this.#director.tcpTimeouts.ns[state] as number;
+    this.#trace(connection, before, stateName(connection));
+    this.put(connection);
+  }
+
+  /** The client's port of an entry has become known. */
+  renamed(connection: Connection): void {
+    touchConnectionAnew(this.#director, connection);
   }
 
   /** After a packet: the timer starts again; an entry for one packet is over. ip_vs_conn_put */
@@ -258,6 +275,7 @@ export class Connections implements ConnectionOwner {
 
   #release(connection: Connection): void {
     const { dest, control } = connection;
+    if ((connection.flags & CONN_NO_CLIENT_PORT) !== 0) this.#director.noClientPortCount--;
     if (control !== undefined) {
       connection.control = undefined;
       control.controlledCount--;

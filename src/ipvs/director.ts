@@ -32,6 +32,8 @@ export class Director {
   /** How many services have port 0, and how many port 21: lookups that need them are skipped otherwise. */
   portZeroCount = 0;
   ftpCount = 0;
+  /** Entries that wait for a client's port. */
+  noClientPortCount = 0;
   readonly table = new ConnectionTable();
   readonly trash: Dest[] = [];
   readonly tcpTimeouts = new TcpTimeouts();

@@ -2,7 +2,7 @@
  * The control side of IPVS: services and dests, as ipvsadm and keepalived ask for them.
  *
  * Linux v6.1 net/netfilter/ipvs/ip_vs_ctl.c (ip_vs_genl_set_cmd, ip_vs_add_service, ip_vs_edit_service, ip_vs_add_dest, ...).
- * Not modelled: IPv6, persistence engines, the FTP helper.
+ * Not modelled: IPv6, persistence engines.
  */
 
 import { formatIpv4Address, isMulticast, isZeroNet, LIMITED_BROADCAST } from "../base/ipv4-address.ts";
@@ -179,6 +179,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     }
     service.state?.done?.();
     service.state = undefined;
+    if (service.usesConntrack) director.host.conntrack.release();
     for (const dest of service.dests.splice(0)) this.#discard(dest);
     this.#traceTable("ipvs-service", "remove", describeService(service));
     if (director.services.size === 0) this.#path.unregisterHooks();
@@ -262,6 +263,11 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     dest.weight = spec.weight;
     dest.method = spec.method;
     dest.tunnel = spec.tunnel;
+    const { service } = dest;
+    if (spec.method === "masq" && service.port === FTP_PORT && !service.usesConntrack) {
+      service.usesConntrack = true;
+      this.#director.host.conntrack.retain();
+    }
     this.#director.overload.thresholdsSet(dest, { upper: spec.upperThreshold, lower: spec.lowerThreshold });
   }
 

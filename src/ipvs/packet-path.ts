@@ -27,9 +27,10 @@ import {
   TcpSegment,
   UdpDatagram,
 } from "../wire/packet.ts";
-import { CONN_CONNTRACK, CONN_ONE_PACKET, type Connection } from "./connection.ts";
+import { CONN_CONNTRACK, CONN_NO_CLIENT_PORT, CONN_ONE_PACKET, type Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
-import { type Director, isSupportedProtocol, PacketKey } from "./director.ts";
+import { type Director, FTP_PORT, isSupportedProtocol, PacketKey } from "./director.ts";
+import { FtpHelper, isFtpControl } from "./ftp-helper.ts";
 import { touchDest } from "./ipvs-tables.ts";
 import { rewriteQuoted } from "./quoted.ts";
 import { isSctpInit, sctpEvent } from "./sctp-states.ts";
@@ -45,11 +46,13 @@ export class PacketPath {
   readonly #connections: Connections;
   /** Filled anew for each packet; a nested packet (an ICMP error sent on the way) comes after its last use. */
   readonly #key = new PacketKey();
+  readonly #ftp: FtpHelper;
   #undo: (() => void)[] = [];
 
   constructor(director: Director, connections: Connections) {
     this.#director = director;
     this.#connections = connections;
+    this.#ftp = new FtpHelper(director, connections);
   }
 
   /** On the first service. */
@@ -88,7 +91,9 @@ export class PacketPath {
     }
     const key = this.#key;
     if (!key.read(skb.ip)) return "ACCEPT";
-    let connection = director.table.findIn(key.protocol, key.sourceAddress, key.sourcePort, key.destinationAddress, key.destinationPort);
+    let connection =
+      director.table.findIn(key.protocol, key.sourceAddress, key.sourcePort, key.destinationAddress, key.destinationPort) ??
+      (director.noClientPortCount > 0 ? director.table.findIn(key.protocol, key.sourceAddress, 0, key.destinationAddress, key.destinationPort) : undefined);
     if (connection !== undefined && isOpeningPacket(key, skb)) {
       const reused = this.#reuse(connection, skb);
       if (reused === "drop") return this.#drop(skb, "the entry still owns an old conntrack entry");
@@ -121,12 +126,19 @@ export class PacketPath {
     const director = this.#director;
     this.#countIn(connection, key.lengthBytes);
     this.#connections.setState(connection, false, key.protocol === PROTOCOL_SCTP ? (sctpEvent((skb.ip.payload as RawPayload).bytes) ?? 0) : key.tcpFlags);
+    if (connection.method === "masq") this.#help(connection, skb, key);
     const verdict = transmit(director, connection, skb);
     const packets = (connection.flags & CONN_ONE_PACKET) !== 0 ? director.settings.sync_threshold.counter : ++connection.inPackets;
     if (director.syncConnection !== undefined) director.syncConnection(connection, packets);
     else if ((connection.flags & CONN_ONE_PACKET) !== 0 && connection.control !== undefined) connection.control.inPackets++;
     this.#connections.put(connection);
     return verdict;
+  }
+
+  /** What the FTP helper learns from a client's packet (in the kernel a part of ip_vs_nat_xmit). */
+  #help(connection: Connection, skb: SkBuff, key: PacketKey): void {
+    if ((connection.flags & CONN_NO_CLIENT_PORT) !== 0) this.#ftp.fillClientPort(connection, key.sourcePort);
+    if (connection.virtualPort === FTP_PORT && skb.ip.payload instanceof TcpSegment) this.#ftp.request(connection, skb.ip.payload);
   }
 
   /** An opening packet met an entry of the same ends: keep it, or make room for a new choice (undefined). */
@@ -177,6 +189,10 @@ export class PacketPath {
 
   #reply(connection: Connection, skb: SkBuff, key: PacketKey, state: HookState): Verdict {
     const { host } = this.#director;
+    if (isFtpControl(key.protocol, connection.virtualPort, connection.method)) {
+      if (!this.#ftp.reply(connection, skb)) return this.#drop(skb, "the FTP helper cannot change the reply");
+      key.lengthBytes = skb.ip.lengthBytes;
+    }
     if (skb.ip.src !== connection.virtualAddress || key.sourcePort !== connection.virtualPort) {
       const before = host.trace.isFull ? skb.recorded : skb.ip;
       const ip = skb.makeWritable();

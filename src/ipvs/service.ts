@@ -22,6 +22,8 @@ export class Service implements SchedulerService<Dest> {
   /** The newest first. */
   readonly dests: Dest[] = [];
   readonly statistics: Statistics;
+  /** Has asked for connection tracking: FTP with NAT needs it to change texts (ip_vs_register_conntrack). */
+  usesConntrack = false;
 
   constructor(spec: ServiceSpec, scheduler: Scheduler, statistics: Statistics) {
     this.key = spec.key;

@@ -21,8 +21,8 @@ export interface LinkPort {
   readonly hasCarrier: boolean;
   /** Starts to send; the frame is frozen from here on. Without carrier it is dropped (reason LINK_DOWN). */
   transmit(frame: EthernetFrame): void;
-  /** The interface has been taken down: the switch sees the cable go dark, and forgets who was behind it. */
-  interfaceDown(): void;
+  /** The interface was taken down or up; without it, nobody at the other end minds. */
+  interfaceChanged?(isUp: boolean): void;
 }
 
 /** Properties of each cable of a link. Probabilities are ratios of integers. */

@@ -118,7 +118,7 @@ export class Switch {
     this.#learn(frame.src, from, nowNs);
     const known = this.#lookup(frame.dst, from, nowNs);
     if (known !== undefined) {
-      if (known === from || !known.hasCarrier) this.counters.filtered++;
+      if (known === from || !known.isForwarding) this.counters.filtered++;
       else if (this.#isCut(from, known)) this.drop(frame, "LINK_PARTITION");
       else known.deliver(frame);
       return;
@@ -126,7 +126,7 @@ export class Switch {
     let copies = 0;
     for (let i = this.ports.length - 1; i >= 0; i--) {
       const port = this.ports[i] as SwitchPort;
-      if (port === from || !port.hasCarrier || this.#isCut(from, port)) continue;
+      if (port === from || !port.isForwarding || this.#isCut(from, port)) continue;
       port.deliver(frame);
       copies++;
     }
@@ -177,6 +177,7 @@ export class SwitchPort implements LinkPort {
   /** Administrative state of the switch's side. */
   #isUp = true;
   #isCableWhole = true;
+  #isInterfaceUp = true;
   /** What the interface was told last. */
   #hasCarrier = true;
   /** The switch's entries for the source and the destination of the latest frame, each valid in one generation of its database. */
@@ -214,6 +215,17 @@ export class SwitchPort implements LinkPort {
     return this.#hasCarrier;
   }
 
+  /** Frames leave by it: it has carrier, and the interface at its other end is up. */
+  get isForwarding(): boolean {
+    return this.#hasCarrier && this.#isInterfaceUp;
+  }
+
+  /** br_stp_disable_port: what was learnt on the port goes at once, so frames for it are flooded until it is heard again. */
+  interfaceChanged(isUp: boolean): void {
+    this.#isInterfaceUp = isUp;
+    if (!isUp) this.#switch.forgetPort(this);
+  }
+
   /** Plugs an interface in; undefined: nobody answers any more, and the switch forgets who did. */
   connect(receiver: FrameReceiver | undefined): void {
     this.#receiver = receiver;
@@ -228,11 +240,6 @@ export class SwitchPort implements LinkPort {
 
   deliver(frame: EthernetFrame): void {
     this.#toInterface.transmit(frame);
-  }
-
-  /** br_stp_disable_port: what was learnt on the port goes at once, so frames for it are flooded until it is heard again. */
-  interfaceDown(): void {
-    this.#switch.forgetPort(this);
   }
 
   setUp(isUp: boolean): void {

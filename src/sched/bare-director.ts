@@ -114,7 +114,7 @@ export class BareDirector {
 
   #plug(): NetDevice {
     const host = this.#host;
-    const port = { hasCarrier: true, transmit: (frame: EthernetFrame) => this.#sent(frame), interfaceDown: () => undefined };
+    const port = { hasCarrier: true, transmit: (frame: EthernetFrame) => this.#sent(frame) };
     const device = host.devices.addEthernet({ name: "eth0", mac: OWN_MAC, mtu: 1500, port });
     for (const [address, prefixLength] of [
       [OWN_ADDRESS, 16],

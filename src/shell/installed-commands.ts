@@ -22,6 +22,7 @@ import { sortCommands } from "./commands/tools/sort.ts";
 import { testCommands } from "./commands/tools/test-command.ts";
 import { textCommands } from "./commands/tools/text.ts";
 import { netfilterCommands } from "./netfilter-commands.ts";
+import { genhashCommand } from "./keepalived/genhash.ts";
 import { keepalivedCommand } from "./keepalived/keepalived-command.ts";
 import { networkCommands } from "./network-commands.ts";
 import { reachabilityCommands } from "./reachability-commands.ts";
@@ -36,6 +37,7 @@ export const INSTALLED_COMMANDS: readonly Command[] = [
   ipvsadmCommand,
   ipvsadmRestoreCommand,
   ipvsadmSaveCommand,
+  genhashCommand,
   keepalivedCommand,
   ...netfilterCommands,
   ...networkCommands,

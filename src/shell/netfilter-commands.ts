@@ -3,6 +3,7 @@
  */
 
 import type { Command } from "./command.ts";
+import { arptablesLegacyCommand } from "./commands/arptables/arptables-command.ts";
 import { conntrackCommand } from "./commands/conntrack-command.ts";
 import { arptablesCommand, ebtablesCommand, ip6tablesCommand, ip6tablesSaveCommand } from "./commands/iptables/empty-tables.ts";
 import { iptablesCommand, iptablesLegacyCommand } from "./commands/iptables/iptables-command.ts";
@@ -18,6 +19,7 @@ export const netfilterCommands: readonly Command[] = [
   ip6tablesCommand,
   ip6tablesSaveCommand,
   arptablesCommand,
+  arptablesLegacyCommand,
   ebtablesCommand,
   conntrackCommand,
 ];

@@ -62,6 +62,7 @@ class TableProcess implements Process {
 export class MachineProcessTable implements ProcessTable {
   /** Called with a LimitError that ended a process; others see it as killed. */
   onLimit: ((error: LimitError, process: Process) => void) | undefined;
+  readonly watchers = new Set<() => void>();
   readonly #loop: EventLoop;
   readonly #limits: ShellLimits;
   readonly #hostName: string;
@@ -108,6 +109,7 @@ export class MachineProcessTable implements ProcessTable {
     if (this.#processes.size >= this.#limits.processesMax) throw new LimitError(this.#hostName, 0, "processesMax", `${this.#limits.processesMax} processes`);
     const process = new TableProcess(this.#newPid(), options, this.#loop.nowNs);
     this.#processes.set(process.pid, process);
+    this.#tell();
     const followed = this.#traceStart(process, options.parent);
     try {
       this.#run(process, body);
@@ -191,10 +193,15 @@ export class MachineProcessTable implements ProcessTable {
     own.name = name.slice(0, 15);
     own.args = args;
     own.handlers.clear();
+    this.#tell();
     if (!this.#trace.isFull) return;
     own.isFork = false;
     own.traceId = this.#traceCommand(own, own.traceId);
     this.#trace.follow(own.traceId);
+  }
+
+  #tell(): void {
+    for (const watcher of [...this.watchers]) watcher();
   }
 
   /** The signal that ended a process; undefined when it lives or ended by itself. */
@@ -340,6 +347,7 @@ export class MachineProcessTable implements ProcessTable {
     for (const other of this.#processes.values()) if (other.parentPid === process.pid) other.parentPid = 1;
     for (let i = process.cleanups.length - 1; i >= 0; i--) process.cleanups[i]?.();
     process.cleanups.length = 0;
+    this.#tell();
     process.onExit?.(process.exit);
   }
 }

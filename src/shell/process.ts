@@ -27,6 +27,8 @@ export interface ProcessOptions {
 
 export interface ProcessTable {
   readonly list: readonly Process[];
+  /** Called when a process starts, becomes another program, or ends (the kernel's process events connector). */
+  readonly watchers: Set<() => void>;
   byPid(pid: number): Process | undefined;
   /** Starts a body. It runs at once until its first wait. `body` gets the process. */
   start(options: ProcessOptions, body: (process: Process) => number | Running<number>): Process;

@@ -29,7 +29,7 @@ export class RecordingPort implements LinkPort {
     this.sent.push(frame);
   }
 
-  interfaceDown(): void {}
+  interfaceChanged(_isUp: boolean): void {}
 }
 
 export interface TestHost extends Host {

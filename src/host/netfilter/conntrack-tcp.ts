@@ -6,6 +6,7 @@
  */
 
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
+import type { SequenceAdjust } from "./sequence-adjust.ts";
 
 export const TCP_STATE_NAMES = [
   "NONE",
@@ -106,6 +107,8 @@ export class TcpTrack {
   lastScale = 0;
   lastFlags = 0;
   retransmits = 0;
+  /** A helper has changed the length of a text (IPS_SEQ_ADJUST). */
+  sequences: SequenceAdjust | undefined = undefined;
 
   /** Forgets the windows: tracking was off for a while (nf_ct_tcp_fixup). */
   forgetWindows(): void {
@@ -341,6 +344,12 @@ function checkWindow(track: TcpTrack, tcp: TcpSegment, direction: 0 | 1, kind: n
   let end = endOf(tcp);
   let ack = tcp.ack;
   let sack = (receiver.flags & FLAG_SACK_PERMITTED) !== 0 ? highestSack(tcp) : ack;
+  if (track.sequences !== undefined) {
+    // What was acknowledged is the changed text; the belief is about the sender's own numbers.
+    const offset = track.sequences.offsetAt(direction === 0 ? 1 : 0, (ack - 1) >>> 0);
+    ack = (ack - offset) >>> 0;
+    sack = (sack - offset) >>> 0;
+  }
   if (sender.maxWindow === 0) {
     if (!initialiseEnd(sender, receiver, tcp, end, sack)) return "accept";
   } else if (((track.state === SS && direction === 0) || (track.state === SR && direction === 1)) && isBefore(sender.end, end)) {

@@ -7,7 +7,7 @@
  * The hooks exist only while something needs them: a rule that asks for the state, a NAT target, IPVS for FTP. Entries that are over their
  * time are removed when somebody comes across them, as the kernel's garbage collection makes it look from outside; no timers run.
  * Linux v6.1 net/netfilter/nf_conntrack_core.c, nf_conntrack_proto.c, nf_conntrack_proto_{udp,icmp,generic}.c. Not modelled: expectations
- * and helpers, zones, labels, accounting.
+ * and helpers (but the renumbering that IPVS's FTP helper needs), zones, labels, accounting.
  */
 
 import { NS_PER_SECOND } from "../../base/time.ts";
@@ -30,6 +30,7 @@ import {
   NF_PRIORITY_CONNTRACK_DEFRAG,
   type Verdict,
 } from "./hooks.ts";
+import { SequenceAdjust } from "./sequence-adjust.ts";
 import { beginsIcmpConnection, Tuple, TupleNode, TupleTable, tupleOf } from "./tuple.ts";
 
 const SWEEP_EVERY = 1024;
@@ -125,6 +126,13 @@ export class Conntrack implements ConntrackTable {
   alterReply(entry: ConntrackEntry, reply: ConntrackTuple): void {
     const connection = entry as Connection;
     if (!connection.isConfirmed) connection.reply = reply instanceof Tuple ? reply : tupleOf(reply, connection.reply.typeCode);
+  }
+
+  textChanged(entry: ConntrackEntry, info: ConntrackInfo | undefined, seq: number, bytes: number): void {
+    const { tcp } = entry as Connection;
+    if (tcp === undefined) return;
+    tcp.sequences ??= new SequenceAdjust();
+    tcp.sequences.changed(isReplyInfo(info) ? 1 : 0, seq, bytes);
   }
 
   remove(entry: ConntrackEntry): void {
@@ -275,7 +283,9 @@ export class Conntrack implements ConntrackTable {
   /** __nf_conntrack_confirm. A clash with an entry that came in meanwhile costs the packet. */
   #confirm(skb: SkBuff): Verdict {
     const connection = connectionOf(skb);
-    if (connection === undefined || connection.isConfirmed) return "ACCEPT";
+    if (connection === undefined) return "ACCEPT";
+    if (connection.tcp?.sequences !== undefined && skb.device?.kind !== "loopback") adjustSequences(connection.tcp.sequences, skb);
+    if (connection.isConfirmed) return "ACCEPT";
     if (isReplyInfo(skb.conntrackInfo) || connection.isDead) return "ACCEPT";
     if (this.#find(connection.original) !== undefined || this.#find(connection.reply) !== undefined) {
       this.statistics.insertFailed++;
@@ -339,6 +349,12 @@ export class Conntrack implements ConntrackTable {
     if (trace.isFull)
       skb.cause = trace.emit({ kind: "packet-dropped", host: this.#host.name, cause: skb.cause, reason: "NETFILTER_DROP", packet: skb.recorded, detail });
   }
+}
+
+/** nf_conntrack_proto.c:nf_confirm, its part for helpers. */
+function adjustSequences(sequences: SequenceAdjust, skb: SkBuff): void {
+  const direction = isReplyInfo(skb.conntrackInfo) ? 1 : 0;
+  if (skb.ip.payload instanceof TcpSegment && sequences.concerns(direction, skb.ip.payload)) sequences.apply(direction, skb.makeWritable().payload as TcpSegment);
 }
 
 /** `10.0.0.9:4001 > 10.0.0.100:80`. */

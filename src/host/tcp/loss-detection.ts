@@ -26,14 +26,17 @@ export function noteDelivered(conn: TcpConnection, segment: SentSegment): void {
   conn.rackRttNs = rttNs;
 }
 
-/** Marks lost segments; true when there is a new one. Arms the reordering timer when time has yet to tell. */
-export function detectLoss(conn: TcpConnection): boolean {
+/** What is newly known to be lost; `again`: a retransmission too. */
+export type LossNews = "none" | "lost" | "again";
+
+/** Marks lost segments. Arms the reordering timer when time has yet to tell. */
+export function detectLoss(conn: TcpConnection): LossNews {
   const queue = conn.sendQueue;
-  if (queue.sackedCount === 0 && conn.congestion.state === "Open") return false;
-  if (conn.rackSentNs < 0) return false;
+  if (queue.sackedCount === 0 && conn.congestion.state === "Open") return "none";
+  if (conn.rackSentNs < 0) return "none";
   const now = conn.tcp.host.loop.nowNs;
   const window = reorderingWindow(conn);
-  let isAny = false;
+  let news: LossNews = "none";
   let waitNs = 0;
   for (let i = 0; i < queue.inFlightCount; i++) {
     const segment = queue.segment(i);
@@ -42,12 +45,13 @@ export function detectLoss(conn: TcpConnection): boolean {
     if (segment.sentAtNs > conn.rackSentNs || (segment.sentAtNs === conn.rackSentNs && !seqAfter(conn.rackEndSeq, segment.endSeq))) continue;
     const remainingNs = segment.sentAtNs + conn.rackRttNs + window - now;
     if (remainingNs <= 0) {
+      if (segment.isRetransmitted) news = "again";
+      else if (news === "none") news = "lost";
       queue.markLost(segment);
-      isAny = true;
     } else if (remainingNs > waitNs) waitNs = remainingNs;
   }
   if (waitNs > 0) conn.armRetransmit("reorder", waitNs + TIMEOUT_MIN_NS);
-  return isAny;
+  return news;
 }
 
 /** net/ipv4/tcp_recovery.c:tcp_rack_reo_wnd. */
@@ -57,7 +61,7 @@ function reorderingWindow(conn: TcpConnection): number {
 }
 
 export function onReorderTimer(conn: TcpConnection): void {
-  if (detectLoss(conn)) {
+  if (detectLoss(conn) !== "none") {
     if (conn.congestion.state === "Open" || conn.congestion.state === "Disorder") {
       conn.congestion.enterRecovery(conn.sndNxt);
       conn.congestion.reduce(1, conn.sendQueue.networkCount, false);

@@ -23,6 +23,8 @@ export class SentSegment {
   /** A retransmission of it is in the network. */
   isRetransmitted = false;
   wasEverRetransmitted = false;
+  /** Cut from a buffer of several segments, which takes nothing in. */
+  isPiece = false;
   /** Packets of it that wait for a neighbour in this host. */
   waitingCount = 0;
 
@@ -109,6 +111,7 @@ export class SendQueue {
     rest.isLost = segment.isLost;
     rest.wasEverRetransmitted = segment.wasEverRetransmitted;
     rest.isSacked = segment.isSacked;
+    rest.isPiece = segment.isPiece;
     if (rest.isLost) this.lostCount++;
     if (rest.isSacked) this.sackedCount++;
     segment.endSeq = middle;
@@ -131,6 +134,7 @@ export class SendQueue {
     first.payload = concatBytes([first.payload, ...parts]);
     first.endSeq = last.endSeq;
     first.flags |= last.flags;
+    first.isPiece = true;
     this.lostCount -= parts.length;
     this.#sent.splice(this.#sentHead + n + 1, parts.length);
   }

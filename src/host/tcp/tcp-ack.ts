@@ -185,8 +185,10 @@ function alert(conn: TcpConnection, news: AckNews): void {
       conn.retransmitStampNs = -1;
     }
   } else if (congestion.state === "Disorder" && queue.sackedCount === 0 && acked > 0) congestion.state = "Open";
-  const isLossSeen = conn.hasSack ? detectLoss(conn) : conn.duplicateAcks >= DUPLICATE_THRESHOLD;
-  if (congestion.state === "Open" || congestion.state === "Disorder") {
+  const loss = conn.hasSack ? detectLoss(conn) : "none";
+  const isLossSeen = conn.hasSack ? loss !== "none" : conn.duplicateAcks >= DUPLICATE_THRESHOLD;
+  // Who lost a retransmission starts over with fast recovery.
+  if (congestion.state === "Open" || congestion.state === "Disorder" || (congestion.state === "Loss" && loss === "again")) {
     if (isLossSeen) {
       congestion.enterRecovery(conn.sndNxt);
       const head = queue.head;

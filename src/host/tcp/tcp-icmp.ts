@@ -115,6 +115,9 @@ function mtuReduced(conn: TcpConnection, reported: number): void {
   if (reported < route.mtu) conn.softError = "EMSGSIZE";
   if (conn.pmtuCookie <= route.mtu) return;
   syncMss(conn, route.mtu);
+  // Linux differs: it stamps what it sends again here with the time of the first sending, and a SACK that comes next makes it lost again. A process
+  // that still holds the socket makes both wait, the SACK first: then the stamps are new. Here they always are.
+  conn.clockNs = conn.tcp.host.loop.nowNs;
   retransmitTooBig(conn);
 }
 

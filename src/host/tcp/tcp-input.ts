@@ -29,6 +29,7 @@ export function segmentEnd(segment: TcpSegment): number {
 /** One segment for a connection that is past SYN_RECV of a listener. */
 export function receiveSegment(conn: TcpConnection, segment: TcpSegment): InputVerdict {
   if (conn.state === "CLOSE") return "discard";
+  conn.clockNs = conn.tcp.host.loop.nowNs;
   if (conn.state === "SYN_SENT") return receiveInSynSent(conn, segment);
   const verdict = validate(conn, segment);
   if (verdict !== undefined) return verdict;

@@ -256,6 +256,7 @@ export function writeQueue(conn: TcpConnection, isPushed: boolean): boolean {
   if (queue.unsentBytes === 0 && !isFinWaiting(conn)) return false;
   if (conn.state === "CLOSE" || conn.state === "SYN_SENT" || conn.state === "SYN_RECV") return false;
   slowStartAfterIdle(conn);
+  conn.clockNs = conn.tcp.host.loop.nowNs;
   const mss = currentMss(conn);
   let hasSent = false;
   let isLimited = false;
@@ -331,12 +332,11 @@ export function retransmitSegment(conn: TcpConnection, segment: SentSegment): bo
     }
     const limit = Math.min(mss, available);
     if (segment.payload.length > limit) conn.sendQueue.split(segment, limit);
-    else if (segment.payload.length < mss) while (conn.sendQueue.absorbNext(segment, limit));
+    else if (segment.payload.length < mss && !segment.isPiece) while (conn.sendQueue.absorbNext(segment, limit));
   }
-  const now = conn.tcp.host.loop.nowNs;
-  segment.sentAtNs = now;
+  segment.sentAtNs = conn.clockNs;
   conn.sendQueue.markRetransmitted(segment);
-  if (conn.retransmitStampNs < 0) conn.retransmitStampNs = now;
+  if (conn.retransmitStampNs < 0) conn.retransmitStampNs = conn.clockNs;
   conn.totalRetransmits++;
   conn.tcp.count("RetransSegs");
   if (isSyn) conn.tcp.count("TCPSynRetrans");

@@ -149,6 +149,8 @@ export class TcpConnection implements TcpSocket, EventTarget {
   isPingPong = false;
   atoNs = 0;
   lastReceivedNs = 0;
+  /** The time that it last looked at a clock: when it sent, received or a timer ran, not when an ICMP error came (tcp_clock_cache). */
+  clockNs = 0;
   lastChallengeNs = -1;
   lastOutOfWindowNs = -1;
 

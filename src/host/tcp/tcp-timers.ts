@@ -18,6 +18,7 @@ const ORPHAN_RETRIES = 8;
 const LINEAR_BACKOFF_THRESHOLD = 9;
 
 export function onTcpTimer(conn: TcpConnection, kind: TcpTimerKind): void {
+  conn.clockNs = conn.tcp.host.loop.nowNs;
   switch (kind) {
     case "retransmit":
       onRetransmitTimer(conn);

@@ -29,13 +29,15 @@ const PLAIN_PORT = 80;
 
 interface Site {
   ports: number[];
+  /** nginx says so for each port. */
+  plainPorts: number[];
   isTls: boolean;
   certificatePath: string | undefined;
   keyPath: string | undefined;
   name: string | undefined;
 }
 
-const newSite = (): Site => ({ ports: [], isTls: false, certificatePath: undefined, keyPath: undefined, name: undefined });
+const newSite = (): Site => ({ ports: [], plainPorts: [], isTls: false, certificatePath: undefined, keyPath: undefined, name: undefined });
 
 /** The port at the end of `0.0.0.0:443`, `*:443` or `443`. */
 function portOf(text: string): number | undefined {
@@ -142,7 +144,8 @@ function nginxStatement(site: Site, [name, value = "", ...rest]: readonly string
     const port = portOf(value);
     if (port !== undefined) site.ports.push(port);
     if (rest.includes("ssl")) site.isTls = true;
-  } else if (name === "ssl") site.isTls = value === "on";
+    else if (port !== undefined) site.plainPorts.push(port);
+  } else if (name === "ssl" && value === "on") Object.assign(site, { isTls: true, plainPorts: [] });
   else if (name === "ssl_certificate") site.certificatePath = value;
   else if (name === "ssl_certificate_key") site.keyPath = value;
   else if (name === "server_name") site.name = value;
@@ -207,7 +210,7 @@ export function installedWebConfig(files: FileSystem, server: "httpd" | "nginx")
       const missing = site.isTls ? missingFile(files, site, "nginx") : undefined;
       if (missing !== undefined) return { error: missing };
     }
-    const ports = sites.flatMap((site) => site.ports.map((port) => ({ port, tls: site.isTls ? siteOf([site], port) : undefined })));
+    const ports = sites.flatMap((site) => site.ports.map((port) => ({ port, tls: site.isTls && !site.plainPorts.includes(port) ? siteOf([site], port) : undefined })));
     return { ports: ports.length === 0 ? [plain] : uniquePorts(ports) };
   }
   const reader = new ApacheReader();

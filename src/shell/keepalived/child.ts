@@ -44,7 +44,7 @@ export abstract class Child {
       if (!this.#isStopping) this.reload();
     });
     daemon.onSignal("USR1", () => this.log.line(`Printing data for process(${daemon.process.pid}) on signal is not simulated`));
-    daemon.onSignal("USR2", () => this.log.line(`Printing statistics for process(${daemon.process.pid}) on signal is not simulated`));
+    daemon.onSignal("USR2", () => this.printStatistics());
     daemon.onSignal("PIPE", () => {});
     daemon.after(0, () => {
       this.writePidFile();
@@ -63,6 +63,9 @@ export abstract class Child {
   protected abstract start(): void;
   protected abstract reload(): void;
   protected abstract terminate(): void;
+
+  /** SIGUSR2: the checkers have no statistics. */
+  protected printStatistics(): void {}
 
   #stop(): void {
     if (this.#isStopping) return;

@@ -14,7 +14,7 @@ import { Child, type ChildContext, EXIT_CONFIG } from "./child.ts";
 import { ServiceTable } from "./check/service-table.ts";
 import { loadVrrpConfig } from "./config/load-config.ts";
 import type { ConfigReport } from "./config/report.ts";
-import { type GlobalConfig, VrrpConfig, type VrrpScript } from "./config/model.ts";
+import { type GlobalConfig, type VirtualAddress, VrrpConfig, type VrrpScript } from "./config/model.ts";
 import { Mailer } from "./mailer.ts";
 import { ScriptRunner } from "./script-runner.ts";
 import { AcceptFilter } from "./vrrp/accept-filter.ts";
@@ -24,7 +24,9 @@ import { GratuitousArps } from "./vrrp/gratuitous-arps.ts";
 import { Instance } from "./vrrp/instance.ts";
 import { InterfaceTracking } from "./vrrp/interface-tracking.ts";
 import { Netlink } from "./vrrp/netlink.ts";
+import { ProcessWatch } from "./vrrp/process-tracking.ts";
 import { StatusFiles } from "./vrrp/status-files.ts";
+import { STATISTICS_FILE } from "./vrrp/statistics.ts";
 import { SyncGroup } from "./vrrp/sync-group.ts";
 import { TrackScript } from "./vrrp/track-script.ts";
 import { VirtualMacs } from "./vrrp/virtual-mac.ts";
@@ -48,6 +50,7 @@ export class VrrpChild extends Child {
   readonly #netlink: Netlink;
   readonly #vmacs: VirtualMacs;
   readonly #files: StatusFiles;
+  readonly #processes: ProcessWatch;
   #config = new VrrpConfig();
   #global: GlobalConfig;
   #instances: Instance[] = [];
@@ -67,6 +70,7 @@ export class VrrpChild extends Child {
     this.#netlink = new Netlink(this.daemon.machine.host, this.log);
     this.#vmacs = new VirtualMacs(this.daemon.machine.host, this.log);
     this.#files = new StatusFiles(this.daemon, this.log);
+    this.#processes = new ProcessWatch(this.daemon, this.log);
     this.#global = context.shared.config.global;
     this.daemon.onExit(() => {
       this.#close();
@@ -78,6 +82,12 @@ export class VrrpChild extends Child {
     this.log.detailed("Registering Kernel netlink reflector");
     this.log.detailed("Registering Kernel netlink command channel");
     this.#load(undefined);
+  }
+
+  protected override printStatistics(): void {
+    const { machine, process } = this.daemon;
+    this.log.line(`Printing VRRP stats for process(${process.pid}) on signal`);
+    machine.files.write(STATISTICS_FILE, this.#instances.map((one) => one.counts.text(one.name)).join(""));
   }
 
   protected override reload(): void {
@@ -139,9 +149,15 @@ export class VrrpChild extends Child {
       this.#netlink.removeRules(staticRules, true);
       return;
     }
-    keepCommon(old.staticAddresses, this.#config.staticAddresses, (gone) => this.#netlink.removeAddresses(gone));
+    keepCommon(old.staticAddresses, this.#config.staticAddresses, (gone) => this.#forget("(null)", gone));
     keepCommon(old.staticRoutes, this.#config.staticRoutes, (gone) => this.#netlink.removeRoutes(gone));
     keepCommon(old.staticRules, this.#config.staticRules, (gone) => this.#netlink.removeRules(gone));
+  }
+
+  /** Addresses that a new configuration does not have. */
+  #forget(owner: string, gone: readonly VirtualAddress[]): void {
+    for (const one of gone) if (one.isSet) this.log.line(`(${owner}) ip address ${formatIpv4Address(one.address)}/${one.prefixLength} dev ${one.device}, no longer exist`);
+    this.#netlink.removeAddresses(gone);
   }
 
   #build(delayedStartNs: number, oldScripts: readonly VrrpScript[] | undefined): void {
@@ -189,6 +205,7 @@ export class VrrpChild extends Child {
     const tracking = this.#tracking as InterfaceTracking;
     tracking.prepare();
     this.#files.prepare(this.#instances, report);
+    this.#processes.prepare(this.#instances);
     for (const one of this.#instances) {
       if (one.source === 0) {
         this.log.line(`(${one.name}) entering FAULT state (no IPv4 address for interface)`);
@@ -303,6 +320,7 @@ export class VrrpChild extends Child {
     this.#closers = [];
     this.#leaveGroups();
     this.#files.stop();
+    this.#processes.stop();
     this.#vrrp?.arps.stop();
   }
 
@@ -411,7 +429,7 @@ export class VrrpChild extends Child {
         keepCommon(before.config.rules, one.config.rules, (gone) => this.#netlink.removeRules(gone));
         keepCommon(before.config.routes, one.config.routes, (gone) => this.#netlink.removeRoutes(gone));
         const added = [...one.config.addresses, ...one.config.excludedAddresses];
-        keepCommon([...before.config.addresses, ...before.config.excludedAddresses], added, (gone) => this.#netlink.removeAddresses(gone));
+        keepCommon([...before.config.addresses, ...before.config.excludedAddresses], added, (gone) => this.#forget(one.name, gone));
       }
       one.inherit(before);
     }

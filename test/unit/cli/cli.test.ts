@@ -167,6 +167,29 @@ describe("run", () => {
 });
 
 describe("shell", () => {
+  test("every fault can be typed, and undone", () => {
+    const call = "curl -s -m 1 http://10.0.0.1/; echo $?";
+    const lines = [
+      ...[".down a", call, ".up a.eth0", call, ".break a.eth0", call, ".mend a", call, ".break lan", call, ".mend lan", call],
+      ...[".impair a out loss 100%", call, ".impair a", call, ".partition lan a", call, ".partition lan", call],
+      ...[".backlog a 80 full", call, ".backlog a 80 normal", call, ".kill a httpd STOP", call, ".kill a httpd CONT", call, ".slow a 2s", call, ".slow a 0", call],
+      ...[".crash a", call, ".reboot a 2s", ".run 5s", call, ".poweroff a", call, ".reboot a 2s", ".run 5s", call, ".kill a httpd", call, ".clock b 1h", "date +%H"],
+      ...[".down", ".crash", ".kill a", ".impair lan losss 1%", ".partition lan a,b b"],
+    ];
+    const web = TWO_HOSTS.replace("  b:", "    run: service httpd start; systemctl enable httpd\n  b:");
+    const result = lvsim(["shell", file(web)], `.host b\n${lines.join("\n")}\n`);
+    const [bad, good] = ["28", "from a\n0"];
+    expect(result.stdout.trimEnd().split("\n")).toEqual(
+      [
+        ...[bad, good, bad, good, bad, good, bad, good, bad, good, bad, good, bad, good, bad, good, bad, good, bad, good, "7", "01"],
+        ...["usage: .down HOST[.IF]", "usage: .crash HOST", "usage: .kill HOST PROCESS [SIGNAL]"],
+        'What is "losss"?; write what follows netem on tc\'s command line: loss 10% delay 50ms 10ms',
+        "`b` is in two groups; leave it in one",
+      ].flatMap((text) => text.split("\n")),
+    );
+    expect(result.status).toBe(0);
+  });
+
   test("commands, hosts, time and links over a pipe", () => {
     const path = file(`${TWO_HOSTS}timeline:\n  - { at: 9s, host: a, run: "echo step" }\n`);
     const script = [

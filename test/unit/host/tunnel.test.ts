@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import type { TunnelParameters } from "../../../src/host/device.ts";
+import { KERNEL_6_1_176 } from "../../../src/host/kernel-options.ts";
 import type { LinuxHost } from "../../../src/host/linux-host.ts";
-import { GuePacket, ICMP_ECHO, IcmpMessage, Ipv4Packet, UdpDatagram } from "../../../src/wire/packet.ts";
+import { NF_LOCAL_IN } from "../../../src/host/netfilter/hooks.ts";
+import { GuePacket, ICMP_ECHO, IcmpMessage, Ipv4Packet, PROTOCOL_IPIP, UdpDatagram } from "../../../src/wire/packet.ts";
 import { ip, Laboratory } from "./two-hosts.ts";
 
 const ANY: TunnelParameters = { mode: "ipip", local: 0, remote: 0, ttl: 0, tos: 0, pmtuDiscovery: true, key: undefined };
@@ -85,6 +87,28 @@ test.each([
   expect(errors.length).toBe(up ? 0 : 1);
   expect(errors[0] ?? "").toContain(answer);
   expect(tunl0.counters.rxPackets).toBe(up ? 1 : 0);
+});
+
+test.each([
+  { kernel: "6.1.176", options: KERNEL_6_1_176, seen: ["4 true", "1 false"] },
+  { kernel: "before 6.14", options: { ...KERNEL_6_1_176, tunnelKeepsIpvsMark: true }, seen: ["4 true", "1 true"] },
+])("what comes out of a tunnel is known to IPVS no more: kernel $kernel", ({ options, seen }) => {
+  const lab = new Laboratory();
+  const a = lab.host("a", { eth0: "lan 10.0.0.1/24" });
+  const b = lab.host("b", { eth0: "lan 10.0.0.2/24" }, undefined, options);
+  const tunl0 = b.devices.byName("tunl0");
+  if (tunl0 === undefined) throw new Error("no tunl0");
+  b.devices.setUp(tunl0);
+  const marks: string[] = [];
+  b.hooks.register(NF_LOCAL_IN, 99, (skb) => {
+    if (skb.ip.protocol === PROTOCOL_IPIP) skb.isIpvsHandled = true;
+    marks.push(`${skb.ip.protocol} ${skb.isIpvsHandled}`);
+    return "ACCEPT";
+  });
+  const inner = new Ipv4Packet(ip("10.0.0.1"), ip("10.0.0.2"), 1, 64, new IcmpMessage(ICMP_ECHO, 0, 0x10001));
+  a.ip.send(new Ipv4Packet(0, ip("10.0.0.2"), PROTOCOL_IPIP, 64, inner));
+  lab.run(1);
+  expect(marks).toEqual(seen);
 });
 
 test("rp_filter applies to what comes out of a tunnel", () => {

@@ -5,6 +5,7 @@
 import { parseIpv4Address, parseIpv4Cidr } from "../../../src/base/ipv4-address.ts";
 import { NS_PER_SECOND } from "../../../src/base/time.ts";
 import type { NetDevice } from "../../../src/host/device.ts";
+import { KERNEL_6_1_176, type KernelOptions } from "../../../src/host/kernel-options.ts";
 import { LinuxHost } from "../../../src/host/linux-host.ts";
 import type { FibEntry } from "../../../src/host/route.ts";
 import { SimulationLoop } from "../../../src/kernel/loop.ts";
@@ -46,8 +47,8 @@ export class Laboratory {
   }
 
   /** `interfaces`: `eth0: "lan 10.0.0.1/24 10.0.0.5/32"`. */
-  host(name: string, interfaces: Record<string, string> = {}, gateway?: string): LinuxHost {
-    const host = new LinuxHost({ name, loop: this.loop, trace: this.trace, random: this.random });
+  host(name: string, interfaces: Record<string, string> = {}, gateway?: string, options: KernelOptions = KERNEL_6_1_176): LinuxHost {
+    const host = new LinuxHost({ name, loop: this.loop, trace: this.trace, random: this.random, options });
     this.hosts.set(name, host);
     for (const [device, text] of Object.entries(interfaces)) this.plug(host, device, text);
     if (gateway !== undefined) this.route(host, `0.0.0.0/0 via ${gateway}`);

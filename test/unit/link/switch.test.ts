@@ -133,7 +133,12 @@ test("an interface that is taken down is forgotten: frames for it are flooded un
   const { received, send, run, link } = lan(3, { bandwidthBitsPerSecond: 0, latencyNs: 0 });
   send(1, 1);
   run();
-  (link.ports[1] as SwitchPort).interfaceDown();
+  (link.ports[1] as SwitchPort).interfaceChanged(false);
+  received.length = 0;
+  send(0, 2);
+  run();
+  expect(received.map((r) => r.slice(0, 2))).toEqual(["h2"]);
+  (link.ports[1] as SwitchPort).interfaceChanged(true);
   received.length = 0;
   send(0, 2);
   run();

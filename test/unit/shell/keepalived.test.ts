@@ -68,9 +68,9 @@ describe("the daemon", () => {
     ]);
     expect(started).toMatchObject({ exit: 2, stderr: expect.stringContaining("use_ipvlan is not simulated\n") as string });
     expect(alive?.stdout).toBe("");
-    const [checked] = run({ a: { address: "10.0.0.1", config: server("SMTP_CHECK {\n}") } }, [[1, "a", "keepalived"]]);
+    const [checked] = run({ a: { address: "10.0.0.1", config: server("BFD_CHECK {\n}") } }, [[1, "a", "keepalived"]]);
     expect(checked?.exit).toBe(2);
-    expect(checked?.stderr).toContain("SMTP_CHECK");
+    expect(checked?.stderr).toContain("BFD_CHECK");
   });
 
   test("without a configuration logs and fails without a word", () => {
@@ -148,5 +148,40 @@ describe("checks", () => {
     const lines = (console?.stdout ?? "").split("\n");
     expect(lines[0]).toMatch(/^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}: Starting Keepalived v2\.2\.7 \(01\/16,2022\)$/);
     expect(lines[2]).toMatch(/Command line: 'keepalived' '-n' '-l'$/);
+  });
+});
+
+describe("what holds an instance", () => {
+  const tracked = (more: string): string => `
+vrrp_track_process web {
+    process apache2
+    weight 60
+    delay 1
+}
+${instance(100, more)}`;
+
+  test("a tracked process lends its weight while it runs, after the delay", () => {
+    const [log] = run({ a: { address: "10.0.0.1", config: tracked("    track_process {\n        web\n    }") } }, [
+      [1, "a", "keepalived -D; sleep 5; httpd; sleep 3; httpd -k stop; sleep 3; grep -oE 'Quorum (gained|lost).*|Changing effective.*' /var/log/messages"],
+    ]);
+    expect(log?.stdout).toBe(
+      "Quorum gained for tracked process web\nChanging effective priority from 100 to 160\nQuorum lost for tracked process web\nChanging effective priority from 160 to 100\n",
+    );
+  });
+
+  test("without weight the instance is in fault until the process runs", () => {
+    const [state] = run({ a: { address: "10.0.0.1", config: tracked("    track_process {\n        web weight 0\n    }") } }, [
+      [1, "a", "keepalived -D; sleep 5; ip addr show eth0 | grep -c 10.0.0.100; httpd; sleep 6; ip addr show eth0 | grep -c 10.0.0.100"],
+    ]);
+    expect(state?.stdout).toBe("0\n1\n");
+  });
+
+  test("advertisements with AH are believed, and tcpdump shows what is in them", () => {
+    const secured = (priority: number): string => instance(priority, "    authentication {\n        auth_type AH\n        auth_pass secret\n    }");
+    const [seen] = run({ a: { address: "10.0.0.1", config: secured(150) }, b: { address: "10.0.0.2", config: secured(100) } }, [
+      [1, "b", "(timeout 12 tcpdump -ni eth0 -c 1 'ip proto 51' 2>/dev/null) & keepalived -D; sleep 13; grep -c 'IPSEC-AH' /var/log/messages"],
+      [2, "a", "keepalived -D"],
+    ]);
+    expect(seen?.stdout).toMatch(/IP 10\.0\.0\.\d > 224\.0\.0\.18: AH\(spi=0x0a00000\d,seq=0x1,icv=0x[0-9a-f]{24}\): VRRPv2, Advertisement, vrid 9, prio \d+, authtype ah, intvl 1s, length 20\n0\n/);
   });
 });

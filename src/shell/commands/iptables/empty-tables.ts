@@ -45,6 +45,7 @@ function run(context: CommandContext, family: Family): number {
     return 0;
   }
   if (letters.includes("L") || letters.includes("S")) {
+    if (name === "arptables" && context.machine.host.arp.table !== undefined) context.stderr.write("# Warning: arptables-legacy tables present, use arptables-legacy to see them\n");
     context.stdout.write(
       list(
         family,

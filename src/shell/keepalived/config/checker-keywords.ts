@@ -9,16 +9,13 @@ import type { FileSystem } from "../../file-system.ts";
 import { parseSocketAddress } from "./addresses.ts";
 import type { Keyword } from "./keyword-stream.ts";
 import { Checker, type CheckConfig, type CheckKind, type ConnectOptions, type GlobalConfig, type HttpUrl, type RealServer, type VirtualServer } from "./model.ts";
+import { addStatusCodes, freshConnection, isUntouched, parseHex, regexOffset, setDigest, setFileWeight } from "./checker-values.ts";
 import { checkScriptUser, defaultScriptUser, scriptWords } from "./scripts.ts";
 import { parseTrueFalse, type Words } from "./words.ts";
 
-const STATUS_MIN = 100;
-const STATUS_MAX = 599;
 const UINT_MAX = 4_294_967_295;
 const US = 1_000_000;
-const INT_MAX = 2_147_483_647;
 const SMTP_DEFAULT_HELO = "smtpchecker.keepalived.org";
-const DNS_DEFAULT_RETRY = 3;
 const DNS_TYPES = { A: 1, NS: 2, CNAME: 5, SOA: 6, MX: 15, TXT: 16, AAAA: 28, RRSIG: 46, DNSKEY: 48 } as const;
 
 /** What the handlers of one reading share. */
@@ -178,7 +175,7 @@ class CheckerKeywords {
     const kind = (): CheckKind & { type: "SMTP_CHECK" } => this.#current().kind as CheckKind & { type: "SMTP_CHECK" };
     let hosts: ConnectOptions[] = [];
     let saved: ConnectOptions | undefined;
-    const fresh = (): ConnectOptions => ({ destination: { ...this.#scope.real().address }, bindTo: undefined, bindPort: 0, bindDevice: undefined, connectTimeoutUs: undefined, mark: 0 });
+    const fresh = (): ConnectOptions => freshConnection(this.#scope.real());
     return {
       name: "SMTP_CHECK",
       handle: () => {
@@ -229,7 +226,7 @@ class CheckerKeywords {
     const kind = (): CheckKind & { type: "DNS_CHECK" } => this.#current().kind as CheckKind & { type: "DNS_CHECK" };
     return {
       name: "DNS_CHECK",
-      handle: () => this.#queue({ type: "DNS_CHECK", recordType: DNS_TYPES.SOA, name: undefined }, true, { defaultRetry: DNS_DEFAULT_RETRY, defaultDelayBeforeRetryUs: 0 }),
+      handle: () => this.#queue({ type: "DNS_CHECK", recordType: DNS_TYPES.SOA, name: undefined }, true, { defaultRetry: 3, defaultDelayBeforeRetryUs: 0 }),
       sub: [
         ...this.common(true),
         {
@@ -245,7 +242,7 @@ class CheckerKeywords {
           handle: (words) => {
             const name = words.at(1);
             if (kind().name !== undefined) words.report.general("DNS_CHECK name already specified - ignoring");
-            else if ((name.startsWith(".") && name !== ".") || name.slice(1).includes("..") || name.startsWith("..")) words.report.general(`DNS_CHECK name '${name}' has empty label - ignoring`);
+            else if ((name.startsWith(".") && name !== ".") || name.includes("..")) words.report.general(`DNS_CHECK name '${name}' has empty label - ignoring`);
             else kind().name = name;
           },
         },
@@ -581,81 +578,6 @@ class CheckerKeywords {
       return undefined;
     }
   }
-}
-
-function regexOffset(words: Words, kind: string): number {
-  if (words.length !== 2) words.report.log(`Missing or too may options for regex_${kind}_offset`);
-  else if (/^\d+$/.test(words.at(1))) return Number(words.at(1));
-  else words.report.log(`Invalid regex_${kind}_offset ${words.at(1)} specified`);
-  return 0;
-}
-
-function isUntouched(connect: ConnectOptions, fresh: ConnectOptions): boolean {
-  return JSON.stringify(connect) === JSON.stringify(fresh);
-}
-
-function setFileWeight(words: Words, one: RealServer["trackFiles"][number] | undefined): void {
-  const { report } = words;
-  if (words.length < 2) return report.general("track file weight missing");
-  const weight = words.int(1, -INT_MAX, INT_MAX, true);
-  if (weight === undefined) return report.general(`weight for track file must be in [${-INT_MAX}..${INT_MAX}] inclusive. Ignoring...`);
-  const option = words.list[2];
-  if (option !== undefined && option !== "reverse" && option !== "noreverse") return report.general(`unknown track file weight option ${option} - ignoring`);
-  if (one !== undefined) Object.assign(one, { weight, isReversed: option === "reverse" });
-}
-
-function setDigest(words: Words, url: HttpUrl): void {
-  const digest = words.at(1);
-  if (url.digest !== undefined) words.report.general(`Digest '${digest}' is a duplicate`);
-  else if (digest.length !== 32) words.report.general(`digest '${digest}' character length should be 32 rather than ${digest.length}`);
-  else {
-    for (let i = 15; i >= 0; i--) {
-      if (/^[0-9a-fA-F]{2}$/.test(digest.slice(2 * i, 2 * i + 2))) continue;
-      words.report.general(`Unable to interpret hex digit in '${digest.slice(0, 2 * i + 2)}' at offset ${2 * i}/${2 * i + 1}`);
-      return;
-    }
-    url.digest = digest.toLowerCase();
-  }
-}
-
-function addStatusCodes(words: Words, url: HttpUrl): void {
-  for (const text of words.list.slice(1)) {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(text);
-    const first = Number(match?.[1] ?? 0);
-    const last = Number(match?.[2] ?? first);
-    if (first < STATUS_MIN || first > STATUS_MAX || last < STATUS_MIN || last > STATUS_MAX || first > last)
-      words.report.general(`Invalid HTTP_GET status code '${text}'`);
-    else url.statusRanges.push({ first, last });
-  }
-}
-
-/** Hexadecimal digits in pairs, blanks between; `x` in a mask stands for any. */
-function parseHex(text: string, hasWildcards: boolean): { readonly bytes: Uint8Array; readonly mask: Uint8Array | undefined } | undefined {
-  const bytes: number[] = [];
-  const mask: number[] = [];
-  const digit = (character: string): readonly [number, number] | undefined => {
-    if (/^[0-9a-fA-F]$/.test(character)) return [Number.parseInt(character, 16), 0];
-    return hasWildcards && /^[xX]$/.test(character) ? [0, 15] : undefined;
-  };
-  for (let at = 0; at < text.length; ) {
-    if (text[at] === " " || text[at] === "\t") {
-      at++;
-      continue;
-    }
-    const high = digit(text[at++] as string);
-    if (high === undefined) return undefined;
-    if (at >= text.length || text[at] === " ") {
-      bytes.push(high[0]);
-      mask.push(high[1]);
-      continue;
-    }
-    const low = digit(text[at++] as string);
-    if (low === undefined) return undefined;
-    bytes.push(high[0] * 16 + low[0]);
-    mask.push(high[1] * 16 + low[1]);
-  }
-  if (bytes.length === 0) return undefined;
-  return { bytes: Uint8Array.from(bytes), mask: mask.some((one) => one !== 0) ? Uint8Array.from(mask) : undefined };
 }
 
 /** In the order in which keepalived has them. */

@@ -64,6 +64,13 @@ const WITHOUT_EFFECT = [
   "nftables_ipvs_priority",
   "nftables_ipvs_start_fwmark",
   "dbus_service_name",
+  "enable_traps",
+  "enable_snmp_vrrp",
+  "enable_snmp_keepalived",
+  "enable_snmp_rfc",
+  "enable_snmp_rfcv2",
+  "enable_snmp_rfcv3",
+  "enable_snmp_checker",
 ];
 
 /** Keywords that do something which is not imitated. */
@@ -74,13 +81,6 @@ const REFUSED = [
   "vrrp_notify_fifo_script",
   "lvs_notify_fifo",
   "lvs_notify_fifo_script",
-  "enable_traps",
-  "enable_snmp_vrrp",
-  "enable_snmp_keepalived",
-  "enable_snmp_rfc",
-  "enable_snmp_rfcv2",
-  "enable_snmp_rfcv3",
-  "enable_snmp_checker",
   "enable_dbus",
   "nftables_ipvs",
   "reload_check_config",
@@ -395,7 +395,6 @@ function vrrpKeywords(global: GlobalConfig): Record<string, Handler> {
     dynamic_interfaces: (words) => {
       global.hasDynamicInterfaces = true;
       if (words.length >= 2 && words.at(1) !== "allow_if_changes") words.report.general(`Unknown dynamic_interfaces option '${words.at(1)}'`);
-      words.report.refuse("dynamic_interfaces");
     },
     default_interface: (words) => {
       if (words.length < 2) words.report.general("default_interface requires interface name");

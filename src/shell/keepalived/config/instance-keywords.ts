@@ -12,6 +12,7 @@ import type { Keyword } from "./keyword-stream.ts";
 import type { NotifyScripts, VrrpInstanceConfig } from "./model.ts";
 import { notifyScript } from "./scripts.ts";
 import { trackFile } from "./track-files.ts";
+import { trackProcess } from "./track-processes.ts";
 import { knowsDevice, parseVirtualAddress, parseVirtualRoute, parseVirtualRule, type VrrpScope } from "./vrrp-addresses.ts";
 import { refusedBlock, trackInterface, trackScript } from "./vrrp-keywords.ts";
 import { parseTrueFalse, parseUnsigned, type Words } from "./words.ts";
@@ -66,7 +67,8 @@ export function instanceKeywords(scope: VrrpScope, files: FileSystem, instance: 
     rows("track_interface", (words, one) => trackInterface(words, one.name, one.trackInterfaces, scope)),
     rows("track_script", (words, one) => trackScript(words, one.name, one.trackScripts, scope)),
     rows("track_file", (words, one) => trackFile(words, one.name, one.trackFiles, scope.config.trackFiles)),
-    ...["track_process", "track_bfd"].map(refusedBlock),
+    rows("track_process", (words, one) => trackProcess(words, one.name, one.trackProcesses, scope.config.trackProcesses)),
+    refusedBlock("track_bfd"),
     set("mcast_src_ip", setSource),
     set("unicast_src_ip", (words, one) => {
       one.isUnicastConfigured = true;

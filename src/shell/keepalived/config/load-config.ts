@@ -197,6 +197,7 @@ export function loadVrrpConfig(parent: ParentConfig, request: ConfigRequest, rep
   const tracked = trackFileKeywords({ files, list: config.trackFiles, writes: !request.isLook, isReload: !isFirstTime }, report);
   readCopy(parent, request, report, [...inactiveGlobals(), ...vrrpKeywords(scope, files, report), ...inactiveChecks(global), bfdKeyword(), ...tracked]);
   if (config.hasUnknownInterface) {
+    if (global.hasDynamicInterfaces) report.refuse("dynamic_interfaces with an interface that is not there");
     report.error(CONFIG_ERROR.badInterface, "Non-existent interface specified in configuration");
     return undefined;
   }

@@ -37,7 +37,32 @@ export class TrackedFile {
   }
 }
 
-/** A file that an object looks at. Weight 0: any number but 0 takes the object out. */
+/** vrrp_track_process: programs of which so many must run. */
+export class TrackedProcess {
+  readonly name: string;
+  path: string | undefined;
+  readonly parameters: string[] = [];
+  match: "none" | "exact" | "initial" | "partial" = "none";
+  usesCommandLine = false;
+  weight = 0;
+  isReversed = false;
+  quorum = 1;
+  quorumMax = 4_294_967_295;
+  forkDelayUs = 0;
+  terminateDelayUs = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+export interface ProcessTracking {
+  readonly process: TrackedProcess;
+  weight: number;
+  readonly isReversed: boolean;
+}
+
+/** A file that an object looks at. With weight 0 every number but 0 takes the object out. */
 export interface FileTracking {
   readonly file: TrackedFile;
   weight: number;
@@ -495,6 +520,7 @@ export class VrrpInstanceConfig {
   readonly trackInterfaces: TrackedInterface[] = [];
   readonly trackScripts: TrackedScript[] = [];
   readonly trackFiles: FileTracking[] = [];
+  readonly trackProcesses: ProcessTracking[] = [];
   readonly scripts: NotifyScripts = noScripts();
   notifiesDeleted = false;
   alerts: boolean | undefined;
@@ -519,6 +545,7 @@ export class SyncGroupConfig {
   readonly trackInterfaces: TrackedInterface[] = [];
   readonly trackScripts: TrackedScript[] = [];
   readonly trackFiles: FileTracking[] = [];
+  readonly trackProcesses: ProcessTracking[] = [];
   readonly scripts: NotifyScripts = noScripts();
   hasTrackingWeight = false;
   alerts: boolean | undefined;
@@ -533,6 +560,7 @@ export class VrrpConfig {
   readonly groups: SyncGroupConfig[] = [];
   readonly scripts: VrrpScript[] = [];
   readonly trackFiles: TrackedFile[] = [];
+  readonly trackProcesses: TrackedProcess[] = [];
   readonly staticAddresses: VirtualAddress[] = [];
   readonly staticRoutes: VirtualRoute[] = [];
   readonly staticRules: VirtualRule[] = [];

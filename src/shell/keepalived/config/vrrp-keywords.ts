@@ -11,6 +11,7 @@ import { type NotifyScripts, type SyncGroupConfig, SyncGroupConfig as SyncGroup,
 import type { ConfigReport } from "./report.ts";
 import { checkScriptUser, defaultScriptUser, notifyScript, scriptWords } from "./scripts.ts";
 import { trackFile } from "./track-files.ts";
+import { trackProcess, trackProcessKeyword } from "./track-processes.ts";
 import { knowsDevice, parseVirtualAddress, parseVirtualRoute, parseVirtualRule, type VrrpScope } from "./vrrp-addresses.ts";
 import { parseTrueFalse, type Words } from "./words.ts";
 
@@ -77,11 +78,7 @@ export function vrrpKeywords(scope: VrrpScope, files: FileSystem, report: Config
       },
     },
     vrrpScript(scope, files, report),
-    {
-      name: "vrrp_track_process",
-      handle: (words) => words.report.refuse("vrrp_track_process"),
-      sub: ["process", "param_match", "weight", "quorum", "quorum_max", "delay", "terminate_delay", "fork_delay", "full_command"].map((name) => ({ name })),
-    },
+    trackProcessKeyword(config.trackProcesses, report),
     rows("interface_up_down_delays", (words) => debounce(words, scope)),
   ];
 }
@@ -146,7 +143,8 @@ function syncGroup(scope: VrrpScope, files: FileSystem): Keyword {
       { name: "track_interface", handle: (words, stream) => stream.valueBlock(words, (row) => trackInterface(row, current().name, current().trackInterfaces, scope)) },
       { name: "track_script", handle: (words, stream) => stream.valueBlock(words, (row) => trackScript(row, current().name, current().trackScripts, scope)) },
       { name: "track_file", handle: (words, stream) => stream.valueBlock(words, (row) => trackFile(row, current().name, current().trackFiles, config.trackFiles)) },
-      ...["track_process", "track_bfd"].map((name) => refusedBlock(name)),
+      { name: "track_process", handle: (words, stream) => stream.valueBlock(words, (row) => trackProcess(row, current().name, current().trackProcesses, config.trackProcesses)) },
+      refusedBlock("track_bfd"),
       script("notify_backup", "backup"),
       script("notify_master", "master"),
       script("notify_fault", "fault"),

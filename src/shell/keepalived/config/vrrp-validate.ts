@@ -311,6 +311,11 @@ function clearWeights(one: VrrpInstanceConfig, complain: (what: string) => void)
     complain(`ignoring tracked script ${tracked.script.name} with weights due to ${isGroup ? "SYNC group" : "address_owner"}`);
     one.trackScripts.splice(one.trackScripts.indexOf(tracked), 1);
   }
+  for (const tracked of [...one.trackProcesses]) {
+    if (tracked.weight === 0) continue;
+    complain(`ignoring tracked process ${tracked.process.name} with weight ${tracked.weight} due to ${isGroup ? "SYNC group" : "address_owner"}`);
+    one.trackProcesses.splice(one.trackProcesses.indexOf(tracked), 1);
+  }
   for (const tracked of [...one.trackFiles]) {
     const why = isGroup ? "SYNC group" : "address_owner";
     if (tracked.weight === 0) continue;

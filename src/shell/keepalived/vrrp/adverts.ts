@@ -9,6 +9,7 @@ import { Ipv4Packet, PROTOCOL_VRRP, VrrpAdvert } from "../../../wire/packet.ts";
 import type { VrrpInstanceConfig } from "../config/model.ts";
 import type { DaemonLog } from "../daemon-log.ts";
 import { AUTH_AH } from "./authentication.ts";
+import type { Statistics } from "./statistics.ts";
 
 const MULTICAST_TTL = 255;
 /** Internet network control. */
@@ -44,34 +45,41 @@ export function acceptsAdvert(
   config: VrrpInstanceConfig,
   packet: Ipv4Packet,
   advert: VrrpAdvert,
-  context: { readonly log: DaemonLog; readonly checksAddresses: boolean; readonly checksUnicastSource: boolean; readonly isAuthentic: () => boolean },
+  context: { readonly log: DaemonLog; readonly checksAddresses: boolean; readonly checksUnicastSource: boolean; readonly isAuthentic: () => boolean; readonly counts: Statistics },
 ): boolean {
-  const refuse = (text: string): boolean => {
+  const { counts } = context;
+  const refuse = (text: string, counter?: "badTtl" | "badAddresses" | "invalidAuthType" | "authTypeMismatch" | "authFailure"): boolean => {
+    if (counter !== undefined) counts[counter]++;
     context.log.line(`(${config.name}) ${text}`);
     return false;
   };
-  if (!config.isUnicast && packet.ttl !== MULTICAST_TTL) return refuse(`invalid TTL/HL. Received ${packet.ttl} and expect ${MULTICAST_TTL}`);
+  if (!config.isUnicast && packet.ttl !== MULTICAST_TTL) return refuse(`invalid TTL/HL. Received ${packet.ttl} and expect ${MULTICAST_TTL}`, "badTtl");
   if (advert.version !== config.version) return refuse(`wrong version. Received ${advert.version} and expect ${config.version}`);
   if (config.version === 2) {
-    if (advert.authType > 2) return refuse(`Invalid auth type: ${advert.authType}`);
-    if (advert.authType !== config.authType) return refuse(`received a ${advert.authType} auth, expecting ${config.authType}!`);
-    if (config.authType === AUTH_PASS && !config.authData.every((byte, i) => byte === (advert.authData[i] ?? 0))) return refuse("received an invalid passwd!");
-    if (config.authType === AUTH_AH && !context.isAuthentic()) return false;
+    if (advert.authType > 2) return refuse(`Invalid auth type: ${advert.authType}`, "invalidAuthType");
+    if (advert.authType !== config.authType) return refuse(`received a ${advert.authType} auth, expecting ${config.authType}!`, "authTypeMismatch");
+    if (config.authType === AUTH_PASS && !config.authData.every((byte, i) => byte === (advert.authData[i] ?? 0))) return refuse("received an invalid passwd!", "authFailure");
+    if (config.authType === AUTH_AH && !context.isAuthentic()) {
+      counts.authFailure++;
+      return false;
+    }
     if (advert.intervalUnits * US_PER_SECOND !== config.advertIntervalUs)
       return refuse(`advertisement interval mismatch mine=${config.advertIntervalUs / US_PER_SECOND} sec rcv'd=${advert.intervalUnits} sec`);
   }
   if (context.checksAddresses && advert.addresses.length !== config.addresses.length)
-    return refuse(`received an unexpected ip number count ${advert.addresses.length}, expected ${config.addresses.length}!`);
+    return refuse(`received an unexpected ip number count ${advert.addresses.length}, expected ${config.addresses.length}!`, "badAddresses");
   if (isMulticast(packet.dst) === config.isUnicast)
     return refuse(`Expected ${config.isUnicast ? "un" : "mult"}icast packet but received ${config.isUnicast ? "mult" : "un"}icast packet`);
+  counts.received++;
+  if (advert.priority === 0) counts.zeroReceived++;
   if (!context.checksAddresses) return true;
   for (const one of config.addresses) {
     if (!advert.addresses.includes(one.address))
-      return refuse(`ip address associated with VRID ${config.vrid} not present in MASTER advert: ${formatIpv4Address(one.address)}`);
+      return refuse(`ip address associated with VRID ${config.vrid} not present in MASTER advert: ${formatIpv4Address(one.address)}`, "badAddresses");
   }
   if (!config.isUnicast || !context.checksUnicastSource) return true;
   const peer = config.peers.find((one) => one.address.address === packet.src);
   if (peer === undefined) return refuse(`unicast source address ${formatIpv4Address(packet.src)} not a unicast peer`);
-  if (packet.ttl < peer.minTtl || packet.ttl > peer.maxTtl) return refuse(`TTL/HL ${packet.ttl} not in range ${peer.minTtl} - ${peer.maxTtl}`);
+  if (packet.ttl < peer.minTtl || packet.ttl > peer.maxTtl) return refuse(`TTL/HL ${packet.ttl} not in range ${peer.minTtl} - ${peer.maxTtl}`, "badTtl");
   return true;
 }

@@ -9,6 +9,8 @@ import { AH_HEADER_BYTES, AH_ICV_BYTES, type AuthenticationHeader, decodeAh, enc
 import { encodeIpv4, IPV4_HEADER_BYTES } from "../../../wire/ipv4.ts";
 import { Ipv4Packet, PROTOCOL_VRRP, RawPayload, VrrpAdvert } from "../../../wire/packet.ts";
 import { decodeVrrp, encodeVrrp } from "../../../wire/vrrp.ts";
+import type { VrrpInstanceConfig } from "../config/model.ts";
+import type { DaemonLog } from "../daemon-log.ts";
 import { md5 } from "../../commands/system/digests.ts";
 
 export const AUTH_AH = 2;
@@ -42,7 +44,7 @@ function checkValue(packet: Ipv4Packet, password: Uint8Array, isUnicast: boolean
 }
 
 /** Puts the header before an advertisement. */
-export function authenticated(packet: Ipv4Packet, options: { readonly sequence: number; readonly password: Uint8Array; readonly isUnicast: boolean }): Ipv4Packet {
+function authenticated(packet: Ipv4Packet, options: { readonly sequence: number; readonly password: Uint8Array; readonly isUnicast: boolean }): Ipv4Packet {
   const advert = packet.payload;
   if (!(advert instanceof VrrpAdvert)) return packet;
   const body = encodeVrrp(advert, packet);
@@ -71,6 +73,41 @@ export function readAuthenticated(packet: Ipv4Packet): AuthenticatedAdvert | und
   return advert.ok ? { header: header.value, advert: advert.value } : undefined;
 }
 
-export function isAuthentic(packet: Ipv4Packet, header: AuthenticationHeader, password: Uint8Array, isUnicast: boolean): boolean {
+function isAuthentic(packet: Ipv4Packet, header: AuthenticationHeader, password: Uint8Array, isUnicast: boolean): boolean {
   return checkValue(packet, password, isUnicast).every((byte, i) => byte === header.icv[i]);
+}
+
+/** What one instance knows: its password, and the last number that it sent or heard. */
+export class Authentication {
+  sequence = 0;
+  readonly #config: VrrpInstanceConfig;
+
+  constructor(config: VrrpInstanceConfig) {
+    this.#config = config;
+  }
+
+  seal(packet: Ipv4Packet): Ipv4Packet {
+    const { authData, isUnicast } = this.#config;
+    return authenticated(packet, { sequence: this.sequence, password: authData, isUnicast });
+  }
+
+  /** vrrp_in_chk_ipsecah: check value, then SPI, then the sequence number, so that nothing is believed twice. */
+  accepts(packet: Ipv4Packet, header: AuthenticationHeader | undefined, log: DaemonLog): boolean {
+    const { name, authData, isUnicast } = this.#config;
+    if (header === undefined) return false;
+    if (!isAuthentic(packet, header, authData, isUnicast)) {
+      log.line(`(${name}) IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !`);
+      return false;
+    }
+    if (header.spi !== packet.src) {
+      log.line(`IPSEC AH : invalid IPSEC SPI value. ${packet.src} and expect ${header.spi}`);
+      return false;
+    }
+    if (header.sequence <= this.sequence) {
+      log.line(`(${name}) IPSEC-AH : sequence number ${header.sequence} already processed. Packet dropped. Local(${this.sequence})`);
+      return false;
+    }
+    this.sequence = header.sequence;
+    return true;
+  }
 }

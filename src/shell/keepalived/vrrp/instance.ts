@@ -13,8 +13,11 @@ import { errorText } from "../../errno-text.ts";
 import type { VirtualAddress, VrrpInstanceConfig, VrrpStateName } from "../config/model.ts";
 import type { DaemonTimer } from "../daemon-process.ts";
 import { AcceptFilter } from "./accept-filter.ts";
+import { ERRNO_NUMBERS } from "./netlink.ts";
 import { acceptsAdvert, makeAdvert } from "./adverts.ts";
-import { AUTH_AH, authenticated, isAuthentic } from "./authentication.ts";
+import { AUTH_AH, Authentication } from "./authentication.ts";
+import { INSTANCE_MAILS, StateMail } from "./state-mail.ts";
+import { Statistics } from "./statistics.ts";
 import type { SyncGroup } from "./sync-group.ts";
 import type { VrrpContext } from "./vrrp-context.ts";
 
@@ -23,16 +26,8 @@ const PRIORITY_OWNER = 255;
 const US_PER_CENTISECOND = 10_000;
 const US_PER_MS = 1000;
 const US_PER_SECOND = 1_000_000;
-const ERRNO_NUMBERS: Readonly<Record<string, number>> = { EPERM: 1, ENODEV: 19, EINVAL: 22, ENETDOWN: 100, ENETUNREACH: 101, EHOSTUNREACH: 113, EADDRNOTAVAIL: 99 };
 
-const NOT_OWNING = "=> VRRP Instance is no longer owning VRRP VIPs <=";
-const MAILS: Readonly<Partial<Record<VrrpStateName, { readonly subject: string; readonly body: string }>>> = {
-  MASTER: { subject: "Entering MASTER state", body: "=> VRRP Instance is now owning VRRP VIPs <=" },
-  BACKUP: { subject: "Entering BACKUP state", body: NOT_OWNING },
-  FAULT: { subject: "Entering FAULT state", body: NOT_OWNING },
-  STOP: { subject: "Stopping", body: "=> VRRP Instance stopping <=" },
-  DELETED: { subject: "Deleted", body: "=> VRRP Deleted at reload <=" },
-};
+const boundPriority = (priority: number): number => Math.max(1, Math.min(priority, PRIORITY_OWNER - 1));
 
 export class Instance {
   readonly config: VrrpInstanceConfig;
@@ -53,6 +48,7 @@ export class Instance {
   /** The device of its virtual MAC. */
   vmac: NetDevice | undefined;
   downTimerUs = 0;
+  counts = new Statistics();
   readonly #context: VrrpContext;
   #masterIntervalUs: number;
   #dueNs: number | undefined;
@@ -62,15 +58,16 @@ export class Instance {
   /** AH of the packet that is being looked at. */
   #header: AuthenticationHeader | undefined;
   #packetId = 0;
-  /** AH: the last sequence number that was sent or heard. */
-  #sequence = 0;
+  readonly #authentication: Authentication;
+  readonly #mail: StateMail;
   #refreshNs = 0;
   #hasNotified = false;
-  #mailedState: VrrpStateName = "INIT";
 
   constructor(config: VrrpInstanceConfig, context: VrrpContext) {
     this.config = config;
     this.#context = context;
+    this.#authentication = new Authentication(config);
+    this.#mail = new StateMail(context, `VRRP Instance ${config.name}`, config.alerts === true, INSTANCE_MAILS);
     this.wantState = config.wantState;
     this.basePriority = config.basePriority;
     this.totalPriority = config.basePriority;
@@ -83,7 +80,6 @@ export class Instance {
   get name(): string {
     return this.config.name;
   }
-
   get isOwner(): boolean {
     return this.basePriority === PRIORITY_OWNER;
   }
@@ -99,10 +95,6 @@ export class Instance {
 
   get #isFiltered(): boolean {
     return !this.isOwner && this.config.accepts === false;
-  }
-
-  get #filter(): AcceptFilter {
-    return AcceptFilter.of(this.#context.host);
   }
 
   #log(text: string): void {
@@ -171,12 +163,13 @@ export class Instance {
     const { host } = this.#context;
     const { config } = this;
     this.#packetId = this.#packetId >= 0xffff ? 1 : this.#packetId + 1;
+    this.counts.sent++;
     const hasHeader = config.authType === AUTH_AH;
-    if (hasHeader) this.#sequence++;
+    if (hasHeader) this.#authentication.sequence++;
     const targets = config.isUnicast ? config.peers.map((peer) => peer.address.address) : [config.group ?? this.#context.global.vrrpGroup];
     for (const destination of targets) {
       const plain = makeAdvert(config, { priority, source: this.source, destination, id: this.#packetId });
-      const packet = hasHeader ? authenticated(plain, { sequence: this.#sequence, password: config.authData, isUnicast: config.isUnicast }) : plain;
+      const packet = hasHeader ? this.#authentication.seal(plain) : plain;
       const errno = host.ip.send(packet, { keepId: true, ...(this.transmitDevice === undefined ? {} : { device: this.transmitDevice }), multicastLoop: false });
       if (errno === undefined || (priority === PRIORITY_STOP && errno === "ENETUNREACH" && !this.#isDeviceUp)) continue;
       if (config.isUnicast) this.#log(`Cant send advert to ${formatIpv4Address(destination)} (${errorText(errno)})`);
@@ -185,8 +178,7 @@ export class Instance {
   }
 
   get #isDeviceUp(): boolean {
-    const device = this.transmitDevice;
-    return device !== undefined && device.isUp && device.hasCarrier;
+    return this.transmitDevice?.isUp === true && this.transmitDevice.hasCarrier;
   }
 
   #transmit(): void {
@@ -225,7 +217,7 @@ export class Instance {
     let isChanged = false;
     if (this.#isFiltered) {
       this.#detail("setting firewall drop rule");
-      this.#filter.add(this.#allAddresses);
+      AcceptFilter.of(this.#context.host).add(this.#allAddresses);
     }
     if (config.addresses.length > 0) {
       this.#detail("setting VIPs.");
@@ -253,6 +245,7 @@ export class Instance {
       this.#detail(`changing advert interval from ${this.#masterIntervalUs / US_PER_MS}ms to locally configured ${config.advertIntervalUs / US_PER_MS}ms`);
       this.#masterIntervalUs = config.advertIntervalUs;
     }
+    this.counts.becameMaster++;
     this.addEntries(false);
     this.sendArps(config.garpRepeats);
     this.armRefresh();
@@ -276,6 +269,7 @@ export class Instance {
     const { config } = this;
     if (tells) {
       this.sendAdvert(PRIORITY_STOP);
+      this.counts.zeroSent++;
       this.#detail("sent 0 priority");
     }
     if (config.rules.length > 0) {
@@ -298,7 +292,7 @@ export class Instance {
     }
     if (this.#isFiltered) {
       this.#detail("removing firewall drop rule");
-      this.#filter.remove(this.#allAddresses);
+      AcceptFilter.of(this.#context.host).remove(this.#allAddresses);
     }
     this.hasAddresses = false;
   }
@@ -314,6 +308,7 @@ export class Instance {
     }
     this.restoreInterface(tells);
     this.state = this.wantState;
+    this.counts.releasedMaster++;
     this.notify();
     this.resetDownTimer();
     this.restartTimer();
@@ -406,7 +401,7 @@ export class Instance {
   /** Applies what tracking makes of the priority. */
   settlePriority(): void {
     if (this.isOwner) return;
-    const next = Math.max(1, Math.min(this.totalPriority, PRIORITY_OWNER - 1));
+    const next = boundPriority(this.totalPriority);
     if (next === this.priority) return;
     this.#log(`Changing effective priority from ${this.priority} to ${next}`);
     this.priority = next;
@@ -415,10 +410,10 @@ export class Instance {
     if (this.state === "BACKUP" && this.#dueNs !== undefined) this.#setDue(this.#dueNs + (this.downTimerUs - before) * NS_PER_US);
   }
 
-  /** Adds to the priority of an instance that is down: nothing is said, no timer changes. */
+  /** Adds to the priority of an instance that is down: nothing is said. */
   takePriority(change: number): void {
     this.totalPriority += change;
-    this.priority = Math.max(1, Math.min(this.totalPriority, PRIORITY_OWNER - 1));
+    this.priority = boundPriority(this.totalPriority);
   }
 
   notify(): void {
@@ -426,19 +421,10 @@ export class Instance {
     if (this.#hasNotified && this.group !== undefined && this.state === this.group.state) return;
     if (!notifiesDeleted && this.state === "DELETED") this.state = "FAULT";
     this.#hasNotified = true;
-    this.#mail();
+    this.#mail.changed(this.state);
     const script = { BACKUP: scripts.backup, MASTER: scripts.master, FAULT: scripts.fault, STOP: scripts.stop, DELETED: scripts.deleted, INIT: undefined }[this.state];
     if (script !== undefined) this.#context.runScript(script, []);
     if (scripts.any !== undefined) this.#context.runScript(scripts.any, ["INSTANCE", this.name, this.state, String(this.priority)]);
-  }
-
-  #mail(): void {
-    const { global, mailer } = this.#context;
-    if (this.config.alerts !== true || (global.hasNoFaultMail && this.state === "FAULT") || this.#mailedState === this.state) return;
-    const text = MAILS[this.state];
-    if (text === undefined) return;
-    mailer.send(`VRRP Instance ${this.name}`, text.subject, text.body);
-    this.#mailedState = this.state;
   }
 
   /* ------------------------------------------------------------------------------------------------------------ receiving */
@@ -455,28 +441,7 @@ export class Instance {
 
   #accepts(packet: Ipv4Packet, advert: VrrpAdvert, checksAddresses: boolean): boolean {
     const { log, global } = this.#context;
-    return acceptsAdvert(this.config, packet, advert, { log, checksAddresses, checksUnicastSource: global.checksUnicastSource || this.config.checksUnicastSource, isAuthentic: () => this.#isAuthentic(packet) });
-  }
-
-  /** vrrp_in_chk_ipsecah: check value, then SPI, then the sequence number, so that nothing is believed twice. */
-  #isAuthentic(packet: Ipv4Packet): boolean {
-    const header = this.#header;
-    const { authData, isUnicast } = this.config;
-    if (header === undefined) return false;
-    if (!isAuthentic(packet, header, authData, isUnicast)) {
-      this.#log("IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !");
-      return false;
-    }
-    if (header.spi !== packet.src) {
-      this.#context.log.line(`IPSEC AH : invalid IPSEC SPI value. ${packet.src} and expect ${header.spi}`);
-      return false;
-    }
-    if (header.sequence <= this.#sequence) {
-      this.#log(`IPSEC-AH : sequence number ${header.sequence} already processed. Packet dropped. Local(${this.#sequence})`);
-      return false;
-    }
-    this.#sequence = header.sequence;
-    return true;
+    return acceptsAdvert(this.config, packet, advert, { log, checksAddresses, checksUnicastSource: global.checksUnicastSource || this.config.checksUnicastSource, counts: this.counts, isAuthentic: () => this.#authentication.accepts(packet, this.#header, log) });
   }
 
   #hearAsBackup(packet: Ipv4Packet, advert: VrrpAdvert): void {
@@ -568,7 +533,7 @@ export class Instance {
     this.#log(`Received advert from ${from} with lower priority ${priority}, ours ${this.priority}${isQuiet ? "" : ", forcing new election"}`);
     if (this.config.authType === AUTH_AH) {
       this.#log("IPSEC-AH : Syncing seq_num - Increment seq");
-      this.#sequence = (this.#header?.sequence ?? 0) + 1;
+      this.#authentication.sequence = (this.#header?.sequence ?? 0) + 1;
     }
     if (!isQuiet) this.sendAdvert(this.priority);
     for (const member of [this, ...(this.group?.members ?? []).filter((other) => other !== this)]) member.#renewArps();
@@ -618,11 +583,12 @@ export class Instance {
 
   /** Takes over from the same instance of the configuration before. */
   inherit(old: Instance): void {
+    this.counts = old.counts;
     this.#packetId = old.#packetId;
-    this.#sequence = old.#sequence;
+    this.#authentication.sequence = old.#authentication.sequence;
     this.#masterIntervalUs = old.#masterIntervalUs;
     this.#hasNotified = old.#hasNotified;
-    this.#mailedState = old.#mailedState;
+    this.#mail.state = old.#mail.state;
     this.#refreshNs = old.#refreshNs;
     this.isReloadedMaster = this.state === "MASTER";
     this.hasAddresses = old.hasAddresses;

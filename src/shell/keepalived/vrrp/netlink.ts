@@ -11,7 +11,7 @@ import { errorText } from "../../errno-text.ts";
 import type { VirtualAddress, VirtualRoute, VirtualRule } from "../config/model.ts";
 import type { DaemonLog } from "../daemon-log.ts";
 
-const ERRNO_NUMBERS: Readonly<Record<string, number>> = {
+export const ERRNO_NUMBERS: Readonly<Record<string, number>> = {
   EPERM: 1,
   ENOENT: 2,
   ESRCH: 3,

@@ -6,6 +6,7 @@
 
 import type { SyncGroupConfig, VrrpStateName } from "../config/model.ts";
 import type { Instance } from "./instance.ts";
+import { GROUP_MAILS, StateMail } from "./state-mail.ts";
 import type { VrrpContext } from "./vrrp-context.ts";
 
 export class SyncGroup {
@@ -16,11 +17,12 @@ export class SyncGroup {
   waitingMembers = 0;
   isSameAfterReload = false;
   readonly #context: VrrpContext;
-  #mailedState: VrrpStateName = "INIT";
+  readonly #mail: StateMail;
 
   constructor(config: SyncGroupConfig, context: VrrpContext) {
     this.config = config;
     this.#context = context;
+    this.#mail = new StateMail(context, `VRRP Group ${config.name}`, config.alerts === true, GROUP_MAILS);
   }
 
   add(member: Instance): void {
@@ -80,22 +82,13 @@ export class SyncGroup {
     this.notify();
   }
 
-  #mail(): void {
-    const { global, mailer } = this.#context;
-    const { state } = this;
-    if (this.config.alerts !== true || (global.hasNoFaultMail && state === "FAULT") || this.#mailedState === state || state === "INIT" || state === "DELETED") return;
-    const isEnd = state === "STOP";
-    mailer.send(`VRRP Group ${this.config.name}`, isEnd ? "Stopping" : `Entering ${state} state`, `=> All VRRP group instances are now ${isEnd ? "stopping" : `in ${state} state`} <=`);
-    this.#mailedState = state;
-  }
-
   #say(state: string): void {
     this.#context.log.line(`VRRP_Group(${this.config.name}) Syncing instances to ${state} state`);
   }
 
   notify(): void {
     const { scripts, name } = this.config;
-    this.#mail();
+    this.#mail.changed(this.state);
     const script = { BACKUP: scripts.backup, MASTER: scripts.master, FAULT: scripts.fault, STOP: scripts.stop, INIT: undefined, DELETED: undefined }[this.state];
     if (script !== undefined) this.#context.runScript(script, []);
     if (scripts.any !== undefined) this.#context.runScript(scripts.any, ["GROUP", name, this.state, "0"]);

@@ -195,6 +195,15 @@ describe("nc", () => {
     expect(second.exit).toBeUndefined();
   });
 
+  test("nc -p takes no port that an earlier connection still holds in TIME_WAIT", () => {
+    const { lan, client } = webLan();
+    expect(lan.run(client, "nc -z -p 5555 10.0.0.2 80").exit).toBe(0);
+    lan.runFor(2 * SECOND);
+    expect(lan.run(client, "nc -z -p 5555 10.0.0.2 80")).toMatchObject({ exit: 1, stderr: "nc: bind failed: Address already in use\n" });
+    lan.runFor(60 * SECOND);
+    expect(lan.run(client, "nc -z -p 5555 10.0.0.2 80").exit).toBe(0);
+  });
+
   test.each([
     { line: "nc -v -z 10.0.0.2 80", exit: 0, stderr: "Connection to 10.0.0.2 80 port [tcp/http] succeeded!\n" },
     { line: "nc -nvz 10.0.0.2 80", exit: 0, stderr: "Connection to 10.0.0.2 80 port [tcp/*] succeeded!\n" },
