@@ -10,11 +10,15 @@ import { DropZone } from "./drop-zone.tsx";
 import { Header } from "./header.tsx";
 import { HelpDialog } from "./help-dialog.tsx";
 import { Lab } from "./lab.tsx";
+import { prepareChosenPanels } from "./panel-area.tsx";
 import { FailureBanner, OpeningBanner } from "./messages.tsx";
 
 export function App() {
   useSignalEffect(() => {
     document.title = view.value === "lab" && current.value !== undefined ? `${current.value.info.header.title} · lvsim` : `lvsim · ${t.value.app.subtitle}`;
+  });
+  useSignalEffect(() => {
+    if (opening.value !== undefined) prepareChosenPanels();
   });
   const showsLab = view.value === "lab" && current.value !== undefined;
   return (

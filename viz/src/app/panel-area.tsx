@@ -43,6 +43,11 @@ async function fetchPanel({ id, load }: PanelDefinition): Promise<void> {
   }
 }
 
+/** Fetches the panels that will be shown first, while the run is still being made. */
+export function prepareChosenPanels(): void {
+  for (const panel of PANELS) if (chosenPanels[panel.area].value === panel.id) void fetchPanel(panel);
+}
+
 export interface PanelAreaProps {
   readonly area: Area;
   readonly label: string;
