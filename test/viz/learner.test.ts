@@ -121,10 +121,10 @@ test("the gallery is found by family, by mode and by words, and fetches what it 
   expect(await page.locator(".card").evaluateAll((cards) => cards.every((card) => (card as HTMLElement).dataset.path?.startsWith("documents/")))).toBe(true);
   await families.getByRole("button", { name: /^All/ }).click();
   await expect.poll(() => page.locator(".card").count()).toBe(all);
-  await page.getByLabel("Mode").selectOption("TUN");
+  await page.getByRole("combobox", { name: "Mode" }).selectOption("TUN");
   await expect.poll(() => page.locator(".card").count()).toBeLessThan(all);
   expect(await page.locator(".card").evaluateAll((cards) => cards.length > 0 && cards.every((card) => card.querySelector(".tag.tun") !== null))).toBe(true);
-  await page.getByLabel("Mode").selectOption("");
+  await page.getByRole("combobox", { name: "Mode" }).selectOption("");
   await expect.poll(() => page.locator(".card").count()).toBe(all);
   const asked = () => page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name.replace(/.*\//, "")));
   expect((await asked()).join(" ")).not.toMatch(/gallery-words|\.yaml/);
