@@ -12,7 +12,6 @@ export const NOT_RECORDED: ReadonlyMap<string, string> = new Map([
  * Scenarios whose recording and run still differ, and why. Each is run all the same, and its test fails once they agree, so that its line here goes.
  */
 export const KNOWN_DIFFERENCES: ReadonlyMap<string, string> = new Map([
-  ["test/conformance/dr-narrow-client-link.yaml", "one bare acknowledgment with SACK more in the counters: what is sent again after a fragmentation-needed message"],
   ["test/conformance/nat-forward-drop.yaml", "the recording looked at the counters some seconds later: one more SYN+ACK of the server had been sent again"],
   ["test/conformance/nat-ip-forward-0.yaml", "client and server retransmit in one tick: the kernel's SYN+ACK passes the director before the SYN, ours after it; two recordings alike"],
   ["test/conformance/nat-one-arm-redirect-obeyed.yaml", "the reset arrives 20 us after the data: nc prints nothing, ours has read by then; two recordings alike"],
@@ -21,5 +20,5 @@ export const KNOWN_DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ["test/conformance/net-conntrack.yaml", "Apache takes more than a tick to close a connection that asked nothing: a bare ACK precedes its FIN; two recordings alike"],
   ["test/conformance/out-shell.yaml", "the line number in the message of an assignment to a readonly variable, after a subshell and a here-document"],
   ["test/conformance/sched-held.yaml", "the servers take more than 40 ms to close 35 connections at once: bare ACKs precede their FINs"],
-  ["test/conformance/tun-big-upload.yaml", "how much is sent again after a fragmentation-needed message; cause not found"],
+  ["test/conformance/tun-big-upload.yaml", "what is sent again after a fragmentation-needed message: the client has let go of its socket, stamps it with the time of the first sending, and a SACK makes it lost again"],
 ]);

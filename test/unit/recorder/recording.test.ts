@@ -96,6 +96,16 @@ describe("differences", () => {
     expect(changed({ tables }).some((one) => one.startsWith("addr of b at the end\n"))).toBe(true);
   });
 
+  test.each([
+    ["a bare acknowledgment more", "-> 10.0.0.2:80 2 12 9 794 902", true],
+    ["one with SACK less", "-> 10.0.0.2:80 2 12 7 794 786", true],
+    ["a reset more", "-> 10.0.0.2:80 2 12 9 794 890", false],
+    ["a connection more", "-> 10.0.0.2:80 3 12 8 794 850", false],
+  ])("counters with %s", (_, row, isAlike) => {
+    const stats = (text: string) => ({ ...acted, tables: new Map([["a", new Map([["stats", [text]] as const])]]) });
+    expect(recordingDifferences(scenario, stats("-> 10.0.0.2:80 2 12 8 794 850"), stats(row)).length === 0).toBe(isAlike);
+  });
+
   test("a neighbour that only one knows is chance, one that cannot be resolved is not", () => {
     const tables = (rows: string[]) => new Map(acted.tables).set("a", new Map([...(acted.tables.get("a") ?? []), ["neigh", rows] as const]));
     const compare = (theirs: string[], ours: string[]) => recordingDifferences(scenario, { ...acted, tables: tables(theirs) }, { ...acted, tables: tables(ours) });
