@@ -15,7 +15,8 @@ import { TableTimeline } from "../../src/trace/table-timeline.ts";
 import { MemorySink } from "../../src/trace/tracer.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const INSTANTS = 100;
+/** In each scenario. LVSIM_INSTANTS asks for more. */
+const INSTANTS = Number(process.env["LVSIM_INSTANTS"] ?? 20);
 
 const files = ["scenarios", "test/conformance"].flatMap((folder) =>
   readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
