@@ -7,7 +7,6 @@
 
 import { formatIpv4Address } from "../base/ipv4-address.ts";
 import { formatMacAddress, BROADCAST_MAC } from "../base/mac-address.ts";
-import { formatSeconds } from "../base/time.ts";
 import { describeRecord, placeOf } from "../trace/describe.ts";
 import type { TraceEvent } from "../trace/events.ts";
 import { CauseIndex, PacketLife } from "../trace/life.ts";
@@ -150,7 +149,7 @@ export function explainRecord(evidence: Evidence, id: number): Explanation | und
   const conversation = evidence.conversationOf(id);
   const answer = conversation === undefined || !isRequest(event, conversation) ? undefined : answerTo(evidence, conversation, members);
   if (answer !== undefined) sentences.push(answer);
-  return { title: `Record ${id}, ${placeOf(event)} at ${formatSeconds(event.timeNs - evidence.originNs, 6)} s: ${packetLine(event) ?? describeRecord(event)}`, sentences };
+  return { title: `Record ${id}, ${placeOf(event)} at ${evidence.timeOf(id)}: ${packetLine(event) ?? describeRecord(event)}`, sentences };
 }
 
 function originText(evidence: Evidence, first: TraceEvent): string | undefined {
@@ -208,5 +207,5 @@ export function explainMoment(evidence: Evidence, timeNs: number): Explanation {
     const text = event.kind === "frame-sent" ? `${event.host} sent out of ${event.device}: ${packetLine(event)}.` : sentenceOf(evidence, event);
     if (text !== undefined) sentences.push({ text, event: event.id, timeNs: event.timeNs });
   }
-  return { title: `At ${formatSeconds(moment - evidence.originNs, 6)} s${moment === timeNs ? "" : ", the last moment before at which something was decided"}`, sentences };
+  return { title: `At ${last === undefined ? "the start" : evidence.timeOf(last.id)}${moment === timeNs ? "" : ", the last moment before at which something was decided"}`, sentences };
 }
