@@ -36,6 +36,11 @@ function explain(evidence: Evidence, file: string, { frame, at }: ExplainOptions
 }
 
 function format({ title, sentences }: Explanation, { originNs }: Evidence): string {
-  const lines = sentences.map(({ text, event, timeNs }) => wrapText(text, `  ${formatSeconds(timeNs - originNs, 6).padStart(11)} ${`#${event}`.padStart(6)}  `, " ".repeat(22)));
+  const lines = sentences.map(({ text, event, timeNs }) => wrapText(text, `  ${formatTime(timeNs - originNs).padStart(11)} ${`#${event}`.padStart(6)}  `, " ".repeat(22)));
   return `${wrapText(title, "", "  ")}\n${lines.map((line) => `${line}\n`).join("")}`;
+}
+
+/** Before time 0 of the timeline: in parentheses, as traces are printed. */
+function formatTime(ns: number): string {
+  return ns < 0 ? `(-${formatSeconds(-ns, 6)})` : formatSeconds(ns, 6);
 }

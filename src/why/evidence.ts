@@ -142,7 +142,7 @@ export class Evidence {
   /** Seconds of the timeline at a record, as `1.03 s`. */
   timeOf(id: number): string {
     const ns = (this.event(id)?.timeNs ?? 0) - this.originNs;
-    return `${Number((ns / 1e9).toFixed(3))} s`;
+    return `${Number((ns / 1e9).toFixed(6))} s`;
   }
 
   /* ----------------------------------------------------------------------------------------------------------- the set-up */

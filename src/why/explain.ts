@@ -7,7 +7,6 @@
 
 import { formatIpv4Address } from "../base/ipv4-address.ts";
 import { formatMacAddress, BROADCAST_MAC } from "../base/mac-address.ts";
-import { formatSeconds } from "../base/time.ts";
 import { describeRecord, placeOf } from "../trace/describe.ts";
 import type { TraceEvent } from "../trace/events.ts";
 import { CauseIndex, PacketLife } from "../trace/life.ts";
@@ -108,7 +107,7 @@ function sendText(evidence: Evidence, conversation: Conversation, event: Extract
   }
   const receiver = dst === BROADCAST_MAC ? "everybody" : (evidence.ownerOfMac(dst)?.host ?? formatMacAddress(dst));
   const isRequest = sameEnd(ends.from, conversation.from) || (ends.from.port === conversation.from.port && ends.to.port !== conversation.from.port);
-  return `${event.host} sent the ${isRequest ? "request" : "answer"} ${formatEnd(ends.from)} > ${formatEnd(ends.to)} to ${receiver} (${formatMacAddress(dst)}).`;
+  return `${event.host} sent the ${isRequest ? "request" : "answer"} ${formatEnd(ends.from)} > ${formatEnd(ends.to)} to ${receiver} (${formatMacAddress(dst)})${dst === BROADCAST_MAC ? "" : neighbourText(evidence, event)}.`;
 }
 
 /** Where the answers went, when not back to the caller by the way that they should have come. */
@@ -150,7 +149,7 @@ export function explainRecord(evidence: Evidence, id: number): Explanation | und
   const conversation = evidence.conversationOf(id);
   const answer = conversation === undefined || !isRequest(event, conversation) ? undefined : answerTo(evidence, conversation, members);
   if (answer !== undefined) sentences.push(answer);
-  return { title: `Record ${id}, ${placeOf(event)} at ${formatSeconds(event.timeNs - evidence.originNs, 6)} s: ${packetLine(event) ?? describeRecord(event)}`, sentences };
+  return { title: `Record ${id}, ${placeOf(event)} at ${evidence.timeOf(id)}: ${packetLine(event) ?? describeRecord(event)}`, sentences };
 }
 
 function originText(evidence: Evidence, first: TraceEvent): string | undefined {
@@ -168,13 +167,17 @@ function frameText(evidence: Evidence, event: Extract<TraceEvent, { readonly kin
   return `${event.host} sent it out of ${event.device} to ${formatMacAddress(dst)}, ${owner}${entry}.`;
 }
 
-/** The neighbour entry that a frame's destination came from. */
+/** The neighbour entry that a frame's destination came from, and who taught it. */
 function neighbourText(evidence: Evidence, event: Extract<TraceEvent, { readonly kind: "frame-sent" }>): string {
-  const mac = formatMacAddress(event.frame.dst);
-  const rows = evidence.tables.rows(event.host, "neighbours", event.id).filter((row) => row.mac === mac && row.device === event.device);
-  const packet = event.frame.payload.kind === "ipv4" ? formatIpv4Address(event.frame.payload.dst) : "";
-  const row = rows.find(({ address }) => address === packet) ?? rows[0];
-  return row === undefined ? "" : `: its neighbour table has ${row.address} there (${row.state})`;
+  const isIt = (one: Extract<TraceEvent, { readonly kind: "neighbour" }>) => one.id < event.id && one.host === event.host && one.device === event.device && one.mac === event.frame.dst;
+  const known = evidence.of("neighbour").filter(isIt);
+  const last = known.at(-1);
+  if (last === undefined) return "";
+  const address = formatIpv4Address(last.address);
+  const learnt = known.filter((one) => one.address === last.address).find(({ before }) => before === "INCOMPLETE" || before === "NONE") ?? known[0];
+  const got = learnt === undefined ? undefined : evidence.chain(learnt.id).find((one) => one.kind === "frame-received" && one.host === event.host);
+  const teacher = got?.kind === "frame-received" && got.frame.payload.kind === "arp" ? `, learnt at ${evidence.timeOf(got.id)} from an ARP ${got.frame.payload.operation === 1 ? "request" : "answer"} of ${evidence.ownerOfMac(got.frame.src)?.host ?? formatMacAddress(got.frame.src)}` : "";
+  return `: its neighbour table has ${address} there (${last.after}${teacher})`;
 }
 
 function isRequest(event: TraceEvent, conversation: Conversation): boolean {
@@ -208,5 +211,5 @@ export function explainMoment(evidence: Evidence, timeNs: number): Explanation {
     const text = event.kind === "frame-sent" ? `${event.host} sent out of ${event.device}: ${packetLine(event)}.` : sentenceOf(evidence, event);
     if (text !== undefined) sentences.push({ text, event: event.id, timeNs: event.timeNs });
   }
-  return { title: `At ${formatSeconds(moment - evidence.originNs, 6)} s${moment === timeNs ? "" : ", the last moment before at which something was decided"}`, sentences };
+  return { title: `At ${last === undefined ? "the start" : evidence.timeOf(last.id)}${moment === timeNs ? "" : ", the last moment before at which something was decided"}`, sentences };
 }

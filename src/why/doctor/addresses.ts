@@ -95,7 +95,20 @@ export const serverLacksVip: Check = (evidence) => {
     const name = formatIpv4Address(vip);
     const happens = stray.kind === "packet-dropped" ? `it drops them: ${stray.detail}` : `it forwards them by its routes, back to who has ${name}${conversation.drops.some(({ reason, detail }) => reason === "IP_TTL" || detail.includes("TTL")) ? ", until their TTL is used up" : ""}`;
     const lost = lostAddress(evidence, host, vip, id);
-    if (lost !== undefined) found.add(vipLostFinding(evidence, host, vip, lost), [lost.id, id], name);
+    const boot = bootWithout(evidence, host, vip, id);
+    if (boot !== undefined)
+      found.add(
+        {
+          id: "setting-reverted",
+          host,
+          title: `${host} lost ${name} when it rebooted`,
+          why: `What was typed lasts until the next boot. ${host} booted at ${evidence.timeOf(boot.id)}, and nothing gave it ${name} again; so ${happens}.`,
+          fix: `On ${host}: put it where the boot looks: addresses into ifcfg files or /etc/network/interfaces or /etc/rc.local, settings into /etc/sysctl.d.`,
+        },
+        [boot.id, id],
+        name,
+      );
+    else if (lost !== undefined) found.add(vipLostFinding(evidence, host, vip, lost), [lost.id, id], name);
     else if (isMeantForNat(evidence, dest, host, id))
       found.add(
         {
@@ -164,19 +177,18 @@ export function serviceArgument(service: string): string {
 /** The record by which the host lost an address that it had; undefined: it never had it, or it moved by somebody's will. */
 function lostAddress(evidence: Evidence, host: string, address: Ipv4Address, id: number): EventOf<"table"> | undefined {
   const entry = `${formatIpv4Address(address)}/`;
-  return evidence.of("table").filter((event) => event.host === host && event.id < id && event.table === "address" && event.change === "remove" && event.entry.startsWith(entry)).at(-1);
+  const last = evidence.of("table").filter((event) => event.host === host && event.id < id && event.table === "address" && event.entry.startsWith(entry)).at(-1);
+  return last?.change === "remove" ? last : undefined;
+}
+
+/** The boot that took away an address which the host had before; undefined: none did. */
+function bootWithout(evidence: Evidence, host: string, address: Ipv4Address, id: number): EventOf<"fault"> | undefined {
+  const entry = `${formatIpv4Address(address)}/`;
+  const last = evidence.of("table").filter((event) => event.host === host && event.id < id && event.table === "address" && event.entry.startsWith(entry)).at(-1);
+  return evidence.of("fault").findLast((event) => event.host === host && event.fault === "boot" && event.id < id && last !== undefined && event.id > last.id);
 }
 
 function vipLostFinding(evidence: Evidence, host: string, vip: Ipv4Address, lost: EventOf<"table">) {
-  const boot = evidence.of("fault").find((event) => event.host === host && event.fault === "boot" && event.id > lost.id);
-  if (boot !== undefined && evidence.commandBehind(lost.id) === undefined)
-    return {
-      id: "setting-reverted",
-      host,
-      title: `${host} lost ${formatIpv4Address(vip)} when it rebooted`,
-      why: `What was typed lasts until the next boot. ${host} booted at ${evidence.timeOf(boot.id)}, and nothing gave it ${formatIpv4Address(vip)} again.`,
-      fix: `On ${host}: put it where the boot looks: /etc/rc.local, ifcfg files or /etc/network/interfaces, settings into /etc/sysctl.d, tables into ipvsadm's file.`,
-    };
   const command = evidence.commandBehind(lost.id)?.command;
   return {
     id: "vip-lost",
@@ -229,7 +241,7 @@ export const directorLacksVip: Check = (evidence) => {
 function misaddressed(evidence: Evidence, found: FindingList): void {
   for (const conversation of failed(evidence.conversations)) {
     const { to, startId } = conversation;
-    if (evidence.isVirtual(to.address)) continue;
+    if (evidence.directorsOf(to.address).some((host) => evidence.directs(host, to.address, startId))) continue;
     const refusal = conversation.drops.find(({ reason, packet, host }) => reason === "NO_SOCKET" && packet.dst === to.address && evidence.isDirector(host));
     const service = evidence.services.find((one) => one.director === refusal?.host && one.port === to.port && one.address !== undefined && one.sinceId <= startId && startId < one.untilId);
     if (refusal === undefined || service?.address === undefined || evidence.hostNames.some((host) => evidence.isLocal(host, service.address as Ipv4Address, startId))) continue;

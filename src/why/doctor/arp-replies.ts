@@ -127,7 +127,7 @@ function ignoreWords(evidence: Evidence, { host, device, target, id }: EventOf<"
   const level = evidence.inForce(host, device, "arp_ignore", id);
   if (level === 1 || level === 2) return `${text} hides addresses of other interfaces only, and this is one of ${device}`;
   if (level === 3) return `${text} hides only addresses of scope host, and this one has scope ${evidence.addressRow(host, target, id)?.scope ?? "global"}`;
-  return `${text}: any local address is answered`;
+  return [text, "any local address is answered"].join(": ");
 }
 
 function ignoreFix(evidence: Evidence, { host, device, target, id }: EventOf<"arp-decision">): string {
