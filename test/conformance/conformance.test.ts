@@ -20,7 +20,6 @@ const DEFAULT_SECONDS = 6;
  * Scenarios whose recording and run still differ, and why. Each is run all the same, and its test fails once they agree, so that its line here goes.
  */
 const KNOWN_DIFFERENCES: ReadonlyMap<string, string> = new Map([
-  ["ka-smtp-dns-file", "recorded on a machine so busy that two listings came after the change that should have followed them; frames and log agree"],
   ["ka-vmac", "a master that is overruled answers the gratuitous ARP that follows the advertisement at once; ours has given the address up by then"],
   ["nat-ip-forward-0", "client and server retransmit in one tick: the kernel's SYN+ACK passes the director before the SYN, ours after it; two recordings alike"],
   ["nat-one-arm-redirect-obeyed", "the reset arrives 20 us after the data: nc prints nothing, ours has read by then; two recordings alike"],
