@@ -44,7 +44,9 @@ function widePrefixes(evidence: Evidence, host: string) {
   const found: { readonly row: { readonly address: string; readonly prefixLength: number; readonly device: string }; readonly sinceId: number; readonly untilId: number }[] = [];
   for (const versions of evidence.tables.versions(host, "addresses").values())
     for (const [i, { id, row }] of versions.entries()) {
-      if (row === undefined || row.prefixLength > 30 || row.address.startsWith("127.") || evidence.linkOf(host, row.device) !== undefined || row.peer !== null) continue;
+      if (row === undefined || row.prefixLength > 30 || row.address.startsWith("127.") || row.peer !== null) continue;
+      // A prefix on a network card is what prefixes are for.
+      if (evidence.linkOf(host, row.device) !== undefined || evidence.tables.rows(host, "links", id).some(({ name, kind }) => name === row.device && kind === "ether")) continue;
       found.push({ row, sinceId: id, untilId: versions[i + 1]?.id ?? Number.MAX_SAFE_INTEGER });
     }
   return found;

@@ -48,7 +48,7 @@ export interface CurlOptions {
   dumpHead: string | undefined;
   /** FTP: EPSV before PASV. */
   usesEpsv: boolean;
-  /** -k: any certificate will do. */
+  /** -k: every certificate will do. */
   isInsecure: boolean;
 }
 
