@@ -148,14 +148,16 @@ describe("connections.csv counts what the director's tables count", () => {
         const isIts = (destination: string) => destination === `${row.address}:${row.port}` || (row.port === 0 && destination.startsWith(`${row.address}:`));
         const mine = connections.filter((one) => one.director === host && one.service === row.service && isIts(one.destination ?? "") && one.template === "false");
         const isOwn = Object.values(of.addresses ?? {}).some((own) => own.address === row.address);
+        // Answers pass the director with NAT alone; errors about other requests count in the table only.
+        const hasAnswers = row.method === "masq" && !isOwn;
         const sum = (field: string) => mine.reduce((total, one) => total + Number(one[field]), 0);
         expect({ host, server: row.address, inPackets: sum("in_packets"), inBytes: sum("in_bytes"), outPackets: sum("out_packets"), outBytes: sum("out_bytes") }).toEqual({
           host,
           server: row.address,
           inPackets: row.inPackets,
           inBytes: row.inBytes,
-          outPackets: isOwn ? 0 : row.outPackets,
-          outBytes: isOwn ? 0 : row.outBytes,
+          outPackets: hasAnswers ? row.outPackets : 0,
+          outBytes: hasAnswers ? row.outBytes : 0,
         });
       }
     }

@@ -26,7 +26,7 @@ describe("connections", () => {
   test("are opened, held for their size, answered and counted", () => {
     const result = run(DR);
     const [workload] = result.workloads;
-    expect(workload).toMatchObject({ line: 30, to: "192.168.1.100:80", failed: {}, unfinished: 0 });
+    expect(workload).toMatchObject({ line: 31, to: "192.168.1.100:80", failed: {}, unfinished: 0 });
     expect(workload?.opened).toBeGreaterThan(200);
     expect(workload?.completed).toBe(workload?.opened);
     const { "from rs1": first = 0, "from rs2": second = 0, ...others } = workload?.answers ?? {};
