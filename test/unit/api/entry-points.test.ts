@@ -17,6 +17,7 @@ test("each entry point has its file and its types", () => {
     "./ipvs": { types: "./dist/ipvs/schedulers/index.d.ts", default: "./dist/ipvs/schedulers/index.js" },
     "./trace": { types: "./dist/trace/index.d.ts", default: "./dist/trace/index.js" },
     "./vitest": { types: "./dist/vitest/index.d.ts", default: "./dist/vitest/index.js" },
+    "./why": { types: "./dist/why/index.d.ts", default: "./dist/why/index.js" },
     "./trace.schema.json": "./docs/trace.schema.json",
     "./package.json": "./package.json",
   });
