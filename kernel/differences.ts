@@ -5,7 +5,7 @@
 import type { Scenario } from "../src/scenario/scenario-file.ts";
 import { linesOf, normalOutput } from "./outputs.ts";
 import type { Recording, ScriptOutput } from "./recording.ts";
-import { type Conversation, type Story, withoutRepetition } from "./story.ts";
+import { type Conversation, SLOW_PORTS, type Story, withoutRepetition } from "./story.ts";
 import { TABLE_COMMANDS, type TableName } from "./tables.ts";
 
 export interface ComparisonOptions {
@@ -135,7 +135,7 @@ class Comparison {
   /** Rows of a table that must be in the other's too. Whom a host knows beside those it asked for is chance: others probe it when a random time is over. */
   #tableRows(recording: Recording, other: Recording, host: string, table: TableName): readonly string[] {
     const rows = recording.tables.get(host)?.get(table) ?? [];
-    if (table === "stats" && this.#countsOnlyConnections) return rows.map((row) => row.replace(/^(.*:\d+|FWM \d+) (\d+) .*$/, "$1 $2"));
+    if (table === "stats") return rows.map((row) => (this.#countsOnlyConnections || isOfSlowServer(row) ? row.replace(/^(.*:\d+|FWM \d+) (\d+) .*$/, "$1 $2") : row));
     if (table !== "neigh") return rows;
     if (this.#isLoose) return [];
     const known = new Set(other.tables.get(host)?.get(table)?.map(neighbourOf));
@@ -166,6 +166,11 @@ function areAlikeButForAcks(theirs: string, ours: string): boolean {
   const [ownHead, ...own] = countersOf(ours);
   const more = (i: number) => Number(their[i]) - Number(own[i]);
   return head === ownHead && [0, 1].every((way) => more(way) === 0 ? more(way + 2) === 0 : ACK_BYTES.some((size) => more(way + 2) === size * more(way)));
+}
+
+/** A row of counters of a server whose last words and resets are chance. */
+function isOfSlowServer(row: string): boolean {
+  return SLOW_PORTS.some((port) => row.includes(`:${port} `));
 }
 
 /** Name with connections, then the four counters. */

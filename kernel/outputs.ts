@@ -13,6 +13,8 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/(?<=:)(3[3-9]\d{3}|32[89]\d\d|327[789]\d|3276[89]|[45]\d{4}|60\d{3})\b/g, "EPHEMERAL"],
   [/(?<![\d.:])\d\d:\d\d(?= +\S)/g, "EXPIRE"],
   [/\b\d+\/(apache2|httpd|nginx|busybox)\b/g, "PID/httpd"],
+  [/\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT/g, "DATE"],
+  [/^ETag: (W\/)?"[^"]*"/gm, "ETag"],
   [/qdisc \S+ /g, ""],
   [/valid_lft .*$/gm, ""],
   [/ipvsadm v[\d.]+.*$/gm, "ipvsadm version"],

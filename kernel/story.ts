@@ -42,7 +42,7 @@ const EPHEMERAL_FROM = 32768;
  * Conversations of servers that take their time on a busy machine: TLS computes, a mail server that is a script starts programs. There segments that
  * were sent again are left out, and loose comparisons look at how much is said, not at whose turn it is.
  */
-const SLOW_PORTS: readonly number[] = [25, 443];
+export const SLOW_PORTS: readonly number[] = [25, 443];
 
 /** Names ephemeral ports by the order in which each address first used them. */
 class PortNames {
@@ -141,6 +141,12 @@ class StoryBuilder {
     else if (payload.kind === "ipv4") this.#addIpv4(payload, hop);
   }
 
+  /** A frame that makes no sense is told of too: it would be missed otherwise. */
+  addUnreadable(reason: string, time: number): void {
+    this.#time = time;
+    this.#push(this.#conversation("unreadable"), reason);
+  }
+
   #addArp(arp: ArpPacket, hop: string, to: string, name: (mac: number) => string): void {
     const sender = formatIpv4Address(arp.senderIp);
     const target = formatIpv4Address(arp.targetIp);
@@ -208,6 +214,7 @@ export function storyOf(pcap: Uint8Array, names: ReadonlyMap<string, string>, or
     if (time > untilSeconds) continue;
     const frame = decodeEthernet(record.bytes);
     if (frame.ok) builder.add(frame.value, time);
+    else builder.addUnreadable(frame.reason, time);
   }
   return builder.story;
 }
@@ -223,7 +230,7 @@ export function withoutRepetition(story: Story): Story {
     const key = plain(conversation);
     const known = out.get(key) ?? [];
     // How busy a machine is decides whether it acknowledges before it has something to say.
-    if (SLOW_PORTS.some((port) => key.split(" ").some((end) => end.endsWith(`:${port}`)))) known.push(plain(amountsOf(rows)));
+    if (SLOW_PORTS.some((port) => key.split(" ").some((end) => end.endsWith(`:${port}`)))) known.push(...amountsOf(rows).map(plain));
     else if (key.includes("tcp ")) known.push(plain(rows.filter((row) => !row.endsWith("[-.]")).join(" | ")));
     else known.push(...rows.map((row) => plain(row).replace(/ seq \d+/g, "")));
     out.set(key, [...new Set(known)]);
@@ -234,14 +241,16 @@ export function withoutRepetition(story: Story): Story {
 
 /**
  * How much each side of a slow server's connection says. With TLS session tickets cross the request, and both sides close upon close_notify; a mail
- * server's script ends when its client does: whose frame is first, and whether the last words find the socket open, is chance.
+ * server's script ends when its client does: whose frame is first, and whether the last words find the socket open, is chance. So is whether a
+ * check meets the moment in which one script has gone and the next does not listen yet: a connection without a word is not told of.
  */
-function amountsOf(rows: readonly string[]): string {
+function amountsOf(rows: readonly string[]): readonly string[] {
   const amounts = new Map<string, number>();
   for (const row of rows) {
     const match = /^(.*) data (\d+)$/.exec(row);
     if (match !== null) amounts.set(match[1] as string, (amounts.get(match[1] as string) ?? 0) + Number(match[2]));
     else if (row.includes("[S")) amounts.set(row, 0);
   }
-  return [...amounts].map(([way, bytes]) => `${way} ${bytes}`).join(" | ");
+  if (rows.some((row) => row.includes("[S.]")) && [...amounts.values()].every((bytes) => bytes === 0)) return [];
+  return [[...amounts].map(([way, bytes]) => `${way} ${bytes}`).join(" | ")];
 }

@@ -91,7 +91,7 @@ test("ARP suppression broken in the editor: three answer, and the comparison say
   await expect.poll(() => page.textContent(".compare .bar")).toMatch(/They part at -?\d/);
   await page.locator(".compare").getByRole("button", { name: "Go there" }).click();
   await expect.poll(() => page.locator(".compare .rows .first").count()).toBe(2);
-  expect(await page.locator(".compare section").first().locator(".rows .at.first").count()).toBe(1);
+  await expect.poll(() => page.locator(".compare section").first().locator(".rows .at.first").count()).toBe(1);
   expect(complaints).toEqual([]);
 });
 

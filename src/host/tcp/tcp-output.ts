@@ -263,7 +263,8 @@ export function writeQueue(conn: TcpConnection, isPushed: boolean): boolean {
   while (queue.unsentBytes > 0 || isFinWaiting(conn)) {
     const size = Math.min(queue.unsentBytes, mss);
     const isFin = size === queue.unsentBytes && conn.isFinQueued;
-    if (queue.networkCount >= conn.congestion.window && !(isFin && size === 0)) {
+    // The last segment of a stream does not wait for room (tcp_cwnd_test).
+    if (queue.networkCount >= conn.congestion.window && !isFin) {
       isLimited = true;
       break;
     }

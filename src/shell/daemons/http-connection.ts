@@ -11,13 +11,14 @@ import { Timer } from "../../kernel/timer.ts";
 import { latin1 } from "../http-message.ts";
 import type { Machine } from "../machine.ts";
 import type { Transport } from "../tls/tls-transport.ts";
-import { badRequest, encodeResponse, plainOnTls, type HttpRequest, type HttpResponse, respond } from "./http-response.ts";
+import { badRequest, encodeResponse, plainOnTls, type HttpRequest, type HttpResponse, requestTimeout, respond } from "./http-response.ts";
 
 /** From the arrival of a request to the answer. */
 const SERVICE_NS = NS_PER_MS;
 /** From the answer, or the client's FIN, to closing. */
 const CLOSE_NS = 200 * NS_PER_US;
 const KEEP_ALIVE_NS = 5 * NS_PER_SECOND;
+/** From the last byte of a request that is not whole yet to giving it up (Timeout). */
 const REQUEST_TIMEOUT_NS = 60 * NS_PER_SECOND;
 const LINGER_NS = 30 * NS_PER_SECOND;
 const KEEP_ALIVE_REQUESTS_MAX = 100;
@@ -45,6 +46,9 @@ export class HttpConnection implements EventTarget {
   #isChunkedBody = false;
   #served = 0;
   #request: HttpRequest | undefined;
+  #refusal: HttpResponse | undefined;
+  /** When the request line was there: the date of the answer (request_rec.request_time). */
+  #requestedAtNs: number | undefined;
   #isPeerDone = false;
   #hasWorker = false;
   #isStopped = false;
@@ -72,7 +76,8 @@ export class HttpConnection implements EventTarget {
   /** A request without TLS came where TLS is spoken. The answer goes out in clear, by the connection below. */
   refusePlain(socket: Transport): void {
     this.#timer.disarm();
-    socket.send(encodeResponse(this.#machine, plainOnTls(), { connectionFields: ["Connection: close"], isHead: false, server: this.#workers.server }));
+    const atNs = this.#machine.host.loop.nowNs;
+    socket.send(encodeResponse(this.#machine, plainOnTls(), { connectionFields: ["Connection: close"], isHead: false, server: this.#workers.server, atNs }));
     this.#phase = "lingering";
     socket.shutdownWrite();
     this.#timer.arm(LINGER_NS);
@@ -107,7 +112,8 @@ export class HttpConnection implements EventTarget {
     }
     switch (this.#phase) {
       case "reading":
-        this.#closeSoon(0);
+        if (this.#hasBegunRequest()) this.#refuse(requestTimeout());
+        else this.#closeSoon(0);
         break;
       case "serving":
         this.#answer();
@@ -132,7 +138,8 @@ export class HttpConnection implements EventTarget {
     this.#isPeerDone = true;
     switch (this.#phase) {
       case "reading":
-        this.#closeSoon(CLOSE_NS);
+        if (this.#hasBegunRequest()) this.#refuse(badRequest());
+        else this.#closeSoon(CLOSE_NS);
         break;
       case "lingering":
         this.#socket.close();
@@ -143,20 +150,27 @@ export class HttpConnection implements EventTarget {
     }
   }
 
+  /** The line is there, and not yet all of the rest: whoever leaves off here is told so (ap_get_mime_headers). */
+  #hasBegunRequest(): boolean {
+    return this.#request !== undefined || this.#input.includes("\n");
+  }
+
   #readRequest(): void {
+    this.#timer.arm(REQUEST_TIMEOUT_NS);
     if (this.#skipBody() && this.#request === undefined) this.#readHead();
   }
 
   #readHead(): void {
     this.#input = this.#input.replace(/^(\r?\n)+/, "");
+    if (this.#requestedAtNs === undefined && this.#input.includes("\n")) this.#requestedAtNs = this.#machine.host.loop.nowNs;
     const request = parseRequest(this.#input);
     if (request === "incomplete") {
-      if (this.#input.length > HEAD_MAX_CHARACTERS) this.#serve(undefined);
+      if (this.#input.length > HEAD_MAX_CHARACTERS) this.#refuse(badRequest());
       return;
     }
     if (request === "bad") {
       this.#input = "";
-      this.#serve(undefined);
+      this.#refuse(badRequest());
       return;
     }
     this.#input = this.#input.slice(request.consumed);
@@ -167,8 +181,7 @@ export class HttpConnection implements EventTarget {
     if (/^100-continue$/i.test(request.request.field("expect") ?? "") && request.request.version >= 11)
       this.#socket.send(encode("HTTP/1.1 100 Continue\r\n\r\n"));
     // The body may have come with the head: then the request is being served already, and the timer belongs to that.
-    if (this.#skipBody()) this.#serve(request.request);
-    else if (this.#phase === "reading") this.#timer.arm(REQUEST_TIMEOUT_NS);
+    if (this.#skipBody()) this.#serve();
   }
 
   /** Discards the body of a request; true when all of it is there. */
@@ -184,12 +197,18 @@ export class HttpConnection implements EventTarget {
       this.#input = this.#input.slice(taken);
       if (this.#bodyLeft > 0) return false;
     } else return true;
-    if (this.#request !== undefined) this.#serve(this.#request);
+    if (this.#request !== undefined) this.#serve();
     return false;
   }
 
-  #serve(request: HttpRequest | undefined): void {
-    this.#request = request;
+  /** Answers a request that could not be read, and is done with the connection. */
+  #refuse(refusal: HttpResponse): void {
+    this.#request = undefined;
+    this.#refusal = refusal;
+    this.#serve();
+  }
+
+  #serve(): void {
     this.#phase = "serving";
     this.#timer.disarm();
     if (this.#workers.acquire(this)) this.onEvent("worker");
@@ -197,7 +216,7 @@ export class HttpConnection implements EventTarget {
 
   #answer(): void {
     const request = this.#request;
-    const response = request === undefined ? badRequest() : respond(this.#machine, request);
+    const response = this.#refusal ?? (request === undefined ? badRequest() : respond(this.#machine, request));
     this.#served++;
     this.#releaseWorker();
     const keeps = request !== undefined && this.#keepsAlive(request, response);
@@ -208,9 +227,11 @@ export class HttpConnection implements EventTarget {
           connectionFields: connectionFields(request, keeps, this.#served),
           isHead: request?.method === "HEAD",
           server: this.#workers.server,
+          atNs: this.#requestedAtNs ?? this.#machine.host.loop.nowNs,
         }),
       );
     this.#request = undefined;
+    this.#requestedAtNs = undefined;
     if (!keeps || (this.#isPeerDone && this.#input === "")) {
       this.#closeSoon(CLOSE_NS);
       return;
@@ -218,6 +239,8 @@ export class HttpConnection implements EventTarget {
     this.#phase = "reading";
     this.#timer.arm(KEEP_ALIVE_NS);
     if (this.#input !== "") this.#readRequest();
+    // What the client began and will not finish.
+    if (this.#isPeerDone) this.#peerEnded();
   }
 
   #keepsAlive(request: HttpRequest, response: HttpResponse): boolean {

@@ -67,7 +67,12 @@ export function badRequest(): HttpResponse {
   return errorPage(400, "Bad Request", "Your browser sent a request that this server could not understand.<br />\n", [], true);
 }
 
-/** The same, to a client that speaks no TLS on a port that does (mod_ssl). */
+/** A page for a request that stopped half-way. */
+export function requestTimeout(): HttpResponse {
+  return errorPage(408, "Request Timeout", "Server timeout waiting for the HTTP request from the client.", [], true);
+}
+
+/** A bad request as well: that of a client that speaks no TLS on a port that does (mod_ssl). */
 export function plainOnTls(): HttpResponse {
   return errorPage(
     400,
@@ -204,13 +209,13 @@ function escapeHtml(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
 }
 
-/** The whole answer as bytes. `connectionFields` are what keep-alive adds. */
+/** The whole answer as bytes. `connectionFields` are what keep-alive adds, `atNs` is when the request came. */
 export function encodeResponse(
   machine: Machine,
   response: HttpResponse,
-  options: { readonly connectionFields: readonly string[]; readonly isHead: boolean; readonly server: string },
+  options: { readonly connectionFields: readonly string[]; readonly isHead: boolean; readonly server: string; readonly atNs: number },
 ): Uint8Array {
-  const now = machine.epochSeconds + Math.floor(machine.host.loop.nowNs / NS_PER_SECOND);
+  const now = machine.epochSeconds + Math.floor(options.atNs / NS_PER_SECOND);
   // A HEAD request for an error page is answered without a length.
   const fields = options.isHead && response.status >= 300 ? response.fields.filter((field) => !field.startsWith("Content-Length:")) : response.fields;
   const lines = [`HTTP/1.1 ${response.status} ${response.reason}`, `Date: ${httpDate(now)}`, `Server: ${options.server}`, ...fields];
