@@ -123,7 +123,7 @@ class Network:
         self.ns, self.ports, self.links = name, {}, links
         self.off, self.cut, self.dark = set(), set(), set()  # ports that are down, cables that are cut, links without power
         must(["ip", "netns", "add", name])
-        self.ip(["link set lo up"] + [f"link add b{i} type bridge stp_state 0 forward_delay 0" for i in range(len(links))] + [f"link set b{i} up" for i in range(len(links))])
+        self.ip(["link set lo up"] + [f"link add b{i} type bridge stp_state 0 forward_delay 0 mcast_snooping 0" for i in range(len(links))] + [f"link set b{i} up" for i in range(len(links))])
         sh(["ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"])
 
     def ip(self, lines):

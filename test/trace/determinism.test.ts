@@ -3,12 +3,12 @@
  * nothing of this machine is in them.
  */
 
-import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, hostname, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { TraceLevel } from "../../src/trace/tracer.ts";
+import { lvsimProcess } from "../helpers/lvsim-process.ts";
 import { ROOT, SCENARIO_FILES, tracedRun } from "../helpers/traced-run.ts";
 
 const DIRECTORY = mkdtempSync(join(tmpdir(), "lvsim-trace-"));
@@ -39,11 +39,8 @@ test("another seed, another trace, which says so", () => {
 
 function traceOfProcess(file: string, name: string, options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly args: readonly string[] }): string {
   const path = join(DIRECTORY, name);
-  execFileSync(process.execPath, ["--import", join(ROOT, "node_modules/tsx/dist/esm/index.mjs"), join(ROOT, "src/cli/main.ts"), "run", file, "--trace", path, ...options.args], {
-    cwd: options.cwd,
-    env: { PATH: process.env.PATH, ...options.env },
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  const { status, stderr } = lvsimProcess(["run", file, "--trace", path, ...options.args], { cwd: options.cwd, env: { PATH: process.env.PATH, ...options.env } });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   return readFileSync(path, "utf8");
 }
 

@@ -2,34 +2,21 @@
  * The `lvsim` command as a user meets it: texts, exit statuses, files, and what it says about bad input.
  */
 
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { decodePcap } from "../../../src/wire/pcap.ts";
+import { lvsimProcess, type LvsimResult } from "../../helpers/lvsim-process.ts";
 
-const ROOT = new URL("../../../", import.meta.url).pathname;
 const DIRECTORY = mkdtempSync(join(tmpdir(), "lvsim-cli-"));
 
 afterAll(() => {
   rmSync(DIRECTORY, { recursive: true });
 });
 
-interface Result {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function lvsim(args: readonly string[], input = ""): Result {
-  const child = spawnSync(process.execPath, ["--import", "tsx", join(ROOT, "src/cli/main.ts"), ...args], {
-    cwd: ROOT,
-    input,
-    encoding: "utf8",
-    timeout: 50_000,
-  });
-  return { status: child.status, stdout: child.stdout, stderr: child.stderr };
+function lvsim(args: readonly string[], input = ""): LvsimResult {
+  return lvsimProcess(args, { input });
 }
 
 let fileCount = 0;

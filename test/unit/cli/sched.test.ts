@@ -2,22 +2,20 @@
  * `lvsim sched` with schedulers of one's own, `sched compare`, `sched check`, `run --scheduler`: as a user types them.
  */
 
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { lvsimProcess, type LvsimResult } from "../../helpers/lvsim-process.ts";
 
-const ROOT = new URL("../../../", import.meta.url).pathname;
 const DIRECTORY = mkdtempSync(join(tmpdir(), "lvsim-sched-"));
 
 afterAll(() => {
   rmSync(DIRECTORY, { recursive: true });
 });
 
-function lvsim(...args: string[]): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
-  const child = spawnSync(process.execPath, ["--import", "tsx", join(ROOT, "src/cli/main.ts"), ...args], { cwd: ROOT, encoding: "utf8", timeout: 50_000 });
-  return { status: child.status, stdout: child.stdout, stderr: child.stderr };
+function lvsim(...args: string[]): LvsimResult {
+  return lvsimProcess(args);
 }
 
 function file(name: string, text: string): string {

@@ -2,7 +2,6 @@
  * `lvsim run --trace` and `lvsim trace` as a user meets them: what they print, the files they write, and what they say about bad input.
  */
 
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,8 +9,8 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readTrace } from "../../../src/trace/jsonl.ts";
 import { decodePcapng } from "../../../src/wire/pcapng.ts";
+import { lvsimProcess, ROOT } from "../../helpers/lvsim-process.ts";
 
-const ROOT = new URL("../../../", import.meta.url).pathname;
 const DIRECTORY = mkdtempSync(join(tmpdir(), "lvsim-trace-cli-"));
 const TRACE = join(DIRECTORY, "nat.jsonl");
 
@@ -20,8 +19,7 @@ afterAll(() => {
 });
 
 function lvsim(args: readonly string[], input = "") {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", join(ROOT, "src/cli/main.ts"), ...args], { cwd: ROOT, input, encoding: "utf8", timeout: 50_000 });
-  return { status, stdout, stderr };
+  return lvsimProcess(args, { input });
 }
 
 /** Fails with what the command said. */
@@ -269,8 +267,7 @@ describe("commands in documents work", () => {
     const typed = commands.filter((words) => words.includes("F") === false);
     expect(typed.length).toBeGreaterThan(5);
     for (const words of typed) {
-      const main = [ROOT, "src/cli/main.ts"].join("");
-      const { status, stderr } = spawnSync(process.execPath, ["--import", join(ROOT, "node_modules/tsx/dist/esm/index.mjs"), main, ...words], { cwd: folder, encoding: "utf8" });
+      const { status, stderr } = lvsimProcess(words, { cwd: folder });
       expect({ words, status, stderr }).toEqual({ words, status: 0, stderr: "" });
     }
   });
