@@ -40,7 +40,7 @@ export function SettingsTables({ inForce, settings, pointedKey }: SettingsProps)
               </th>
               <td>{one.combination === "own" ? "—" : one.all}</td>
               <td>{one.own}</td>
-              <td class={one.before === undefined ? "" : "changed"}>
+              <td class={one.before === undefined ? "in-force" : "in-force changed"}>
                 <strong>{one.before === undefined ? one.inForce : `▲ ${one.inForce}`}</strong> {one.combination === "own" ? null : <span class="muted">{formula(one)}</span>}
                 {one.before === undefined ? null : <span> {s.was(one.before)}</span>}
               </td>
