@@ -29,6 +29,13 @@ const FAMILIES: Readonly<Record<string, string>> = {
   "": "Besides",
 };
 
+/** What people meet and no recording shows: with the reason. */
+const NOT_ACTED_OUT: readonly (readonly [string, string])[] = [
+  ["`twos` and how evenly it hands out", "that kernel is built without the scheduler; `lvsim sched compare` and a test of its distribution show it"],
+  ["TUN to a server without the ipip module (protocol unreachable)", "every machine of a recording shares one kernel, and so its modules; `t01` has the module with its device down"],
+  ["IPv6, in any of the set-ups", "not simulated: `ipvsadm -6` and IPv6 addresses are refused by name"],
+];
+
 export interface IndexedScenario {
   /** From the root of the project. */
   readonly path: string;
@@ -89,6 +96,11 @@ export function indexText(scenarios: readonly IndexedScenario[]): string {
     if (rows.length === 0) continue;
     lines.push(`## ${title}`, "", "| scenario | mode | lesson | the kernel | the doctor finds |", "|---|---|---|---|---|", ...rows, "");
   }
+  const alone = scenarios.flatMap(({ path }) => {
+    const why = NOT_RECORDED.get(path);
+    return why === undefined ? [] : [[`\`${path.slice("scenarios/".length).replace(/\.yaml$/, "")}\``, why] as const];
+  });
+  lines.push("## What no kernel acted out", "", "| what | why |", "|---|---|", ...[...alone, ...NOT_ACTED_OUT].map(([what, why]) => `| ${what} | ${cell(why)} |`), "");
   return lines.join("\n");
 }
 

@@ -146,14 +146,19 @@ export function tryPrefix(text: string): Prefix | undefined {
   return isMask ? { address, prefixLength: ones, isExplicit: true } : undefined;
 }
 
+/** What reads as an address of IPv6, perhaps with a prefix length. */
+const IPV6_TEXT = /^(?=.*::|(?:[^:]*:){7})[\da-f:.]+(\/\d+)?$/i;
+
 export function takePrefix(text: string, family: "any valid" | "inet" = "any valid"): Prefix {
   const prefix = tryPrefix(text);
+  if (prefix === undefined && IPV6_TEXT.test(text)) unsupported("IPv6");
   if (prefix === undefined) throw new IpExit(1, `Error: ${family} prefix is expected rather than "${text}".\n`);
   return prefix;
 }
 
 export function takeAddress(text: string, family: "any valid" | "inet" = "inet"): Ipv4Address {
   const address = text === "default" || text === "any" || text === "all" ? 0 : parseLooseAddress(text);
+  if (address === undefined && IPV6_TEXT.test(text)) unsupported("IPv6");
   if (address === undefined) throw new IpExit(1, `Error: ${family} address is expected rather than "${text}".\n`);
   return address;
 }

@@ -297,8 +297,13 @@ function readValue(to: Collector, name: string, value: string): void {
 
 const SERVICE_PROTOCOLS = { "tcp-service": PROTOCOL_TCP, "udp-service": PROTOCOL_UDP, "sctp-service": PROTOCOL_SCTP } as const;
 
+function refuseIpv6(text: string): void {
+  if (/^\[[\da-f:.]*:[\da-f:.]*\](:\S*)?$/i.test(text)) throw new UsageError("lvsim: IPv6 services are not simulated", 2);
+}
+
 function readService(name: "tcp-service" | "udp-service" | "sctp-service", text: string, names: NameService): ServiceKey {
   const protocol = SERVICE_PROTOCOLS[name];
+  refuseIpv6(text);
   const { host, port } = splitHostPort(text);
   const address = names.address(host);
   const number = port === undefined ? 0 : names.port(port, protocol);
@@ -307,6 +312,7 @@ function readService(name: "tcp-service" | "udp-service" | "sctp-service", text:
 }
 
 function readServer(to: Collector, text: string, names: NameService): void {
+  refuseIpv6(text);
   const { host, port } = splitHostPort(text);
   const address = names.address(host);
   const service = to.service;
