@@ -188,7 +188,8 @@ export class Instance {
       this.#log("Entering MASTER STATE");
       this.#becomeMaster();
       if (config.garpDelayUs > 0) this.#context.daemon.after(config.garpDelayUs, () => this.sendArps(config.garpRepeats));
-    } else if (config.garpRefreshSeconds > 0 && this.#context.daemon.nowNs > this.#refreshNs) {
+    } else if (config.garpRefreshSeconds > 0 && this.#context.daemon.nowNs >= this.#refreshNs) {
+      // keepalived asks whether it is later than that; on a real machine an advertisement always is, by a little.
       this.sendArps(config.garpRefreshRepeats);
       this.armRefresh();
     }
