@@ -10,7 +10,7 @@
 import { prefixMask } from "../../src/base/ipv4-address.ts";
 import { SCOPE_GLOBAL } from "../../src/host/device.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
-import { TABLE_MAIN } from "../../src/host/route.ts";
+import { fibEntry } from "../../src/host/route.ts";
 import { IpVirtualServer } from "../../src/ipvs/ip-virtual-server.ts";
 import type { ForwardingMethod, ServiceKey } from "../../src/ipvs/ipvs.ts";
 import { SimulationLoop } from "../../src/kernel/loop.ts";
@@ -146,30 +146,7 @@ function addAddress(host: LinuxHost, deviceName: string, own: number, prefixLeng
 }
 
 function addDefaultRoute(host: LinuxHost, gateway: number): void {
-  must(
-    host.fib.add(
-      {
-        network: 0,
-        prefixLength: 0,
-        table: TABLE_MAIN,
-        type: "unicast",
-        scope: SCOPE_GLOBAL,
-        tos: 0,
-        priority: 0,
-        protocol: "boot",
-        device: undefined,
-        gateway,
-        preferredSource: 0,
-        mtu: 0,
-        mtuLocked: false,
-        isOnlink: false,
-        advmss: 0,
-        isLinkDown: false,
-        nextHops: [],
-      },
-      "add",
-    ),
-  );
+  must(host.fib.add(fibEntry({ gateway }), "add"));
 }
 
 function must(errno: string | undefined): void {

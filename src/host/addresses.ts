@@ -9,7 +9,7 @@ import { formatIpv4Address, isInPrefix, isLoopback, isZeroNet, LIMITED_BROADCAST
 import { type InterfaceAddress, type NetDevice, SCOPE_GLOBAL, SCOPE_HOST, SCOPE_LINK, type Scope } from "./device.ts";
 import type { AddressTable, Errno, Host } from "./host.ts";
 import { touchRow } from "./host-tables.ts";
-import { type FibEntry, type RouteType, TABLE_LOCAL, TABLE_MAIN } from "./route.ts";
+import { fibEntry, type RouteType, TABLE_LOCAL, TABLE_MAIN } from "./route.ts";
 
 /** Bound on the addresses of one device. */
 export const DEVICE_ADDRESSES_MAX = 65536;
@@ -214,25 +214,17 @@ export class InterfaceAddressTable implements AddressTable {
 
   /** net/ipv4/fib_frontend.c:fib_magic. */
   #magic(what: "add" | "remove", device: NetDevice, type: RouteType, network: number, prefixLength: number, primary: InterfaceAddress, priority = 0): void {
-    const entry: FibEntry = {
+    const entry = fibEntry({
       network,
       prefixLength,
       table: type === "unicast" ? TABLE_MAIN : TABLE_LOCAL,
       type,
       scope: type === "local" ? SCOPE_HOST : SCOPE_LINK,
-      tos: 0,
       priority,
       protocol: "kernel",
       device,
-      gateway: 0,
       preferredSource: primary.address,
-      mtu: 0,
-      mtuLocked: false,
-      isOnlink: false,
-      advmss: 0,
-      isLinkDown: false,
-      nextHops: [],
-    };
+    });
     if (what === "add") this.#host.fib.add(entry, "append");
     else {
       const { table, scope, protocol, preferredSource } = entry;

@@ -4,7 +4,7 @@
 
 import type { Ipv4Address } from "../base/ipv4-address.ts";
 import type { DropReason } from "../trace/events.ts";
-import type { NetDevice, Scope } from "./device.ts";
+import { type NetDevice, type Scope, SCOPE_GLOBAL } from "./device.ts";
 
 export type RouteType = "unicast" | "local" | "broadcast" | "multicast" | "unreachable" | "blackhole" | "prohibit" | "throw";
 
@@ -39,6 +39,31 @@ export interface FibEntry {
   /** All next hops of a multipath route, with weights (`device` and `gateway` are the first's); empty when there is but one. */
   readonly nextHops: readonly { readonly device: NetDevice; readonly gateway: Ipv4Address; readonly weight: number }[];
 }
+
+/** An entry with what `ip route add` takes for granted: to anywhere, in table main, by hand. */
+export function fibEntry(parts: Partial<FibEntry>): FibEntry {
+  return { ...PLAIN_ENTRY, ...parts };
+}
+
+const PLAIN_ENTRY: FibEntry = {
+  network: 0,
+  prefixLength: 0,
+  table: TABLE_MAIN,
+  type: "unicast",
+  scope: SCOPE_GLOBAL,
+  tos: 0,
+  priority: 0,
+  protocol: "boot",
+  device: undefined,
+  gateway: 0,
+  preferredSource: 0,
+  mtu: 0,
+  mtuLocked: false,
+  isOnlink: false,
+  advmss: 0,
+  isLinkDown: false,
+  nextHops: [],
+};
 
 /**
  * What a lookup decided. `device` is where the packet leaves (lo for local delivery of own packets). For type unreachable, prohibit and

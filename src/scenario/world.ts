@@ -6,7 +6,7 @@ import { assert } from "../base/assert.ts";
 import { prefixMask } from "../base/ipv4-address.ts";
 import { type NetDevice, SCOPE_GLOBAL } from "../host/device.ts";
 import type { Host } from "../host/host.ts";
-import { TABLE_MAIN } from "../host/route.ts";
+import { fibEntry } from "../host/route.ts";
 import type { SchedulerDefinition } from "../ipvs/schedulers/scheduler-class.ts";
 import type { EventLoop } from "../kernel/event-loop.ts";
 import { SimulationLoop } from "../kernel/loop.ts";
@@ -182,28 +182,7 @@ function configureInterface(host: Host, device: NetDevice, spec: InterfaceSpec):
 
 /** `ip route add default via GATEWAY`. */
 function addDefaultRoute(host: Host, gateway: number, spec: HostSpec): void {
-  const errno = host.fib.add(
-    {
-      network: 0,
-      prefixLength: 0,
-      table: TABLE_MAIN,
-      type: "unicast",
-      scope: SCOPE_GLOBAL,
-      tos: 0,
-      priority: 0,
-      protocol: "boot",
-      device: undefined,
-      gateway,
-      preferredSource: 0,
-      mtu: 0,
-      mtuLocked: false,
-      isOnlink: false,
-      advmss: 0,
-      isLinkDown: false,
-      nextHops: [],
-    },
-    "add",
-  );
+  const errno = host.fib.add(fibEntry({ gateway }), "add");
   if (errno !== undefined) throw new ScenarioError([{ ...spec.place, message: `default route of host ${spec.name}: ${errno}`, remedy: "" }]);
 }
 

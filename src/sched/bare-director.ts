@@ -12,7 +12,7 @@ import { parseIpv4Address } from "../base/ipv4-address.ts";
 import { type NetDevice, SCOPE_GLOBAL } from "../host/device.ts";
 import { KERNEL_6_1_176 } from "../host/kernel-options.ts";
 import { LinuxHost } from "../host/linux-host.ts";
-import { TABLE_MAIN } from "../host/route.ts";
+import { fibEntry } from "../host/route.ts";
 import { SkBuff } from "../host/skb.ts";
 import type { DestSpec, ServiceKey } from "../ipvs/ipvs.ts";
 import { IpVirtualServer } from "../ipvs/ip-virtual-server.ts";
@@ -124,28 +124,7 @@ export class BareDirector {
     }
     host.devices.setUp(device);
     host.neighbours.set(device, GATEWAY, GATEWAY_MAC, "PERMANENT", "replace");
-    host.fib.add(
-      {
-        network: 0,
-        prefixLength: 0,
-        table: TABLE_MAIN,
-        type: "unicast",
-        scope: SCOPE_GLOBAL,
-        tos: 0,
-        priority: 0,
-        protocol: "boot",
-        device,
-        gateway: GATEWAY,
-        preferredSource: 0,
-        mtu: 0,
-        mtuLocked: false,
-        isOnlink: false,
-        advmss: 0,
-        isLinkDown: false,
-        nextHops: [],
-      },
-      "add",
-    );
+    host.fib.add(fibEntry({ device, gateway: GATEWAY }), "add");
     return device;
   }
 

@@ -17,7 +17,7 @@ import { type NetDevice, SCOPE_GLOBAL, SCOPE_HOST, SCOPE_LINK } from "../host/de
 import type { Host, TcpSocket } from "../host/host.ts";
 import { KERNEL_6_1_176 } from "../host/kernel-options.ts";
 import { LinuxHost } from "../host/linux-host.ts";
-import { type FibEntry, TABLE_LOCAL, TABLE_MAIN } from "../host/route.ts";
+import { fibEntry, TABLE_LOCAL } from "../host/route.ts";
 import type { SchedulerOptions } from "../ipvs/schedulers/scheduler.ts";
 import type { SchedulerDefinition } from "../ipvs/schedulers/scheduler-class.ts";
 import { SimulationLoop } from "../kernel/loop.ts";
@@ -138,7 +138,7 @@ export class SchedScriptLab {
     const serverDevice = plug(this.#servers, "e0", back, 4);
     addAddress(host, frontDevice, FRONT_GATEWAY, PREFIX_LENGTH);
     addAddress(host, backDevice, BACK_GATEWAY, PREFIX_LENGTH);
-    host.fib.add(route({ network: VIRTUAL, prefixLength: PREFIX_LENGTH, table: TABLE_LOCAL, type: "local", scope: SCOPE_HOST, device: host.devices.loopback }), "add");
+    host.fib.add(fibEntry({ network: VIRTUAL, prefixLength: PREFIX_LENGTH, table: TABLE_LOCAL, type: "local", scope: SCOPE_HOST, device: host.devices.loopback }), "add");
     this.#type(DIRECTOR_SETUP);
     const ends = this.#operations.flatMap((operation) => (operation.kind === "open" ? [operation] : []));
     this.#place(this.#clients, clientDevice, frontDevice, FRONT, FRONT_GATEWAY, new Set(ends.map(({ from }) => from.address)));
@@ -146,7 +146,7 @@ export class SchedScriptLab {
     this.#place(this.#servers, serverDevice, backDevice, BACK, BACK_GATEWAY, new Set(added.map(({ address }) => address)));
     for (const { to } of ends) {
       if (isInPrefix(to.address, VIRTUAL, PREFIX_LENGTH)) continue;
-      host.fib.add(route({ network: to.address, prefixLength: 32, table: TABLE_LOCAL, type: "local", scope: SCOPE_HOST, device: host.devices.loopback }), "add");
+      host.fib.add(fibEntry({ network: to.address, prefixLength: 32, table: TABLE_LOCAL, type: "local", scope: SCOPE_HOST, device: host.devices.loopback }), "add");
     }
     for (const port of new Set(added.map((server) => server.port))) if (port !== 0) this.#listen(port);
   }
@@ -157,9 +157,9 @@ export class SchedScriptLab {
     for (const address of addresses) {
       const isInside = isInPrefix(address, network, PREFIX_LENGTH);
       addAddress(host, device, address, isInside ? PREFIX_LENGTH : 32);
-      if (!isInside) this.#director.host.fib.add(route({ network: address, prefixLength: 32, scope: SCOPE_LINK, device: directorDevice }), "add");
+      if (!isInside) this.#director.host.fib.add(fibEntry({ network: address, prefixLength: 32, scope: SCOPE_LINK, device: directorDevice }), "add");
     }
-    host.fib.add(route({ network: 0, prefixLength: 0, gateway }), "add");
+    host.fib.add(fibEntry({ network: 0, prefixLength: 0, gateway }), "add");
   }
 
   #link(name: string): Switch {
@@ -293,27 +293,6 @@ function plug(host: Host, name: string, link: Switch, number: number): NetDevice
 
 function addAddress(host: Host, device: NetDevice, address: number, prefixLength: number): void {
   host.addresses.add(device, { address, peer: address, prefixLength, broadcast: 0, scope: SCOPE_GLOBAL, label: device.name, noPrefixRoute: false });
-}
-
-function route(parts: Partial<FibEntry> & { readonly network: number; readonly prefixLength: number }): FibEntry {
-  return {
-    table: TABLE_MAIN,
-    type: "unicast",
-    scope: SCOPE_GLOBAL,
-    tos: 0,
-    priority: 0,
-    protocol: "boot",
-    device: undefined,
-    gateway: 0,
-    preferredSource: 0,
-    mtu: 0,
-    mtuLocked: false,
-    isOnlink: false,
-    advmss: 0,
-    isLinkDown: false,
-    nextHops: [],
-    ...parts,
-  };
 }
 
 function endText(address: number, port: number): SchedEndpoint["text"] {

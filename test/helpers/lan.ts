@@ -5,7 +5,7 @@
 import { parseIpv4Address, parseIpv4Cidr, prefixMask } from "../../src/base/ipv4-address.ts";
 import { SCOPE_GLOBAL, SCOPE_HOST } from "../../src/host/device.ts";
 import { LinuxHost } from "../../src/host/linux-host.ts";
-import { TABLE_MAIN } from "../../src/host/route.ts";
+import { fibEntry } from "../../src/host/route.ts";
 import { IpVirtualServer } from "../../src/ipvs/ip-virtual-server.ts";
 import type { DestSpec, ForwardingMethod, ServiceKey } from "../../src/ipvs/ipvs.ts";
 import { SimulationLoop } from "../../src/kernel/loop.ts";
@@ -86,28 +86,7 @@ export function addAddress(host: LinuxHost, deviceName: string, text: string): v
 export function addRoute(host: LinuxHost, to: string, via: string): void {
   const cidr = parseIpv4Cidr(to);
   if (cidr === undefined) throw new Error(`no prefix: ${to}`);
-  const errno = host.fib.add(
-    {
-      network: cidr.address,
-      prefixLength: cidr.prefixLength,
-      table: TABLE_MAIN,
-      type: "unicast",
-      scope: SCOPE_GLOBAL,
-      tos: 0,
-      priority: 0,
-      protocol: "boot",
-      device: undefined,
-      gateway: address(via),
-      preferredSource: 0,
-      mtu: 0,
-      mtuLocked: false,
-      isOnlink: false,
-      advmss: 0,
-      isLinkDown: false,
-      nextHops: [],
-    },
-    "add",
-  );
+  const errno = host.fib.add(fibEntry({ network: cidr.address, prefixLength: cidr.prefixLength, gateway: address(via) }), "add");
   if (errno !== undefined) throw new Error(`route ${to}: ${errno}`);
 }
 

@@ -7,7 +7,7 @@
 import { formatIpv4Address, maskPrefixLength, prefixMask } from "../../base/ipv4-address.ts";
 import { type NetDevice, SCOPE_GLOBAL, SCOPE_HOST, SCOPE_LINK } from "../../host/device.ts";
 import type { Errno, Host } from "../../host/host.ts";
-import { type FibEntry, TABLE_MAIN } from "../../host/route.ts";
+import { fibEntry, TABLE_MAIN } from "../../host/route.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { errorText } from "../errno-text.ts";
 import { labelled } from "./ifconfig-format.ts";
@@ -201,18 +201,7 @@ function change(host: Host, request: RouteRequest, isAdd: boolean): Errno | unde
     preferredSource: found?.source ?? 0,
   };
   if (!isAdd) return host.fib.remove({ ...common, scope });
-  const entry: FibEntry = {
-    ...common,
-    scope: scope ?? SCOPE_LINK,
-    protocol: "boot",
-    mtu: 0,
-    mtuLocked: false,
-    isOnlink: false,
-    advmss: request.mss === 0 ? 0 : request.mss - 40,
-    isLinkDown: false,
-    nextHops: [],
-  };
-  return host.fib.add(entry, "prepend");
+  return host.fib.add(fibEntry({ ...common, scope: scope ?? SCOPE_LINK, advmss: request.mss === 0 ? 0 : request.mss - 40 }), "prepend");
 }
 
 interface Options {
