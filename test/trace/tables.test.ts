@@ -2,7 +2,7 @@
  * From a trace alone, the tables at any instant are those of a run stopped at that instant: every scenario of the repository.
  */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import seedrandom from "seedrandom";
@@ -13,19 +13,13 @@ import { parseScenario, type Scenario } from "../../src/scenario/scenario-file.t
 import { type WorldTables, withoutAged } from "../../src/trace/rows.ts";
 import { TableTimeline } from "../../src/trace/table-timeline.ts";
 import { MemorySink } from "../../src/trace/tracer.ts";
+import { ROOT, SCENARIO_FILES } from "../helpers/traced-run.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 /** In each scenario. LVSIM_INSTANTS asks for more. */
 const INSTANTS = Number(process.env["LVSIM_INSTANTS"] ?? 20);
 
-const files = ["scenarios", "test/conformance"].flatMap((folder) =>
-  readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".yaml"))
-    .map((path) => join(folder, path)),
-);
-
 test("there are scenarios", () => {
-  expect(files.length).toBeGreaterThan(100);
+  expect(SCENARIO_FILES.length).toBeGreaterThan(100);
 });
 
 /** The tables of a run without any trace, at each of the instants (ascending). */
@@ -49,7 +43,7 @@ function tablesOfStoppedRun(scenario: Scenario, instantsNs: readonly number[]): 
 }
 
 describe("tables at random instants", () => {
-  test.each(files)("%s", (file) => {
+  test.each(SCENARIO_FILES)("%s", (file) => {
     const scenario = parseScenario(readFileSync(join(ROOT, file), "utf8"), file);
     const sink = new MemorySink();
     const { endNs } = new ScenarioRun(scenario, { parts: LINUX_PARTS, traceLevel: "full", sinks: [sink] }).run();
