@@ -29,6 +29,8 @@ const DIRECTORS = ["d1", "d2"] as const;
 type DirectorName = (typeof DIRECTORS)[number];
 const SYNC_PORT = 8848;
 const HTTP_PORT = 80;
+/** How long a director remembers a connection that said SYN and no more (net/netfilter/ipvs/ip_vs_proto_tcp.c:tcp_timeouts). */
+const SYN_RECV_NS = 60e9;
 /** A record waits two seconds in its buffer, which is looked at once a second. */
 const SYNC_LATENCY_NS = 3.2e9;
 const VIP_ADDRESS = parseIpv4Address(VIP) as number;
@@ -42,6 +44,8 @@ interface Known {
   received: number;
   forwarded: number;
   isEstablished: boolean;
+  /** When a packet last went on. */
+  lastNs: number;
   /** A FIN or RST was seen: the entry may end soon. */
   isClosing: boolean;
   /** The other director told of it, and nothing has come for it since. */
@@ -264,7 +268,7 @@ export class SoakWatch {
     const { payload } = packet;
     if (payload instanceof TcpSegment) {
       if (packet.dst === VIP_ADDRESS && isReader(payload.srcPort) && payload.dstPort === HTTP_PORT) this.#request(director, event, payload);
-      else if (event.kind === "frame-sent" && packet.src === VIP_ADDRESS && (payload.flags & TCP_RST) !== 0) this.#reset(director, payload.dstPort);
+      else if (event.kind === "frame-sent" && packet.src === VIP_ADDRESS && (payload.flags & TCP_RST) !== 0) this.#reset(director, payload.dstPort, event.timeNs);
     } else if (payload instanceof UdpDatagram && payload.dstPort === SYNC_PORT && payload.payload instanceof Uint8Array) {
       for (const record of decodeSyncMessage(payload.payload)?.records ?? []) {
         if (event.kind === "frame-sent") this.#duties[director].delete(record.clientPort);
@@ -278,7 +282,7 @@ export class SoakWatch {
     if (dest === undefined) return;
     this.#noteDest(port, dest);
     // The packet that it is scheduled for has been received already.
-    this.#known[director].set(port, { dest, received: 1, forwarded: 0, isEstablished: false, isClosing: false, isNews: false });
+    this.#known[director].set(port, { dest, received: 1, forwarded: 0, lastNs: this.#run.world.loop.nowNs, isEstablished: false, isClosing: false, isNews: false });
   }
 
   #noteDest(port: number, dest: number): void {
@@ -294,6 +298,7 @@ export class SoakWatch {
       return;
     }
     known.forwarded++;
+    known.lastNs = event.timeNs;
     if (known.isNews) this.counts.takenOver++;
     known.isNews = false;
     const { flags } = segment;
@@ -315,14 +320,15 @@ export class SoakWatch {
     this.#noteDest(record.clientPort, record.destAddress);
     const counted = Number((this.#run.world.machine(director).host.sysctl.read("net.ipv4.vs.sync_threshold") ?? "").split(/\s+/)[0]);
     const isEstablished = record.state === TCP_S_ESTABLISHED;
-    this.#known[director].set(record.clientPort, { dest: record.destAddress, received: counted, forwarded: counted, isEstablished, isClosing: !isEstablished, isNews: true });
+    this.#known[director].set(record.clientPort, { dest: record.destAddress, received: counted, forwarded: counted, lastNs: this.#run.world.loop.nowNs, isEstablished, isClosing: !isEstablished, isNews: true });
   }
 
-  #reset(director: DirectorName, port: number): void {
+  #reset(director: DirectorName, port: number, timeNs: number): void {
     if (!isReader(port)) return;
     const known = this.#known[director].get(port);
+    const hasLapsed = known !== undefined && !known.isEstablished && timeNs - known.lastNs >= SYN_RECV_NS;
     // Without a service nothing is forwarded at all.
-    if (known === undefined || known.isClosing || this.#run.world.machine(director).ipvs.service(SERVICE) === undefined)
+    if (known === undefined || known.isClosing || hasLapsed || this.#run.world.machine(director).ipvs.service(SERVICE) === undefined)
       this.resets.set(port, (this.resets.get(port) ?? new Set()).add(director));
     else this.#complain(`${director} resets the connection of port ${port}, though it knows of it (${formatIpv4Address(known.dest)})`);
   }
