@@ -36,6 +36,8 @@ interface Peer {
 }
 
 export class IcmpLimits {
+  /** Messages held back, by the names of /proc/net/snmp. */
+  readonly counters = { OutRateLimitGlobal: 0, OutRateLimitHost: 0 };
   readonly #host: Host;
   readonly #peers = new Map<number, Peer>();
   readonly #rateMask: SysctlCell;
@@ -63,7 +65,10 @@ export class IcmpLimits {
       if (refill > 0) this.#stampNs = this.#host.loop.nowNs;
       this.#credit = Math.min(this.#credit + refill, this.#burst.value);
     }
-    if (this.#credit <= 0) return false;
+    if (this.#credit <= 0) {
+      this.counters.OutRateLimitGlobal++;
+      return false;
+    }
     // The kernel blurs the count so that it cannot be read from outside.
     this.#random ??= this.#host.random("icmp-limit");
     this.#credit = Math.max(this.#credit - this.#random.below(3), 0);
@@ -76,7 +81,10 @@ export class IcmpLimits {
     if (intervalNs === 0 || this.#isFree(type, code)) return true;
     const peer = this.#peerOf(destination);
     this.#refill(peer, PEER_BURST * intervalNs);
-    if (peer.tokensNs < intervalNs) return false;
+    if (peer.tokensNs < intervalNs) {
+      this.counters.OutRateLimitHost++;
+      return false;
+    }
     peer.tokensNs -= intervalNs;
     return true;
   }

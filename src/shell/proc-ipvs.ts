@@ -37,7 +37,7 @@ function formatTable(host: Host, ipvs: Ipvs): string {
 function formatService(host: Host, service: ServiceView): string {
   const { key } = service;
   const name = key.kind === "fwmark" ? `FWM  ${hex(key.mark, 8)}` : `${protocolName(key.protocol)}  ${hex(key.address, 8)}:${hex(key.port, 4)}`;
-  const row = `${name} ${service.scheduler} ${service.isOnePacket ? "ops " : ""} `;
+  const row = `${name} ${service.scheduler} ${service.isOnePacket ? "ops " : ""}${key.kind === "fwmark" ? "" : " "}`;
   if (!service.isPersistent) return `${row}\n`;
   return `${row}persistent ${service.persistenceTimeoutSeconds * host.options.hz} ${hex(service.netmask, 8)}\n`;
 }

@@ -119,6 +119,7 @@ export function procNetSnmp(host: Host): string {
   const forwarding = host.sysctl.read("net.ipv4.ip_forward") === "1" ? 1 : 2;
   const ttl = host.sysctl.read("net.ipv4.ip_default_ttl") ?? "64";
   const icmp = host.icmp.counters;
+  const limited = host.icmp.limits.counters;
   const total = (map: ReadonlyMap<number, number>): number => [...map.values()].reduce((sum, count) => sum + count, 0);
   const types: readonly (readonly [string, number])[] = [
     ["DestUnreachs", 3],
@@ -144,7 +145,7 @@ export function procNetSnmp(host: Host): string {
     `Ip: Forwarding DefaultTTL ${Object.keys(ip).join(" ")}`,
     `Ip: ${forwarding} ${ttl} ${Object.values(ip).join(" ")}`,
     `Icmp: InMsgs InErrors InCsumErrors ${types.map(([name]) => `In${name}`).join(" ")} OutMsgs OutErrors OutRateLimitGlobal OutRateLimitHost ${types.map(([name]) => `Out${name}`).join(" ")}`,
-    `Icmp: ${total(icmp.received)} 0 0 ${list(icmp.received)} ${total(icmp.sent)} 0 0 0 ${list(icmp.sent)}`,
+    `Icmp: ${total(icmp.received)} 0 0 ${list(icmp.received)} ${total(icmp.sent)} 0 ${limited.OutRateLimitGlobal} ${limited.OutRateLimitHost} ${list(icmp.sent)}`,
     ...(messages.length === 0 ? [] : [`IcmpMsg: ${messages.map(([name]) => name).join(" ")}`, `IcmpMsg: ${messages.map(([, count]) => count).join(" ")}`]),
     `Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ${TCP_COUNTERS.join(" ")}`,
     `Tcp: 1 200 120000 -1 ${TCP_COUNTERS.map((name) => tcpCounter(host, name)).join(" ")}`,

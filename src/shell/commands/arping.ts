@@ -217,7 +217,7 @@ class ArpingRun {
     if (this.#source !== 0) {
       if (host.fib.addressType(this.#source) !== "local" && host.sysctl.read("net.ipv4.ip_nonlocal_bind") !== "1")
         throw new CommandExit(2, `arping: bind: ${errorText("EADDRNOTAVAIL")}\n`);
-    } else if (!detectsDuplicates) {
+    } else if (!detectsDuplicates && source === undefined) {
       const route = host.routing.output({ dst: this.#destination, device });
       if (isRouteError(route)) throw new CommandExit(2, `arping: connect: ${errorText(route.errno)}\n`);
       this.#source = route.source;

@@ -9,6 +9,7 @@ import { serviceName } from "../../wire/service-names.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { hostNameOf } from "../names.ts";
 import { tcpCounter } from "../proc-sockets.ts";
+import { formatShort, shownInterfaces } from "./ifconfig-format.ts";
 import { formatRouteTable } from "./route-format.ts";
 
 const ADDRESS_WIDTH = 23;
@@ -307,21 +308,8 @@ function* interfaces(context: CommandContext, options: NetstatOptions): Running<
   context.stdout.write("Kernel Interface table\n");
   if (options.isExtended) return yield* context.spawn(options.isAll ? ["ifconfig", "-a"] : ["ifconfig"]);
   context.stdout.write("Iface             MTU    RX-OK RX-ERR RX-DRP RX-OVR    TX-OK TX-ERR TX-DRP TX-OVR Flg\n");
-  const devices = [...context.machine.host.devices.list].sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const device of devices) {
-    if (!device.isUp && !options.isAll) continue;
-    const c = device.counters;
-    const isTunnel = device.kind === "tunnel" || device.kind === "gre";
-    const flags = `${device.kind === "ether" || device.kind === "dummy" ? "B" : ""}${device.kind === "loopback" ? "L" : ""}${device.kind === "ether" ? "M" : ""}${device.isNoArp || isTunnel || device.kind === "dummy" ? "O" : ""}${device.isPromiscuous ? "P" : ""}${device.isUp && device.hasCarrier ? "R" : ""}${device.isUp ? "U" : ""}`;
-    context.stdout.write(
-      `${device.name.padEnd(15)} ${String(device.mtu).padStart(5)} ${pad(c.rxPackets, 8)} ${pad(c.rxErrors, 6)} ${pad(c.rxDropped, 6)} ${"0".padEnd(6)} ${pad(c.txPackets, 8)} ${pad(c.txErrors, 6)} ${pad(c.txDropped, 6)} ${pad(0, 6)} ${flags}\n`,
-    );
-  }
+  for (const shown of shownInterfaces(context.machine.host, options.isAll)) context.stdout.write(formatShort(shown));
   return 0;
-}
-
-function pad(value: number, width: number): string {
-  return String(value).padStart(width);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- statistics */

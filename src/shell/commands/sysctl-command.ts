@@ -121,8 +121,9 @@ function parseOptions(args: readonly string[]): Request {
     } else if (arg.startsWith("-") && arg !== "-") {
       for (let i = 1; i < arg.length; i++) {
         const letter = arg[i] as string;
-        const takesRest = letter === "r";
-        const value = takesRest ? (arg.slice(i + 1) !== "" ? arg.slice(i + 1) : args[++at]) : undefined;
+        const rest = arg.slice(i + 1);
+        const takesRest = letter === "r" || (letter === "p" && rest !== "");
+        const value = takesRest ? (rest !== "" ? rest : args[++at]) : undefined;
         const done = applyOption(letter, value, options);
         if (done !== undefined) return done;
         if (takesRest) break;
@@ -277,19 +278,19 @@ class Sysctl {
 
   /* ------------------------------------------------------------------------------------------------------------- writing */
 
-  /** `key = value` of a file or the command line; undefined for what is none, after saying so. */
-  parse(where: string, line: number, text: string): Setting | undefined {
+  /** `key = value` of a file or the command line; what is wrong with it otherwise, after saying so. */
+  parse(where: string, line: number, text: string): Setting | "no setting" | "no path" {
     const equals = text.indexOf("=");
     const isOptional = text.startsWith("-");
     const key = (equals < 0 ? text : text.slice(0, equals)).slice(isOptional ? 1 : 0).trim();
-    if (equals < 0 && isOptional) return undefined;
+    if (equals < 0 && isOptional) return "no setting";
     if (equals < 0) {
       this.complain(`${where}(${line}): invalid syntax, continuing...`);
-      return undefined;
+      return "no setting";
     }
     if (key === "") {
       this.complain("Path is not under /proc/sys/: /proc/sys/");
-      return undefined;
+      return "no path";
     }
     return { key: sysctlKeyOf(key), value: text.slice(equals + 1).trim(), isOptional };
   }
@@ -345,7 +346,7 @@ class Sysctl {
 
   /* --------------------------------------------------------------------------------------------------------------- files */
 
-  /** The settings of a file; syntax errors are told at once, values are written when all files have been read. */
+  /** The settings of a file; syntax errors are told at once and count as success, values are written when all files have been read. */
   load(name: string, text: string, settings: Setting[]): number {
     let exit = 0;
     const lines = text.split("\n").slice(0, LINES_MAX);
@@ -353,8 +354,8 @@ class Sysctl {
       const line = raw.trim();
       if (line === "" || line.startsWith("#") || line.startsWith(";")) return;
       const setting = this.parse(name, i + 1, line);
-      if (setting !== undefined) settings.push(setting);
-      else if (!line.startsWith("-")) exit = 1;
+      if (setting === "no path") exit = 1;
+      else if (setting !== "no setting") settings.push(setting);
     });
     return exit;
   }
@@ -428,7 +429,7 @@ function* run(context: CommandContext): Running<number> {
     }
     const setting = sysctl.parse("command line", 0, word);
     // A word that is no setting ends the list: `sysctl -w a = 1` complains once.
-    if (setting === undefined) return exit | 1;
+    if (typeof setting === "string") return exit | 1;
     exit |= sysctl.apply(setting);
   }
   return exit;

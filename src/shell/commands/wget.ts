@@ -1,7 +1,7 @@
 /**
  * wget: fetches URLs over HTTP and tells about it on standard error.
  *
- * GNU Wget 1.21.3. Simulated: -q -nv -O -S -t -T -U --spider --header and redirects; everything else is refused by name.
+ * GNU Wget 1.21.3. Simulated: -q -nv -O -P -S -t -T -U --spider --header and redirects; everything else is refused by name.
  */
 
 import { utf8Text } from "../../base/bytes.ts";
@@ -22,6 +22,7 @@ interface WgetOptions {
   isQuiet: boolean;
   isBrief: boolean;
   output: string | undefined;
+  folder: string;
   showsHead: boolean;
   tries: number;
   timeoutNs: number;
@@ -36,6 +37,7 @@ function* run(context: CommandContext): Running<number> {
     isQuiet: false,
     isBrief: false,
     output: undefined,
+    folder: "",
     showsHead: false,
     tries: 20,
     timeoutNs: 900 * NS_PER_SECOND,
@@ -70,6 +72,7 @@ function parse(context: CommandContext, options: WgetOptions): number | undefine
       context.stdout.write("GNU Wget 1.21.3 built on linux-gnu.\n");
       return 0;
     } else if (long?.[1] === "output-document") options.output = value();
+    else if (long?.[1] === "directory-prefix") options.folder = value();
     else if (long?.[1] === "tries") options.tries = Number.parseInt(value(), 10) || Number.MAX_SAFE_INTEGER;
     else if (long?.[1] === "timeout" || long?.[1] === "connect-timeout" || long?.[1] === "read-timeout") options.timeoutNs = Number(value()) * NS_PER_SECOND;
     else if (long?.[1] === "user-agent") options.agent = value();
@@ -78,10 +81,11 @@ function parse(context: CommandContext, options: WgetOptions): number | undefine
       if (argument.startsWith("-q")) options.isQuiet = true;
       const rest = argument.replace(/^-q?O/, "");
       options.output = rest === "" ? args[++i] : rest;
-    } else if (/^-[tTU]/.test(argument)) {
+    } else if (/^-[tTUP]/.test(argument)) {
       const text = argument.length > 2 ? argument.slice(2) : (args[++i] ?? "");
       if (argument[1] === "t") options.tries = Number.parseInt(text, 10) || Number.MAX_SAFE_INTEGER;
       else if (argument[1] === "T") options.timeoutNs = Number(text) * NS_PER_SECOND;
+      else if (argument[1] === "P") options.folder = text;
       else options.agent = text;
     } else {
       context.stderr.write(`wget: ${argument} is not supported by the simulated wget\n`);
@@ -120,6 +124,7 @@ class Fetch {
 
   *#withTries(url: CurlUrl): Running<number | string> {
     for (let attempt = 1; ; attempt++) {
+      if (this.#options.isSpider) this.#log("Spider mode enabled. Check if remote file exists.\n");
       const count = attempt > 1 ? `(try:${String(attempt).padStart(2)}) ` : "";
       this.#log(`--${this.#clock()}--  ${count}${url.href}\n`);
       const result = yield* this.#once(url);
@@ -215,9 +220,9 @@ class Fetch {
       return joinUrl(url, location);
     }
     if (head.status >= 400) {
-      const line = `${this.#clock()} ERROR ${head.status}: ${head.reason}.\n\n`;
-      if (this.#options.isBrief) this.#context.stderr.write(`${url.href}:\n${line.trimEnd()}\n`);
-      else this.#log(line);
+      const line = this.#options.isSpider ? "Remote file does not exist -- broken link!!!" : `${this.#clock()} ERROR ${head.status}: ${head.reason}.`;
+      this.#tellBriefly(`${url.href}:\n${line}\n`);
+      this.#log(`${line}\n\n`);
       return 8;
     }
     const size = reader.contentLength ?? reader.bodyBytes;
@@ -225,7 +230,10 @@ class Fetch {
       `Length: ${reader.contentLength === undefined ? "unspecified" : `${size}${size >= 1024 ? ` (${shortSize(size)})` : ""}`}${head.field("content-type") === undefined ? "" : ` [${head.field("content-type")?.split(";")[0]}]`}\n`,
     );
     if (this.#options.isSpider) {
-      this.#log("Remote file exists.\n\n");
+      // What says nothing of its type counts as a page.
+      const isPage = /^(?:text\/html|text\/css|application\/xhtml\+xml)/i.test(head.field("content-type") ?? "text/html");
+      this.#log(`Remote file exists${isPage ? " and could contain further links,\nbut recursion is disabled -- not retrieving" : ""}.\n\n`);
+      this.#tellBriefly(`${this.#clock()} URL: ${url.href} ${head.status} ${head.reason}\n`);
       return 0;
     }
     return this.#store(url, reader, text, elapsedNs);
@@ -233,7 +241,9 @@ class Fetch {
 
   #store(url: CurlUrl, reader: HttpResponseReader, text: string, elapsedNs: number): number {
     const { files } = this.#context.machine;
-    const path = this.#options.output ?? this.#freeName((url.target.split("?")[0] ?? "").split("/").pop() || "index.html");
+    const name = (url.target.split("?")[0] ?? "").split("/").pop() || "index.html";
+    const folder = this.#options.folder.replace(/\/+$/, "");
+    const path = this.#options.output ?? this.#freeName(this.#options.folder === "" ? name : `${folder}/${name}`);
     const shown = path === "-" ? "STDOUT" : path;
     if (path === "-") {
       this.#log("Saving to: 'STDOUT'\n\n");
@@ -249,8 +259,8 @@ class Fetch {
     }
     const speed = shortSpeed(reader.bodyBytes, elapsedNs);
     const amount = reader.contentLength === undefined ? String(reader.bodyBytes) : `${reader.bodyBytes}/${reader.contentLength}`;
-    if (this.#options.isBrief && !this.#options.isQuiet) this.#context.stderr.write(`${this.#clock()} URL:${url.href} [${amount}] -> "${path}" [1]\n`);
-    this.#log(`     0K${" ".repeat(51)}100% ${speed.replace(/ ([KMG]?)B\/s$/, "$1")}=0s\n\n`);
+    this.#tellBriefly(`${this.#clock()} URL:${url.href} [${amount}] -> "${path}" [1]\n`);
+    this.#log(`${dotRows(reader.bodyBytes, reader.contentLength, rowSpeed(reader.bodyBytes, elapsedNs))}\n\n`);
     this.#log(`${this.#clock()} (${speed}) - ${path === "-" ? "written to stdout" : `'${shown}' saved`} [${amount}]\n\n`);
     return 0;
   }
@@ -267,11 +277,42 @@ class Fetch {
     if (!this.#options.isQuiet && !this.#options.isBrief) this.#context.stderr.write(text);
   }
 
+  #tellBriefly(text: string): void {
+    if (this.#options.isBrief && !this.#options.isQuiet) this.#context.stderr.write(text);
+  }
+
   #clock(): string {
     const { machine } = this.#context;
     const t = civilTime(machine.epochSeconds + Math.floor(machine.host.loop.nowNs / NS_PER_SECOND));
     return `${t.year}-${pad2(t.month + 1)}-${pad2(t.day)} ${pad2(t.hour)}:${pad2(t.minute)}:${pad2(t.second)}`;
   }
+}
+
+const DOT_BYTES = 1024;
+const DOTS_IN_ROW = 50;
+const DOTS_IN_CLUSTER = 10;
+
+/** The progress of a download that is over: a dot for each KiB, fifty in a row (src/progress.c, style "default"). */
+function dotRows(bytes: number, total: number | undefined, speed: string): string {
+  const dots = Math.floor(bytes / DOT_BYTES);
+  const rows: string[] = [];
+  for (let row = 0; ; row++) {
+    const filled = Math.min(DOTS_IN_ROW, dots - row * DOTS_IN_ROW);
+    let line = `${String((row * DOTS_IN_ROW * DOT_BYTES) / 1024).padStart(6)}K`;
+    for (let i = 0; i < DOTS_IN_ROW; i++) line += `${i % DOTS_IN_CLUSTER === 0 ? " " : ""}${i < filled ? "." : " "}`;
+    const isLast = filled < DOTS_IN_ROW;
+    const shown = isLast ? bytes : (row + 1) * DOTS_IN_ROW * DOT_BYTES;
+    const percent = total === undefined || total === 0 ? "" : `${Math.trunc((shown * 100) / total)}%`.padStart(4);
+    rows.push(`${line}${percent} ${speed}${isLast ? "=0s" : total === undefined ? "" : " 0s"}`);
+    if (isLast) return rows.join("\n");
+  }
+}
+
+/** Bytes per second in four places and a unit. */
+function rowSpeed(bytes: number, elapsedNs: number): string {
+  return shortSpeed(bytes, elapsedNs)
+    .replace(/ ([KM]?)B\/s$/, (_, unit: string) => (unit === "" ? " " : unit))
+    .padStart(5);
 }
 
 function shortSize(bytes: number): string {

@@ -35,6 +35,10 @@ export interface TransferSinks {
   head(text: string): void;
   body(text: string): boolean;
   log(text: string): void;
+  /** A transfer begins: the head of the progress meter and its first row. */
+  begin(): void;
+  /** A transfer has ended, its connection is still there: the meter's last row. */
+  done(isComplete: boolean): void;
 }
 
 export interface TransferResult {
@@ -72,20 +76,24 @@ export class CurlConnector {
     const override = options.resolves.find((entry) => entry.host === target.host && entry.port === String(target.port));
     const address = override === undefined ? resolveHost(this.#context.machine, target.host) : parseIpv4Address(override.address);
     if (address === undefined) {
+      sinks.begin();
       sinks.log(`* Could not resolve host: ${target.host}\n* Closing connection ${this.#numbers.next++}\n`);
       return failure(6, `Could not resolve host: ${target.host}`);
     }
     report.lookupNs = this.#elapsed();
     const number = this.#numbers.next++;
     const shown = formatIpv4Address(address);
+    sinks.begin();
     sinks.log(`*   Trying ${shown}:${target.port}...\n`);
     const stream = new TcpStream(this.#context);
     const startNs = this.#now();
     const refused = this.#start(stream, address, target, sinks);
     if (refused !== undefined) {
       sinks.log(
-        `* Failed to connect to ${target.host} port ${target.port} after ${this.#msSince(startNs)} ms: ${refused.exit === 45 ? "Failed binding local connection end" : "Couldn't connect to server"}\n* Closing connection ${number}\n`,
+        `* Failed to connect to ${target.host} port ${target.port} after ${this.#msSince(startNs)} ms: ${refused.exit === 45 ? "Failed binding local connection end" : "Couldn't connect to server"}\n`,
       );
+      sinks.done(false);
+      sinks.log(`* Closing connection ${number}\n`);
       return refused;
     }
     const limitNs = Math.min(
@@ -96,13 +104,17 @@ export class CurlConnector {
     if (errno === "timeout") {
       stream.close();
       const text = `Connection timed out after ${this.#msSince(this.#startNs) + 1} milliseconds`;
-      sinks.log(`* ${text}\n* Closing connection ${number}\n`);
+      sinks.log(`* ${text}\n`);
+      sinks.done(false);
+      sinks.log(`* Closing connection ${number}\n`);
       return failure(28, text);
     }
     if (errno !== undefined) {
       stream.close();
       const text = `Failed to connect to ${target.host} port ${target.port} after ${this.#msSince(startNs)} ms: Couldn't connect to server`;
-      sinks.log(`* connect to ${shown} port ${target.port} failed: ${errorText(errno)}\n* ${text}\n* Closing connection ${number}\n`);
+      sinks.log(`* connect to ${shown} port ${target.port} failed: ${errorText(errno)}\n* ${text}\n`);
+      sinks.done(false);
+      sinks.log(`* Closing connection ${number}\n`);
       return { ...failure(errno === "ETIMEDOUT" ? 28 : 7, text), isRefused: errno === "ECONNREFUSED" };
     }
     report.connects++;
@@ -121,6 +133,7 @@ export class CurlConnector {
       return undefined;
     }
     const failed = result === "timeout" ? { exit: 28, error: "SSL connection timeout" } : result;
+    sinks.done(false);
     sinks.log(`* Closing connection ${number}\n`);
     return failure(failed.exit, failed.error);
   }

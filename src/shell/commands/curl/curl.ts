@@ -11,7 +11,7 @@ import { latin1 } from "../../http-message.ts";
 import { type CurlOptions, parseCurl } from "./options.ts";
 import { closeConnection, type CurlConnection, type TransferResult, type TransferSinks } from "./connector.ts";
 import { FtpTransfer } from "./ftp.ts";
-import { METER_HEAD, ProgressMeter } from "./progress-meter.ts";
+import { ProgressMeter } from "./progress-meter.ts";
 import { CurlTransfer } from "./transfer.ts";
 import { type CurlUrl, expandGlob, joinUrl, parseUrl } from "./urls.ts";
 import { formatWriteOut, type TransferReport } from "./write-out.ts";
@@ -19,6 +19,8 @@ import { formatWriteOut, type TransferReport } from "./write-out.ts";
 /** curl loads many libraries: it is slower to start than other programs. */
 const STARTUP_NS = 20 * NS_PER_MS;
 const CLOSE_DELAY_NS = 500 * NS_PER_US;
+/** What stdio gathers of an output that is a pipe. */
+const STDIO_BLOCK = 4096;
 const RETRY_STATUS = new Set([408, 429, 500, 502, 503, 504]);
 
 const VERSION = `curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1 OpenSSL/3.0.19 zlib/1.2.13 brotli/1.0.9 zstd/1.5.4 libidn2/2.3.3 libpsl/0.21.2 (+libidn2/2.3.3) libssh2/1.10.0 nghttp2/1.52.0 librtmp/2.3 OpenLDAP/2.5.13
@@ -73,6 +75,33 @@ function readDataFile(context: CommandContext, path: string, stdin: string): str
   }
 }
 
+/** Standard output as stdio keeps it when it is no terminal: whole blocks go out at once, the rest at the end of a transfer. */
+class BufferedOutput {
+  readonly #context: CommandContext;
+  readonly #isUnbuffered: boolean;
+  #text = "";
+
+  constructor(context: CommandContext, isUnbuffered: boolean) {
+    this.#context = context;
+    this.#isUnbuffered = isUnbuffered;
+  }
+
+  /** False when nobody reads any more. */
+  write(text: string): boolean {
+    this.#text += text;
+    const whole = this.#isUnbuffered ? this.#text.length : this.#text.length - (this.#text.length % STDIO_BLOCK);
+    if (whole === 0) return true;
+    const out = this.#text.slice(0, whole);
+    this.#text = this.#text.slice(whole);
+    return this.#context.stdout.write(out);
+  }
+
+  flush(): void {
+    if (this.#text !== "") this.#context.stdout.write(this.#text);
+    this.#text = "";
+  }
+}
+
 class Curl {
   readonly #context: CommandContext;
   readonly #options: CurlOptions;
@@ -80,10 +109,13 @@ class Curl {
   readonly #numbers = { next: 0 };
   #outputText = "";
   #meter: ProgressMeter | undefined;
+  readonly #buffered: BufferedOutput;
+  #hasToldOfData = false;
 
   constructor(context: CommandContext, options: CurlOptions) {
     this.#context = context;
     this.#options = options;
+    this.#buffered = new BufferedOutput(context, options.isUnbuffered);
   }
 
   *run(): Running<number> {
@@ -178,17 +210,10 @@ class Curl {
     if (this.#options.urls.filter((text) => text.startsWith("ftp:")).length > 1)
       return { exit: 1, error: "More than one FTP URL is not supported by the simulated curl", head: undefined, isReusable: false, isRefused: false };
     const path = this.#options.usesRemoteName && output === undefined ? url.target.split("/").pop() : output;
-    this.#startMeter(report);
     this.#outputText = "";
     report.output = path;
-    const result = yield* new FtpTransfer(this.#context, this.#options, this.#numbers, report, this.#sinks(path)).run(url);
+    const result = yield* new FtpTransfer(this.#context, this.#options, this.#numbers, report, this.#sinks(path, report)).run(url);
     return path !== undefined && path !== "-" && (result.exit === 0 || report.bodyBytes > 0) ? this.#store(path, result) : result;
-  }
-
-  #startMeter(report: TransferReport): void {
-    if (this.#options.isSilent) return;
-    if (this.#options.isVerbose) this.#context.stderr.write(METER_HEAD);
-    else this.#meter = new ProgressMeter(this.#context, report);
   }
 
   /** Follows redirects when asked to. */
@@ -199,7 +224,6 @@ class Curl {
       return { exit: 23, error: "Remote file name has no length!", head: undefined, isReusable: false, isRefused: false };
     }
     report.output = path;
-    this.#startMeter(report);
     this.#outputText = "";
     let url = first;
     let method = options.method;
@@ -212,7 +236,7 @@ class Curl {
         url,
         { method, hasBody, upload, ignoresBody: (head) => follows(head.status) && head.field("location") !== undefined },
         report,
-        this.#sinks(path),
+        this.#sinks(path, report),
       );
       const location = result.head?.field("location");
       if (result.exit === 0 && location !== undefined && result.head !== undefined) {
@@ -238,21 +262,25 @@ class Curl {
     }
   }
 
-  #sinks(path: string | undefined): TransferSinks {
+  #sinks(path: string | undefined, report: TransferReport): TransferSinks {
     const toFile = path !== undefined && path !== "-";
     const write = (text: string): boolean => {
-      if (!toFile) return this.#context.stdout.write(text);
+      if (!toFile) return this.#buffered.write(text);
       this.#outputText += text;
       return true;
     };
     return {
       head: (text) => {
-        if (this.#options.dumpHead === "-") this.#context.stdout.write(text);
+        if (this.#options.dumpHead === "-") this.#buffered.write(text);
         else if (this.#options.dumpHead !== undefined) this.#append(this.#options.dumpHead, text);
         if (this.#options.includesHead || this.#options.isHead) write(text);
       },
       body: (text) => write(printable(text)),
       log: (text) => this.#log(text),
+      begin: () => {
+        if (!this.#options.isSilent) this.#meter ??= new ProgressMeter(this.#context, report);
+      },
+      done: (isComplete) => this.#meter?.finish(isComplete),
     };
   }
 
@@ -264,8 +292,12 @@ class Curl {
     }
   }
 
+  /** Of data in a row only the first piece is told of (src/tool_cb_dbg.c). */
   #log(text: string): void {
-    if (this.#options.isVerbose) this.#context.stderr.write(text);
+    if (!this.#options.isVerbose) return;
+    const isData = /^[{}] \[/.test(text);
+    if (!isData || !this.#hasToldOfData) this.#context.stderr.write(text);
+    this.#hasToldOfData = isData;
   }
 
   #store(path: string, result: TransferResult): TransferResult {
@@ -283,9 +315,9 @@ class Curl {
   #finish(report: TransferReport, result: TransferResult): void {
     const options = this.#options;
     // A name that cannot be looked up ends the transfer before its last row.
-    if (result.exit === 6) this.#meter?.stop();
-    else this.#meter?.finish(result.exit === 0 || result.exit === 22);
+    this.#meter?.stop();
     this.#meter = undefined;
+    this.#buffered.flush();
     if (result.error !== undefined) this.#error(`curl: (${result.exit}) ${result.error}\n`);
     if (options.writeOut === undefined) return;
     const format = options.writeOut.startsWith("@") ? (readDataFile(this.#context, options.writeOut.slice(1), "") ?? "") : options.writeOut;

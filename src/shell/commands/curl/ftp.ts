@@ -68,6 +68,7 @@ export class FtpTransfer {
     this.#control = opened.stream;
     this.#report.scheme = "FTP";
     const outcome = yield* this.#dialogue(url);
+    this.#sinks.done(!(outcome instanceof FtpFailure));
     if (outcome instanceof FtpFailure) {
       this.#sinks.log(`* Closing connection ${number}\n`);
       this.#control.close();
@@ -209,7 +210,7 @@ export class FtpTransfer {
 
   *#ask(command: string, note?: string): Running<Reply | FtpFailure> {
     yield* this.#context.sleep(STEP_NS);
-    this.#sinks.log(`> ${command}\n${note ?? ""}`);
+    this.#sinks.log(`> ${command}\r\n${note ?? ""}`);
     this.#report.requestBytes += command.length + 2;
     this.#control.write(`${command}\r\n`);
     return yield* this.#reply();
@@ -221,9 +222,10 @@ export class FtpTransfer {
     for (;;) {
       const end = this.#buffer.indexOf("\n");
       if (end >= 0) {
-        const line = this.#buffer.slice(0, end).replace(/\r$/, "");
+        const raw = this.#buffer.slice(0, end);
+        const line = raw.replace(/\r$/, "");
         this.#buffer = this.#buffer.slice(end + 1);
-        this.#sinks.log(`< ${line}\n`);
+        this.#sinks.log(`< ${raw}\n`);
         this.#report.headBytes += end + 1;
         if (/^\d{3} /.test(line)) {
           const code = Number(line.slice(0, 3));

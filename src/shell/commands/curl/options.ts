@@ -14,6 +14,8 @@ export interface CurlOptions {
   failsWithBody: boolean;
   isVerbose: boolean;
   includesHead: boolean;
+  /** -N: the output is not gathered. */
+  isUnbuffered: boolean;
   isHead: boolean;
   method: string | undefined;
   fields: string[];
@@ -204,7 +206,7 @@ const RULES: readonly Rule[] = [
     },
   },
   { name: "ipv4", short: "4", flag: () => undefined },
-  { name: "no-buffer", short: "N", flag: () => undefined },
+  { name: "no-buffer", short: "N", flag: (o, on) => (o.isUnbuffered = on) },
   { name: "buffer", flag: () => undefined },
   { name: "disable", short: "q", flag: () => undefined },
   { name: "epsv", flag: (o, on) => (o.usesEpsv = on) },
@@ -253,6 +255,7 @@ export function newOptions(): CurlOptions {
     failsWithBody: false,
     isVerbose: false,
     includesHead: false,
+    isUnbuffered: false,
     isHead: false,
     method: undefined,
     fields: [],

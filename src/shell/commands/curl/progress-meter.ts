@@ -4,12 +4,12 @@
  * curl 7.88.1 lib/progress.c (progress_meter, max5data, time2str).
  */
 
-import { NS_PER_SECOND } from "../../../base/time.ts";
+import { NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import { Timer } from "../../../kernel/timer.ts";
 import type { CommandContext } from "../../command.ts";
 import type { TransferReport } from "./write-out.ts";
 
-export const METER_HEAD =
+const METER_HEAD =
   "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n                                 Dload  Upload   Total   Spent    Left  Speed\n";
 const NO_TIME = "--:--:--";
 
@@ -28,7 +28,8 @@ export class ProgressMeter {
     this.#timer = new Timer(loop, { onEvent: () => this.#tick() });
     context.onExit(() => this.stop());
     context.stderr.write(`${METER_HEAD}${this.#row(false)}`);
-    this.#timer.arm(NS_PER_SECOND);
+    // What is due at a full second, such as a time limit, comes before the row.
+    this.#timer.arm(NS_PER_SECOND + NS_PER_US);
   }
 
   /** The last row. */
@@ -53,13 +54,13 @@ export class ProgressMeter {
     const perSecond = (bytes: number): number => (spentNs > 0 ? Math.trunc((bytes * NS_PER_SECOND) / spentNs) : 0);
     const speed = perSecond(bodyBytes);
     const upSpeed = perSecond(uploadBytes);
-    const toReceive = isComplete ? bodyBytes : (expectedBytes ?? 0);
-    const total = (toReceive === 0 ? bodyBytes : toReceive) + uploadBytes;
+    const toReceive = expectedBytes ?? 0;
+    const total = (expectedBytes ?? bodyBytes) + uploadBytes;
     const percent = (bytes: number, of: number): number => (of > 0 ? Math.min(100, Math.trunc((bytes * 100) / of)) : 0);
     const allTime = toReceive > 0 && speed > 0 ? Math.trunc(toReceive / speed) : 0;
     const left = isComplete || allTime <= spent ? 0 : allTime - spent;
     const columns = [
-      `${pad3(percent(bodyBytes + uploadBytes, toReceive + uploadBytes))} ${size5(total)}`,
+      `${pad3(percent(bodyBytes + uploadBytes, total))} ${size5(total)}`,
       `${pad3(percent(bodyBytes, toReceive))} ${size5(bodyBytes)}`,
       `${pad3(percent(uploadBytes, uploadBytes))} ${size5(uploadBytes)}`,
       size5(speed),

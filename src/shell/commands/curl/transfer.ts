@@ -57,10 +57,12 @@ export class CurlTransfer {
       if ("exit" in opened) return opened;
       connection = opened;
       this.#connections.set(key, connection);
-    } else
+    } else {
       sinks.log(
         `* Found bundle for host: 0x55d6a9c0f3a0 [serially]\n* Can not multiplex, even if we wanted to\n* Re-using existing connection #${connection.number} with host ${url.host}\n`,
       );
+      sinks.begin();
+    }
     const socket = connection.stream.socket;
     report.localAddress = formatIpv4Address(socket?.localAddress ?? 0);
     report.localPort = socket?.localPort ?? 0;
@@ -70,6 +72,7 @@ export class CurlTransfer {
     report.method = request.method;
     report.preTransferNs = this.#elapsed();
     const result = yield* this.#exchange(connection, request, how.ignoresBody, report, sinks);
+    sinks.done(result.exit === 0 || result.exit === 22);
     if (!result.isReusable) {
       this.#connections.delete(key);
       sinks.log(`* Closing connection ${connection.number}\n`);
@@ -91,7 +94,7 @@ export class CurlTransfer {
       request.head
         .slice(0, -2)
         .split("\r\n")
-        .map((line) => `> ${line}\n`)
+        .map((line) => `> ${line}\r\n`)
         .join(""),
     );
     report.requestBytes += request.head.length;
@@ -135,7 +138,7 @@ export class CurlTransfer {
         return failure(1, "Received HTTP/0.9 when not allowed");
       }
       if (reader.head?.status === 100) {
-        sinks.log("< HTTP/1.1 100 Continue\n");
+        sinks.log("< HTTP/1.1 100 Continue\r\n");
         reader.restart();
         if (!hasSentBody) {
           hasSentBody = true;
@@ -180,13 +183,13 @@ export class CurlTransfer {
     report.fields += head.lines.length - 1;
     report.headBytes += reader.headBytes;
     const isFailure = head.status >= 400 && this.#options.fails;
-    sinks.log(head.lines.map((line) => `< ${line}\n`).join(""));
+    sinks.log(head.lines.map((line) => `< ${line}\r\n`).join(""));
     if (isFailure) {
       const text = `The requested URL returned error: ${head.status}`;
       sinks.log(`* ${text}\n`);
       return { ...failure(22, text), head };
     }
-    sinks.log("< \n");
+    sinks.log("< \r\n");
     sinks.head(`${head.lines.join("\r\n")}\r\n\r\n`);
     return undefined;
   }

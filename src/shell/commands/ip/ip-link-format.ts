@@ -145,12 +145,12 @@ export function formatStatistics(session: IpSession, device: NetDevice): string 
     const widths = titles.map((title, i) => Math.max(title.length, String(values[i]).length));
     const head = titles.map((title, i) => title.padStart(widths[i] as number)).join(" ");
     const body = values.map((value, i) => String(value).padStart((widths[i] as number) + (i === 0 ? prefix.length : 0))).join(" ");
-    return `    ${prefix}${head}${nl}    ${body} `;
+    return `    ${prefix}${head}           ${nl}    ${body} `;
   };
   const received = [counters.rxBytes, counters.rxPackets, counters.rxErrors, counters.rxDropped, 0, counters.multicast];
   const sent = [counters.txBytes, counters.txPackets, counters.txErrors, counters.txDropped, counters.txCarrierErrors, 0];
-  const rx = row("RX:  ", ["bytes", "packets", "errors", "dropped", " missed", "  mcast           "], received);
-  const tx = row("TX:  ", ["bytes", "packets", "errors", "dropped", "carrier", "collsns           "], sent);
+  const rx = row("RX: ", [" bytes", "packets", "errors", "dropped", " missed", "  mcast"], received);
+  const tx = row("TX: ", [" bytes", "packets", "errors", "dropped", "carrier", "collsns"], sent);
   return session.flags.statistics > 1 ? `${rx}${nl}${rxErrors(nl)}${nl}${tx}${nl}${txErrors(nl)}\n` : `${rx}${nl}${tx}\n`;
 }
 

@@ -12,6 +12,7 @@ import { formatConnection, formatConnectionTitles, formatRules, formatService, f
 import { NameService } from "./names.ts";
 import { UsageError } from "./option-reader.ts";
 import { type ParsedCommand, parseCommand } from "./options.ts";
+import { USAGE } from "./usage.ts";
 
 const VERSION = "ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n";
 const KERNEL_ERROR_STATUS = 255;
@@ -115,7 +116,7 @@ function act(context: CommandContext, parsed: ParsedCommand): number {
       context.stdout.write(VERSION);
       return 0;
     case "help":
-      context.stdout.write(USAGE);
+      context.stdout.write(VERSION + USAGE);
       return 0;
   }
 }
@@ -194,16 +195,3 @@ function save(context: CommandContext, parsed: ParsedCommand): number {
   for (const service of sortServices(context.machine.ipvs.services)) context.stdout.write(formatRules(service, sortDests(service.dests), options));
   return 0;
 }
-
-const USAGE = `${VERSION}Usage:
-  ipvsadm -A|E -t|u|f service-address [-s scheduler] [-p [timeout]] [-M netmask] [-b sched-flags] [-o]
-  ipvsadm -D -t|u|f service-address
-  ipvsadm -C | -R | -S [-n]
-  ipvsadm -a|e -t|u|f service-address -r server-address [-g|i|m] [-w weight] [-x upper] [-y lower] [--tun-type type]
-  ipvsadm -d -t|u|f service-address -r server-address
-  ipvsadm -L|l [-c | -t|u|f service-address | --timeout | --daemon] [-n] [--stats|--rate|--thresholds|--persistent-conn|--tun-info] [--exact] [--nosort]
-  ipvsadm -Z [-t|u|f service-address]
-  ipvsadm --set tcp tcpfin udp
-  ipvsadm --start-daemon {master|backup} [--mcast-interface device] [--syncid id]
-  ipvsadm --stop-daemon {master|backup}
-`;

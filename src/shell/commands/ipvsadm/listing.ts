@@ -136,7 +136,7 @@ function protocolName(protocol: number): string {
 /* ---------------------------------------------------------------------------------------------------------- connections */
 
 export function formatConnectionTitles(hasPersistenceData: boolean): string {
-  return `IPVS connection entries\npro expire state       source             virtual            destination${hasPersistenceData ? "        pe name persistence data" : ""}\n`;
+  return `IPVS connection entries\npro expire state       source             virtual            destination${hasPersistenceData ? "        pe name          pe_data" : ""}\n`;
 }
 
 export function formatConnection(connection: ConnectionView, nowNs: number, options: ListOptions): string {

@@ -96,6 +96,8 @@ export class OptionReader {
   #index = 0;
   /** What is left of a bundle of short options. */
   #bundle = "";
+  /** The word that holds the option read last: complaints name it whole. */
+  #word = "";
   #isFirst = true;
   /** Words that are no options. */
   readonly rest: string[] = [];
@@ -116,6 +118,7 @@ export class OptionReader {
         this.#index = this.#args.length;
         return undefined;
       }
+      this.#word = word;
       if (word.startsWith("--")) return this.#long(word.slice(2));
       if (word.startsWith("-") && word.length > 1) {
         this.#bundle = word.slice(1);
@@ -138,7 +141,7 @@ export class OptionReader {
     const equals = text.indexOf("=");
     const name = equals < 0 ? text : text.slice(0, equals);
     const spec = OPTIONS.find((option) => option.name === name);
-    if (spec === undefined) throw this.#unknown(`--${name}`);
+    if (spec === undefined) throw this.#unknown();
     return this.#found(spec, `--${name}`, equals < 0 ? undefined : text.slice(equals + 1));
   }
 
@@ -146,7 +149,7 @@ export class OptionReader {
     const letter = this.#bundle[0] as string;
     this.#bundle = this.#bundle.slice(1);
     const spec = OPTIONS.find((option) => option.short === letter);
-    if (spec === undefined) throw this.#unknown(`-${letter}`);
+    if (spec === undefined) throw this.#unknown();
     let attached: string | undefined;
     if (spec.value !== undefined && this.#bundle !== "") {
       attached = this.#bundle.startsWith("=") ? this.#bundle.slice(1) : this.#bundle;
@@ -163,15 +166,15 @@ export class OptionReader {
         value = word;
         this.#index++;
       } else if (spec.value === "required") {
-        throw this.#isFirst ? unknownFirst() : new UsageError(`${spelling}: missing argument`, 255);
+        throw this.#isFirst ? unknownFirst() : new UsageError(`${this.#word}: missing argument`, 255);
       }
     }
     this.#isFirst = false;
     return { name: spec.name, spelling, value, command: spec.command };
   }
 
-  #unknown(spelling: string): UsageError {
-    return this.#isFirst ? unknownFirst() : new UsageError(`${spelling}: unknown option`, 255);
+  #unknown(): UsageError {
+    return this.#isFirst ? unknownFirst() : new UsageError(`${this.#word}: unknown option`, 255);
   }
 }
 

@@ -22,3 +22,45 @@ export function textOf(bytes: Uint8Array): string {
   for (const byte of bytes) raw += String.fromCharCode(byte);
   return raw;
 }
+
+/** Of C, by byte. */
+const ESCAPES: ReadonlyMap<number, string> = new Map([
+  [7, "\\a"],
+  [8, "\\b"],
+  [9, "\\t"],
+  [10, "\\n"],
+  [11, "\\v"],
+  [12, "\\f"],
+  [13, "\\r"],
+  [92, "\\\\"],
+]);
+/** Columns of such a row, the backslash at its end counted. */
+const LIST_WIDTH = 70;
+
+/** What `l` of sed prints of a text: C escapes and octal bytes, folded, a dollar at the end. */
+export function unambiguous(text: string): string {
+  let out = "";
+  let width = 0;
+  for (const byte of bytesOf(text)) {
+    const isPlain = byte >= 32 && byte < 127;
+    const shown = ESCAPES.get(byte) ?? (isPlain ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, "0")}`);
+    if (width + shown.length >= LIST_WIDTH) {
+      out += "\\\n";
+      width = 0;
+    }
+    out += shown;
+    width += shown.length;
+  }
+  return `${out}$\n`;
+}
+
+/** cat -v: control characters as ^X, bytes above 127 as M-X; tabs stay. */
+export function visible(line: string): string {
+  let out = "";
+  for (const byte of bytesOf(line)) {
+    const low = byte & 0x7f;
+    const shown = low < 32 ? `^${String.fromCharCode(low + 64)}` : low === 127 ? "^?" : String.fromCharCode(low);
+    out += byte === 9 ? "\t" : byte > 127 ? `M-${shown}` : shown;
+  }
+  return out;
+}

@@ -6,6 +6,7 @@
 
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { compileRegex, type Regex } from "../../regex.ts";
+import { unambiguous } from "../system/text-bytes.ts";
 import { fail, fileErrorText, parseOptions, readFile, readInputs, splitLines, tool, type ToolOptions } from "./support.ts";
 
 /** Commands that one line may run: a script that branches for ever ends here. */
@@ -468,7 +469,7 @@ class Editor {
         this.#write(`${this.#number}\n`);
         return;
       case "l":
-        this.#write(`${this.#pattern.replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replaceAll("\n", "\\n")}$\n`);
+        this.#write(unambiguous(this.#pattern));
         return;
       case "a":
         this.#appended.push(`${instruction.text}\n`);

@@ -4,6 +4,7 @@
 
 import { NS_PER_MS } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
+import { visible } from "../system/text-bytes.ts";
 import { eachLine, fail, fileErrorText, parseCount, parseOptions, readFile, readInputs, splitLines, tool, usageError } from "./support.ts";
 
 /** Most characters that an endless device gives to one command. */
@@ -11,7 +12,7 @@ const DEVICE_CHARS_MAX = 64 * 1024 * 1024;
 const FOLLOW_INTERVAL_NS = 100 * NS_PER_MS;
 
 function* runCat(context: CommandContext): Running<number> {
-  const options = parseOptions(context.args, "nbsETAvetu", { number: "n", "number-nonblank": "b", "squeeze-blank": "s", "show-ends": "E", "show-tabs": "T", "show-all": "A" });
+  const options = parseOptions(context.args, "nbsETAvetu", { number: "n", "number-nonblank": "b", "squeeze-blank": "s", "show-ends": "E", "show-tabs": "T", "show-all": "A", "show-nonprinting": "v" });
   const isPlain = options.values.size === 0 || (options.values.size === 1 && options.has("u"));
   let status = 0;
   let number = 0;
@@ -19,7 +20,7 @@ function* runCat(context: CommandContext): Running<number> {
   const show = (line: string, hasNewline: boolean) => {
     if (options.has("s") && line === "" && wasBlank) return;
     wasBlank = line === "";
-    let text = line;
+    let text = options.has("v") || options.has("A") || options.has("e") || options.has("t") ? visible(line) : line;
     if (options.has("T") || options.has("A") || options.has("t")) text = text.replaceAll("\t", "^I");
     if (options.has("E") || options.has("A") || options.has("e")) text += hasNewline ? "$" : "";
     if (options.has("b") ? line !== "" : options.has("n")) text = `${String(++number).padStart(6)}\t${text}`;

@@ -79,7 +79,7 @@ test("a file: the whole dialogue", () => {
   const lab = ftpLab();
   lab.run("client", "sleep 0.5");
   const { exit, stdout, stderr } = lab.run("client", "curl -sv ftp://10.0.0.2/readme");
-  expect({ exit, stdout, stderr }).toEqual({ exit: 0, stdout: "hello\n", stderr: RECORDED });
+  expect({ exit, stdout, stderr }).toEqual({ exit: 0, stdout: "hello\n", stderr: RECORDED.replaceAll(/^([<>] .*)$/gm, "$1\r") });
   expect(lab.run("server", "tail -1 /tmp/asked").stdout).toBe("QUIT \n");
 });
 

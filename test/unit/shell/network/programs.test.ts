@@ -96,7 +96,7 @@ describe("curl and the web server", () => {
     const result = lan.run(client, "curl -sv http://10.0.0.2/ http://10.0.0.2/nope -o /dev/null");
     expect(lan.story().filter((row) => row.includes(" S "))).toHaveLength(1);
     expect(result.stderr).toContain(
-      "*   Trying 10.0.0.2:80...\n* Connected to 10.0.0.2 (10.0.0.2) port 80 (#0)\n> GET / HTTP/1.1\n> Host: 10.0.0.2\n> User-Agent: curl/7.88.1\n> Accept: */*\n> \n< HTTP/1.1 200 OK\n",
+      "*   Trying 10.0.0.2:80...\n* Connected to 10.0.0.2 (10.0.0.2) port 80 (#0)\n> GET / HTTP/1.1\r\n> Host: 10.0.0.2\r\n> User-Agent: curl/7.88.1\r\n> Accept: */*\r\n> \r\n< HTTP/1.1 200 OK\r\n",
     );
     expect(result.stderr).toContain("* Re-using existing connection #0 with host 10.0.0.2\n");
   });
