@@ -175,8 +175,16 @@ function remove(session: IpSession, words: readonly string[]): number {
   return 0;
 }
 
+const FALLBACKS = { ipip: "tunl0", gre: "gre0" } as const;
+
 function show(session: IpSession, words: readonly string[]): number {
   const wanted = parse(session, words);
+  if (wanted.mode !== undefined) {
+    // With a mode the kernel is asked about one device: the one that is named, or that everybody has.
+    const device = session.host.devices.byName(wanted.name === "" ? FALLBACKS[wanted.mode] : wanted.name);
+    if (device?.tunnel !== undefined) session.out(`${formatTunnel(device, device.tunnel)}\n`);
+    return 0;
+  }
   const tunnels = [...session.host.devices.list]
     .sort((a, b) => a.index - b.index)
     .filter((device) => device.tunnel !== undefined && (wanted.name === "" || wanted.name === device.name));
