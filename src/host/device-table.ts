@@ -258,7 +258,8 @@ export class NetDeviceTable implements DeviceTable {
       device.tunnel !== undefined &&
       device.tunnel.local === parameters.local &&
       device.tunnel.remote === parameters.remote &&
-      device.tunnel.key === parameters.key;
+      device.tunnel.key === parameters.key &&
+      device.tunnel.link === parameters.link;
     for (const device of this.#byName.values()) if (isTwin(device)) return "EEXIST";
     const overhead = parameters.mode === "ipip" ? 20 : 24 + (parameters.key === undefined ? 0 : 4);
     const mtu = this.#underlayMtu(parameters) - overhead;
@@ -276,9 +277,10 @@ export class NetDeviceTable implements DeviceTable {
 
   /** The MTU of the device that leads to the far end (net/ipv4/ip_tunnel.c:ip_tunnel_bind_dev). */
   #underlayMtu(parameters: TunnelParameters): number {
-    if (parameters.remote === 0) return 1500;
-    const result = this.#host.fib.lookup({ dst: parameters.remote, src: parameters.local, mark: 0, tos: 0, scope: 0, output: undefined, input: undefined });
-    return typeof result === "string" || result.device === undefined ? 1500 : Math.min(result.device.mtu, 65535);
+    const { remote, local, link } = parameters;
+    const result = remote === 0 ? "ENETUNREACH" : this.#host.fib.lookup({ dst: remote, src: local, mark: 0, tos: 0, scope: 0, output: link, input: undefined });
+    const lower = typeof result === "string" || result.device === undefined ? link : result.device;
+    return lower === undefined ? 1500 : Math.min(lower.mtu, 65535);
   }
 
   #addFallback(name: string, kind: "tunnel" | "gre" | "gretap" | "erspan", mtu: number, tunnel?: TunnelParameters): void {

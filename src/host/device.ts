@@ -76,6 +76,10 @@ export interface TunnelParameters {
   readonly key: number | undefined;
   /** GRE checksums both ways (`csum`). */
   readonly hasChecksum?: boolean;
+  /** The device that it sends through (`dev`). */
+  readonly link?: NetDevice | undefined;
+  /** Made by `ip link`: neither the protocol inside (IP or MPLS) nor the MTU is bounded. */
+  readonly isUnbounded?: boolean;
 }
 
 export interface NetDevice {

@@ -87,6 +87,7 @@ export class Fou implements FouPorts {
     inner.route = skb.route;
     inner.isIpvsHandled = skb.isIpvsHandled;
     inner.cause = skb.cause;
+    inner.container = skb.ip;
     const handler = this.#host.ip.protocol(content.protocol);
     if (handler === undefined) this.#drop(skb);
     else handler.receive(inner);

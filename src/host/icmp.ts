@@ -109,8 +109,8 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     const room = Math.min(route.mtu, ERROR_BYTES_MAX) - IPV4_HEADER_BYTES - ICMP_HEADER_BYTES;
     if (room <= IPV4_HEADER_BYTES) return;
     const message = new IcmpMessage(type, code, rest);
-    message.quoted = packet;
-    message.quotedBytes = Math.min(packet.lengthBytes, room);
+    message.quoted = skb.container ?? packet;
+    message.quotedBytes = Math.min(message.quoted.lengthBytes, room);
     // The quote must stay as it is, whatever happens to the packet later.
     skb.isWritable = false;
     this.#push({ message, tos, mark, cause: skb.cause, about: skb }, packet.src, source, route);

@@ -49,6 +49,8 @@ export class SkBuff {
   /** Size of the largest fragment that it was put together from, 0: none (IPCB(skb)->frag_max_size): on its way out it is cut no larger. */
   fragmentMaxBytes = 0;
   original: Original | undefined = undefined;
+  /** What an error about this packet quotes instead of it: the datagram that it was taken out of (fou.c leaves the outer header where it is). */
+  container: Ipv4Packet | undefined = undefined;
   /** Trace record that this packet's latest fate follows from. */
   cause = 0;
 

@@ -55,7 +55,7 @@ export class Tunnels implements DeviceDriver {
     this.#host = host;
     host.devices.registerDriver("tunnel", this);
     host.devices.registerDriver("gre", this);
-    const error = (_skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void => this.#error(icmp, quoted);
+    const error = (skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void => this.#error(icmp, quoted, skb.device);
     const ipip: ProtocolHandler = { receive: (skb) => this.#receiveIpip(skb), error };
     const gre: ProtocolHandler = { receive: (skb) => this.#receiveGre(skb), error };
     host.ip.registerProtocol(PROTOCOL_IPIP, ipip);
@@ -76,7 +76,7 @@ export class Tunnels implements DeviceDriver {
     const destination = parameters.remote !== 0 ? parameters.remote : skb.route === undefined ? 0 : skb.route.gateway !== 0 ? skb.route.gateway : inner.dst;
     const inherits = (parameters.tos & TOS_INHERIT) !== 0;
     const tos = inherits ? inner.tos : parameters.tos;
-    const route = this.#host.routing.output({ dst: destination, src: parameters.local, tos: tos & 0x1e, mark: skb.mark });
+    const route = this.#host.routing.output({ dst: destination, src: parameters.local, tos: tos & 0x1e, mark: skb.mark, device: parameters.link });
     if (isRouteError(route)) {
       device.counters.txCarrierErrors++;
       this.#fail(device, skb, `no route to the far end: ${route.errno}`);
@@ -160,7 +160,7 @@ export class Tunnels implements DeviceDriver {
   #receiveIpip(skb: SkBuff): void {
     const outer = skb.ip;
     const inner = outer.payload;
-    const device = this.#lookup("ipip", outer.src, outer.dst, undefined);
+    const device = this.#lookup("ipip", outer.src, outer.dst, undefined, skb.device);
     if (device === undefined || !(inner instanceof Ipv4Packet)) this.#refuse(skb);
     else this.#decapsulate(skb, device, inner);
   }
@@ -173,7 +173,7 @@ export class Tunnels implements DeviceDriver {
       this.#drop(skb, "the GRE header cannot be read");
       return;
     }
-    const device = gre.protocol === ETHERTYPE_IPV4 ? this.#lookup("gre", outer.src, outer.dst, gre.key) : undefined;
+    const device = gre.protocol === ETHERTYPE_IPV4 ? this.#lookup("gre", outer.src, outer.dst, gre.key, skb.device) : undefined;
     const inner = gre.payload;
     if (device === undefined || !(inner instanceof Ipv4Packet)) {
       this.#refuse(skb);
@@ -223,8 +223,11 @@ export class Tunnels implements DeviceDriver {
     receiveBare(this.#host, device, innerSkb);
   }
 
-  /** ip_tunnel_lookup: both addresses, the remote one, the local one, none, the fallback device. Only devices that are up count. */
-  #lookup(mode: "ipip" | "gre", remote: Ipv4Address, local: Ipv4Address, key: number | undefined): NetDevice | undefined {
+  /**
+   * ip_tunnel_lookup: first those that belong to the device on which the packet came, then the others; of each both addresses, the remote one,
+   * the local one, none; last the fallback device. Only devices that are up count.
+   */
+  #lookup(mode: "ipip" | "gre", remote: Ipv4Address, local: Ipv4Address, key: number | undefined, arrived: NetDevice | undefined): NetDevice | undefined {
     let best: NetDevice | undefined;
     let bestRank = 0;
     for (const device of this.#host.devices.list) {
@@ -232,7 +235,8 @@ export class Tunnels implements DeviceDriver {
       if (tunnel === undefined || tunnel.mode !== mode || !device.isUp || (device.kind !== "tunnel" && device.kind !== "gre")) continue;
       const isFallback = device.name === (mode === "ipip" ? "tunl0" : "gre0");
       if (tunnel.key !== key && !isFallback) continue;
-      const rank = isFallback && tunnel.local === 0 && tunnel.remote === 0 ? 1 : matchRank(tunnel, remote, local);
+      const match = isFallback && tunnel.local === 0 && tunnel.remote === 0 ? 1 : matchRank(tunnel, remote, local);
+      const rank = match > 0 && tunnel.link !== undefined && tunnel.link === arrived ? match + LINKED_RANK : match;
       if (rank <= bestRank) continue;
       best = device;
       bestRank = rank;
@@ -241,10 +245,10 @@ export class Tunnels implements DeviceDriver {
   }
 
   /** ipip_err, ipgre_err: `quoted` is the outer packet that this host sent. */
-  #error(icmp: IcmpMessage, quoted: Ipv4Packet): void {
+  #error(icmp: IcmpMessage, quoted: Ipv4Packet, arrived: NetDevice | undefined): void {
     const mode = quoted.protocol === PROTOCOL_GRE ? "gre" : "ipip";
     const key = quoted.payload instanceof GrePacket ? quoted.payload.key : undefined;
-    const device = this.#lookup(mode, quoted.dst, quoted.src, key);
+    const device = this.#lookup(mode, quoted.dst, quoted.src, key, arrived);
     if (device === undefined) return;
     if (icmp.type === ICMP_DEST_UNREACH && icmp.code === ICMP_FRAG_NEEDED) {
       this.#host.routing.learnMtu(quoted.dst, icmp.rest & 0xffff, { src: quoted.src });
@@ -264,6 +268,9 @@ export class Tunnels implements DeviceDriver {
   }
 }
 
+/** Above every rank of `matchRank`. */
+const LINKED_RANK = 10;
+
 function matchRank(tunnel: TunnelParameters, remote: Ipv4Address, local: Ipv4Address): number {
   if (tunnel.remote === remote && tunnel.local === local) return 5;
   if (tunnel.remote === remote && tunnel.local === 0) return 4;
@@ -271,7 +278,8 @@ function matchRank(tunnel: TunnelParameters, remote: Ipv4Address, local: Ipv4Add
   return tunnel.remote === 0 && tunnel.local === 0 ? 2 : 0;
 }
 
-function greBytes(tunnel: TunnelParameters): number {
+/** Bytes of the GRE header; 0 for IP in IP. */
+export function greBytes(tunnel: TunnelParameters): number {
   if (tunnel.mode !== "gre") return 0;
   return GRE_HEADER_BYTES + (tunnel.hasChecksum === true ? GRE_FIELD_BYTES : 0) + (tunnel.key === undefined ? 0 : GRE_FIELD_BYTES);
 }

@@ -18,6 +18,7 @@ export interface Channel {
   read(deadlineNs: number): Running<ReadResult>;
   write(bytes: Uint8Array): boolean;
   shutdown(): void;
+  close(): void;
   /** Calls `wake` when something can be read. */
   setWake(wake: (() => void) | undefined): void;
   isReadable(): boolean;
@@ -28,7 +29,10 @@ const BUFFER_BYTES = 16384;
 /** From one turn of its loop to the next: what a near network says to the data is there before nc sees that its input has ended. */
 const TURN_NS = 200 * NS_PER_US;
 
-/** Runs until the conversation is over; returns the exit status. */
+/**
+ * Runs until the conversation is over; returns the exit status. With -q a client closes a UDP socket as soon as its input has ended, and in any
+ * case lingers so long after all is over; a listener counts from the end of its input, if that has ended.
+ */
 export function* copyBothWays(context: CommandContext, options: NcOptions, channel: Channel): Running<number> {
   const input = new InputPump(context, options, channel);
   const loop = context.machine.host.loop;
@@ -46,7 +50,7 @@ export function* copyBothWays(context: CommandContext, options: NcOptions, chann
         if (read.kind === "error") return 0;
         if (read.kind === "end") {
           // A listener leaves when its peer has nothing more to say; a client stays while it has input.
-          if (options.listens || input.isEnded) return 0;
+          if (options.listens || input.isEnded) return yield* linger(context, options, options.listens && input.isEnded ? input.endedNs : loop.nowNs);
           isNetworkEnded = true;
         }
         if (read.kind === "data") {
@@ -56,16 +60,21 @@ export function* copyBothWays(context: CommandContext, options: NcOptions, chann
         }
         continue;
       }
-      if (input.isBroken || (isNetworkEnded && input.isEnded)) return 0;
+      if (input.isBroken) return 0;
+      if (isNetworkEnded && input.isEnded) return yield* linger(context, options, loop.nowNs);
       if (input.isEnded && !isInputSeen) {
         isInputSeen = true;
         idleSinceNs = loop.nowNs;
         if (options.shutsDown) channel.shutdown();
+        if (options.quitNs !== undefined && channel.hasMessage && !options.listens && !options.ignoresInput) {
+          channel.close();
+          return yield* linger(context, options, loop.nowNs);
+        }
       }
       if (input.lastNs > idleSinceNs) idleSinceNs = input.lastNs;
       let deadlineNs = NEVER_NS;
       if (options.timeoutNs !== undefined) deadlineNs = idleSinceNs + options.timeoutNs;
-      if (isInputSeen && options.quitNs !== undefined) deadlineNs = Math.min(deadlineNs, input.endedNs + options.quitNs);
+      if (isInputSeen && options.listens && !options.ignoresInput && options.quitNs !== undefined && options.quitNs > 0) deadlineNs = Math.min(deadlineNs, input.endedNs + options.quitNs);
       if (loop.nowNs >= deadlineNs) return 0;
       yield* waitForChange(context, channel, input, deadlineNs);
     }
@@ -73,6 +82,12 @@ export function* copyBothWays(context: CommandContext, options: NcOptions, chann
     channel.setWake(undefined);
     input.stop();
   }
+}
+
+function* linger(context: CommandContext, { quitNs, timeoutNs }: NcOptions, sinceNs: number): Running<number> {
+  const ns = Math.min(quitNs ?? 0, timeoutNs ?? NEVER_NS) - (context.machine.host.loop.nowNs - sinceNs);
+  if (ns > 0) yield* context.sleep(ns);
+  return 0;
 }
 
 function* waitForChange(context: CommandContext, channel: Channel, input: InputPump, deadlineNs: number): Running<void> {

@@ -164,7 +164,7 @@ function setValue(options: NcOptions, letter: string, value: string): string | u
     case "q":
       if (seconds === undefined) return `nc: quit timer invalid: ${value}\n`;
       // 0 sets no alarm: it only means -N.
-      options.quitNs = seconds <= 0 ? undefined : seconds * NS_PER_SECOND;
+      options.quitNs = seconds < 0 ? undefined : seconds * NS_PER_SECOND;
       if (seconds >= 0) options.shutsDown = true;
       return undefined;
     case "i":

@@ -110,6 +110,7 @@ function tcpChannel(stream: TcpStream): Channel {
     read: (deadlineNs) => stream.read(deadlineNs),
     write: (bytes) => stream.errno === undefined && stream.write(bytes),
     shutdown: () => stream.socket?.shutdownWrite(),
+    close: () => stream.close(),
     setWake: (wake) => stream.onActivity(wake),
     isReadable: () => stream.hasData || stream.isEnded || stream.errno !== undefined,
   };
@@ -298,6 +299,7 @@ function udpChannel(socket: UdpSocket, queue: UdpQueue): Channel {
     },
     write: (bytes) => socket.send(bytes) === undefined,
     shutdown: () => undefined,
+    close: () => socket.close(),
     setWake: (wake) => {
       queue.wake = wake;
     },

@@ -1,12 +1,14 @@
 /**
- * socat: joins two ends. What is simulated: TCP-LISTEN (with fork), TCP, EXEC, SYSTEM and STDIO; other addresses are refused by name.
+ * socat: joins two ends. What is simulated: TCP-LISTEN, UDP-LISTEN, UDP-RECVFROM (with fork), UDP-RECV, TCP, UDP, UDP-SENDTO, UDP-DATAGRAM, EXEC,
+ * SYSTEM and STDIO; other addresses are refused by name.
  *
- * socat 1.7.4 xio-listen.c, xio-exec.c, socat.c (_socat): when one side has ended, the other gets half a second.
+ * socat 1.7.4 xio-listen.c, xio-ipapp.c, xio-udp.c, xio-exec.c, socat.c (_socat): when one side has ended, the other gets half a second.
  */
 
 import { utf8Bytes, utf8Text } from "../../base/bytes.ts";
-import { NS_PER_MS } from "../../base/time.ts";
-import type { TcpEvents, TcpSocket } from "../../host/host.ts";
+import { formatIpv4Address, type Ipv4Address } from "../../base/ipv4-address.ts";
+import { NS_PER_SECOND } from "../../base/time.ts";
+import type { Errno, TcpEvents, TcpSocket, UdpSocket, UdpSocketEvents } from "../../host/host.ts";
 import { Timer } from "../../kernel/timer.ts";
 import type { ScriptBudget } from "../bash/shell.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
@@ -14,19 +16,12 @@ import { errorText } from "../errno-text.ts";
 import type { LvsMachine } from "../machine-builder.ts";
 import { resolveHost } from "../names.ts";
 import type { Process } from "../process.ts";
+import { calendarTime } from "../time-format.ts";
+import { parseAddress, parseSocatLine, type SocatAddress, type SocatLine } from "./socat-address.ts";
 import { DeviceFile, makePipe, type OpenFile } from "../streams.ts";
 
 const BACKLOG = 5;
-const GRACE_NS = 500 * NS_PER_MS;
 const SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
-
-interface Address {
-  readonly kind: "listen" | "connect" | "program" | "stdio";
-  readonly host: string;
-  readonly port: number;
-  readonly argv: readonly string[];
-  readonly forks: boolean;
-}
 
 /** One side of a conversation. */
 interface End {
@@ -41,32 +36,48 @@ interface EndEvents {
   ended(): void;
 }
 
-function parseAddress(text: string): Address | undefined {
-  const none = { host: "", port: 0, argv: [], forks: false };
-  if (text === "-" || /^stdio$/i.test(text)) return { ...none, kind: "stdio" };
-  const program = /^(EXEC|SYSTEM):(?:"([^"]*)"|'([^']*)'|([^,]*))(?:,.*)?$/i.exec(text);
-  if (program !== null) {
-    const line = program[2] ?? program[3] ?? program[4] ?? "";
-    return { ...none, kind: "program", argv: /^exec$/i.test(program[1] as string) ? line.split(/\s+/).filter((word) => word !== "") : ["/bin/sh", "-c", line] };
-  }
-  const listen = /^TCP4?-L(?:ISTEN)?:(\d+)((?:,[^,]+)*)$/i.exec(text);
-  if (listen !== null) return { ...none, kind: "listen", port: Number(listen[1]), forks: /,fork\b/i.test(listen[2] ?? "") };
-  const connect = /^TCP4?(?:-CONNECT)?:([^:,]+):(\d+)(?:,.*)?$/i.exec(text);
-  return connect === null ? undefined : { ...none, kind: "connect", host: connect[1] as string, port: Number(connect[2]) };
+interface Peer {
+  readonly address: Ipv4Address;
+  readonly port: number;
 }
+
+interface Datagram {
+  readonly bytes: Uint8Array;
+  readonly from: Peer;
+}
+
+/** Where the events of a UDP socket go. */
+interface DatagramEnd {
+  text(bytes: Uint8Array): void;
+  error(errno: Errno): void;
+}
+
+/** The address of the transfer buffer, which some messages name; a real one differs from run to run. */
+const BUFFER = "0x5581e0f3b000";
 
 class Conversation {
   readonly #context: CommandContext;
   readonly #ends: (End | undefined)[] = [undefined, undefined];
   readonly #hasEnded = [false, false];
   readonly #timer: Timer;
+  readonly #line: SocatLine;
   readonly #onOver: () => void;
   #isOver = false;
+  status = 0;
 
-  constructor(context: CommandContext, onOver: () => void) {
+  constructor(context: CommandContext, line: SocatLine, onOver: () => void) {
     this.#context = context;
+    this.#line = line;
     this.#onOver = onOver;
     this.#timer = new Timer(context.machine.host.loop, { onEvent: () => this.stop() });
+    this.#wait();
+  }
+
+  /** Whoever has something to say sets the time anew. */
+  #wait(): void {
+    const { graceNs, idleNs } = this.#line;
+    const ns = this.#hasEnded.includes(true) ? graceNs : idleNs;
+    if (ns > 0 || this.#hasEnded.includes(true)) this.#timer.arm(ns);
   }
 
   get isOver(): boolean {
@@ -80,13 +91,17 @@ class Conversation {
   events(place: 0 | 1): EndEvents {
     const other = (1 - place) as 0 | 1;
     return {
-      text: (text) => this.#ends[other]?.send(text),
+      text: (text) => {
+        if (this.#isOver || (this.#line.isOneWay && place === 1)) return;
+        this.#wait();
+        this.#ends[other]?.send(text);
+      },
       ended: () => {
         if (this.#hasEnded[place] === true || this.#isOver) return;
         this.#hasEnded[place] = true;
         this.#ends[other]?.finish();
-        if (this.#hasEnded[other] === true) this.stop();
-        else this.#timer.arm(GRACE_NS);
+        if (this.#hasEnded[other] === true || (this.#line.isOneWay && place === 0)) this.stop();
+        else this.#wait();
       },
     };
   }
@@ -110,14 +125,34 @@ class Conversation {
     return { onData: (bytes) => events.text(utf8Text(bytes)), onEnd: () => events.ended(), onError: () => this.stop() };
   }
 
+  /** UDP: what comes from one side at once is a datagram, and there is no end. `to`: for a socket that is not connected. */
+  datagramEnd(place: 0 | 1, socket: UdpSocket, to?: Peer): DatagramEnd {
+    const events = this.events(place);
+    this.set(place, {
+      send: (text) => {
+        const errno = socket.send(utf8Bytes(text), to);
+        if (errno !== undefined) this.fail(`write(5, ${BUFFER}, ${utf8Bytes(text).length}): ${errorText(errno)}`);
+      },
+      finish: () => {},
+      close: () => socket.close(),
+    });
+    return { text: (bytes) => events.text(utf8Text(bytes)), error: (errno) => this.fail(`read(5, ${BUFFER}, 8192): ${errorText(errno)}`) };
+  }
+
+  fail(text: string): void {
+    if (this.#isOver) return;
+    complain(this.#context, text);
+    this.status = 1;
+    this.stop();
+  }
+
   /** A program with its input and output here; undefined after a complaint. */
   programEnd(place: 0 | 1, argv: readonly string[], owner: Process, budget: ScriptBudget): boolean {
     const machine = this.#context.machine as LvsMachine;
     const { runtime } = machine;
     const program = runtime.find(argv[0] ?? "", this.#context.cwd, SEARCH_PATH);
     if (program.kind === "none") {
-      this.#context.stderr.write(`socat[${owner.pid}] E execvp("${argv[0] ?? ""}"): No such file or directory\n`);
-      this.stop();
+      this.fail(`execvp("${argv[0] ?? ""}"): No such file or directory`);
       return false;
     }
     const { loop } = machine.host;
@@ -172,51 +207,139 @@ function* copyOut(reader: OpenFile, events: EndEvents): Running<number> {
   return 0;
 }
 
+const KNOWN = "TCP-LISTEN, TCP, UDP-LISTEN, UDP-RECVFROM, UDP-RECV, UDP, UDP-SENDTO, UDP-DATAGRAM, EXEC, SYSTEM, STDIO";
+
 function* run(context: CommandContext): Running<number> {
-  const words = context.args.filter((word) => !/^-(d+|v|x|u|U|s|t\d*|T\d*)$/.test(word));
-  const [first, second] = words.map(parseAddress);
-  if (words.length !== 2 || first === undefined || second === undefined) {
-    const wrong = words.find((word) => parseAddress(word) === undefined);
-    context.stderr.write(
-      wrong === undefined ? `${context.name}: exactly 2 addresses required (there are ${words.length}); use option "-h" for help\n` : `${context.name}: address "${wrong}" is not simulated (known: TCP-LISTEN, TCP, EXEC, SYSTEM, STDIO)\n`,
-    );
+  const line = parseSocatLine(context.args);
+  const { words } = line;
+  if (line.unknown !== undefined) {
+    context.stderr.write(`${context.name}: option "${line.unknown}" is not simulated\n`);
     return 1;
   }
-  if (second.kind === "listen" || (first.kind === "program" && second.kind === "program")) {
+  if (words.length !== 2) return complain(context, `exactly 2 addresses required (there are ${words.length}); use option "-h" for help`);
+  const [first, second] = words.map(parseAddress);
+  if (first === undefined || second === undefined) {
+    const wrong = words.find((word) => parseAddress(word) === undefined);
+    context.stderr.write(`${context.name}: address "${wrong}" is not simulated (known: ${KNOWN})\n`);
+    return 1;
+  }
+  if (isServer(second) || (first.kind === "program" && second.kind === "program")) {
     context.stderr.write(`${context.name}: "${words[1]}" as the second address is not simulated\n`);
     return 1;
   }
-  if (first.kind === "listen") return yield* serve(context, first, second);
-  return yield* once(context, first, second, undefined);
+  if (first.kind === "listen") return yield* serve(context, line, first, second);
+  if (first.forks && isServer(first) && second.kind !== "program" && second.kind !== "stdio") {
+    context.stderr.write(`${context.name}: "${words[0]}" with "${words[1]}" is not simulated\n`);
+    return 1;
+  }
+  if (isServer(first)) return yield* serveDatagrams(context, line, first, second);
+  return yield* once(context, line, first, second, undefined);
+}
+
+function isServer(address: SocatAddress): boolean {
+  return address.kind === "listen" || address.kind === "udp-listen" || address.kind === "udp-recvfrom" || address.kind === "udp-recv";
+}
+
+/** A line of its log, as it is without -ly; status 1. */
+function complain(context: CommandContext, text: string): 1 {
+  const { machine } = context;
+  const time = calendarTime(machine.epochSeconds + Math.floor(machine.host.loop.nowNs / NS_PER_SECOND));
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const stamp = `${time.year}/${two(time.month)}/${two(time.day)} ${two(time.hour)}:${two(time.minute)}:${two(time.second)}`;
+  context.stderr.write(`${stamp} socat[${context.process.pid}] E ${text}\n`);
+  return 1;
+}
+
+/** UDP-RECVFROM takes one datagram and answers it, UDP-LISTEN talks with whom the first came from, UDP-RECV hears everybody. */
+function* serveDatagrams(context: CommandContext, line: SocatLine, address: SocatAddress, other: SocatAddress): Running<number> {
+  let take: ((datagram: Datagram) => void) | undefined;
+  const isListening = address.kind === "udp-listen";
+  const listener = bindDatagrams(context, address, isListening, { onDatagram: (bytes, from) => take?.({ bytes, from }), onError: () => {} });
+  if (typeof listener === "number") return listener;
+  context.onExit(() => listener.close());
+  if (address.forks) {
+    const budget = budgetOf(context);
+    take = (datagram) => {
+      const conversation = new Conversation(context, line, () => {});
+      if (other.kind === "stdio") conversation.inputEnd(1);
+      else if (!conversation.programEnd(1, other.argv, context.process, budget)) return;
+      if (isListening) answerPeer(context, conversation, address, datagram);
+      else answerOnce(conversation, listener, datagram);
+    };
+    return yield* context.waitFor<number>(() => () => {});
+  }
+  const first = yield* context.waitFor<Datagram>((resolve) => {
+    take = resolve;
+    return () => {};
+  });
+  return yield* once(context, line, address, other, (conversation) => {
+    if (isListening) {
+      listener.close();
+      answerPeer(context, conversation, address, first);
+    } else if (address.kind === "udp-recvfrom") answerOnce(conversation, listener, first);
+    else {
+      const events = conversation.datagramEnd(0, listener);
+      take = ({ bytes }) => events.text(bytes);
+      take(first);
+    }
+  });
+}
+
+/** Status 1 when the port is taken. */
+function bindDatagrams(context: CommandContext, address: SocatAddress, reuseAddress: boolean, events: UdpSocketEvents): UdpSocket | 1 {
+  const local = localAddress(context, address);
+  const socket = context.machine.host.udp.bind({ address: local, port: address.port, owner: context.process.socketOwner(), reuseAddress }, events);
+  if (typeof socket !== "string") return socket;
+  return complain(context, `bind(5, {AF=2 ${formatIpv4Address(local)}:${address.port}}, 16): ${errorText(socket)}`);
+}
+
+/** UDP-LISTEN: a socket of its own for the sender of a first datagram. */
+function answerPeer(context: CommandContext, conversation: Conversation, address: SocatAddress, { bytes, from }: Datagram): void {
+  let end: DatagramEnd | undefined;
+  const socket = bindDatagrams(context, address, true, { onDatagram: (later) => end?.text(later), onError: (errno) => end?.error(errno) });
+  if (typeof socket === "number") return conversation.stop();
+  socket.connect(from.address, from.port);
+  end = conversation.datagramEnd(0, socket);
+  end.text(bytes);
+}
+
+/** UDP-RECVFROM: one datagram, after which nothing more comes. */
+function answerOnce(conversation: Conversation, socket: UdpSocket, { bytes, from }: Datagram): void {
+  conversation.set(0, { send: (text) => void socket.send(utf8Bytes(text), from), finish: () => {}, close: () => {} });
+  const events = conversation.events(0);
+  events.text(utf8Text(bytes));
+  events.ended();
+}
+
+function localAddress(context: CommandContext, { bind }: SocatAddress): Ipv4Address {
+  return bind === "" ? 0 : (resolveHost(context.machine, bind) ?? 0);
 }
 
 /** Waits for connections; with fork, for ever. */
-function* serve(context: CommandContext, listen: Address, other: Address): Running<number> {
+function* serve(context: CommandContext, line: SocatLine, listen: SocatAddress, other: SocatAddress): Running<number> {
   const { host } = context.machine;
   let wake: ((socket: TcpSocket) => void) | undefined;
   const budget = budgetOf(context);
-  const listener = host.tcp.listen({ address: 0, port: listen.port, backlog: BACKLOG, owner: context.process.socketOwner() }, (socket) => {
+  const local = localAddress(context, listen);
+  const listener = host.tcp.listen({ address: local, port: listen.port, backlog: BACKLOG, owner: context.process.socketOwner() }, (socket) => {
     if (!listen.forks) {
       wake?.(socket);
       return {};
     }
-    const conversation = new Conversation(context, () => {});
+    const conversation = new Conversation(context, line, () => {});
     const events = conversation.socketEnd(0, socket);
     if (other.kind === "program") conversation.programEnd(1, other.argv, context.process, budget);
     else conversation.inputEnd(1);
     return events;
   });
-  if (typeof listener === "string") {
-    context.stderr.write(`socat[${context.process.pid}] E bind(5, {AF=2 0.0.0.0:${listen.port}}, 16): ${errorText(listener)}\n`);
-    return 1;
-  }
+  if (typeof listener === "string") return complain(context, `bind(5, {AF=2 ${formatIpv4Address(local)}:${listen.port}}, 16): ${errorText(listener)}`);
   context.onExit(() => listener.close());
   const socket = yield* context.waitFor<TcpSocket>((resolve) => {
     wake = resolve;
     return () => {};
   });
   listener.close();
-  return yield* once(context, listen, other, socket);
+  return yield* once(context, line, listen, other, (conversation) => socket.setEvents(conversation.socketEnd(0, socket)));
 }
 
 function budgetOf(context: CommandContext): ScriptBudget {
@@ -224,31 +347,30 @@ function budgetOf(context: CommandContext): ScriptBudget {
   return machine.runtime.budgetOf(context.process) ?? { limits: machine.limits, commands: 0, line: 0, spendOutput: () => {} };
 }
 
-/** One conversation, in this process. */
-function* once(context: CommandContext, first: Address, second: Address, accepted: TcpSocket | undefined): Running<number> {
+/** One conversation, in this process. `begin` joins it with whom a server has heard, when the other end is there. */
+function* once(context: CommandContext, line: SocatLine, first: SocatAddress, second: SocatAddress, begin: ((conversation: Conversation) => void) | undefined): Running<number> {
   let resolveOver: (() => void) | undefined;
-  const conversation = new Conversation(context, () => resolveOver?.());
+  const conversation = new Conversation(context, line, () => resolveOver?.());
   context.onExit(() => conversation.stop());
-  let usesInput = false;
-  for (const [place, address] of [first, second].entries() as Iterable<[0 | 1, Address]>) {
+  let input: 0 | 1 | undefined;
+  for (const [place, address] of [first, second].entries() as Iterable<[0 | 1, SocatAddress]>) {
     if (address.kind === "stdio") {
       conversation.inputEnd(place);
-      usesInput = true;
+      if (input === undefined && !(line.isOneWay && place === 1)) input = place;
     } else if (address.kind === "program") {
       if (!conversation.programEnd(place, address.argv, context.process, budgetOf(context))) return 1;
-    } else if (accepted !== undefined) accepted.setEvents(conversation.socketEnd(place, accepted));
+    } else if (place === 0 && begin !== undefined) continue;
     else {
-      const failed = yield* connect(context, conversation, place, address);
+      const failed = address.kind === "connect" ? yield* connect(context, conversation, place, address) : openDatagrams(context, conversation, place, address);
       if (failed !== undefined) {
-        context.stderr.write(`socat[${context.process.pid}] E connect(5, AF=2 ${address.host}:${address.port}, 16): ${failed}\n`);
-        conversation.stop();
+        conversation.fail(`connect(5, AF=2 ${address.host}:${address.port}, 16): ${failed}`);
         return 1;
       }
     }
   }
-  if (usesInput) {
-    const place = first.kind === "stdio" ? 0 : 1;
-    const events = conversation.events(place);
+  begin?.(conversation);
+  if (input !== undefined) {
+    const events = conversation.events(input);
     while (!conversation.isOver) {
       const text = yield* context.stdin.readSome();
       if (text === undefined) break;
@@ -261,15 +383,37 @@ function* once(context: CommandContext, first: Address, second: Address, accepte
       resolveOver = () => resolve();
       return () => {};
     });
-  return 0;
+  return conversation.status;
 }
 
-function* connect(context: CommandContext, conversation: Conversation, place: 0 | 1, address: Address): Running<string | undefined> {
+/** UDP, UDP-SENDTO, UDP-DATAGRAM: what failed, if anything did. */
+function openDatagrams(context: CommandContext, conversation: Conversation, place: 0 | 1, address: SocatAddress): string | undefined {
+  const target = resolveHost(context.machine, address.host);
+  if (target === undefined) return "Name or service not known";
+  const to = { address: target, port: address.port };
+  let end: DatagramEnd | undefined;
+  const isMeant = (from: Peer): boolean => address.kind !== "udp-sendto" || (from.address === to.address && from.port === to.port);
+  const socket = context.machine.host.udp.bind(
+    { address: localAddress(context, address), port: address.sourcePort, owner: context.process.socketOwner() },
+    { onDatagram: (bytes, from) => (isMeant(from) ? end?.text(bytes) : undefined), onError: (errno) => end?.error(errno) },
+  );
+  if (typeof socket === "string") return errorText(socket);
+  const isConnected = address.kind === "udp-connect";
+  const errno = isConnected ? socket.connect(target, address.port) : undefined;
+  if (errno !== undefined) {
+    socket.close();
+    return errorText(errno);
+  }
+  end = conversation.datagramEnd(place, socket, isConnected ? undefined : to);
+  return undefined;
+}
+
+function* connect(context: CommandContext, conversation: Conversation, place: 0 | 1, address: SocatAddress): Running<string | undefined> {
   const target = resolveHost(context.machine, address.host);
   if (target === undefined) return "Name or service not known";
   let done: ((error: string | undefined) => void) | undefined;
   const socket = context.machine.host.tcp.connect(
-    { address: target, port: address.port, owner: context.process.socketOwner() },
+    { address: target, port: address.port, localAddress: localAddress(context, address), localPort: address.sourcePort, owner: context.process.socketOwner() },
     { onConnected: () => done?.(undefined), onError: (errno) => done?.(errorText(errno)) },
   );
   if (typeof socket === "string") return errorText(socket);

@@ -7,6 +7,8 @@
 import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import { formatMacAddress } from "../../../base/mac-address.ts";
 import type { NetDevice } from "../../../host/device.ts";
+import { greBytes } from "../../../host/tunnel.ts";
+import { IPV4_HEADER_BYTES } from "../../../wire/packet.ts";
 import { formatJson, type IpSession, type Json } from "./ip-output.ts";
 
 /** IFF_BROADCAST and IFF_MULTICAST go with frames; dummy devices have no multicast, tunnels neither. */
@@ -35,7 +37,7 @@ export function linkFlags(device: NetDevice): string[] {
   if (device.isPromiscuous) flags.push("PROMISC");
   if (device.isUp) flags.push("UP");
   if (device.isUp && device.hasCarrier) flags.push("LOWER_UP");
-  if (device.lower?.isUp === false) flags.push("M-DOWN");
+  if (lowerOf(device)?.isUp === false) flags.push("M-DOWN");
   return flags;
 }
 
@@ -46,8 +48,14 @@ export function operState(device: NetDevice): string {
   return device.hasCarrier ? "UP" : "LOWERLAYERDOWN";
 }
 
+/** The device that it works through, if any (IFLA_LINK). */
+function lowerOf(device: NetDevice): NetDevice | undefined {
+  return device.lower ?? device.tunnel?.link;
+}
+
 export function shownName(device: NetDevice): string {
-  if (device.lower !== undefined) return `${device.name}@${device.lower.name}`;
+  const lower = lowerOf(device);
+  if (lower !== undefined) return `${device.name}@${lower.name}`;
   if (device.peerIndex !== 0) return `${device.name}@if${device.peerIndex}`;
   return device.kind === "loopback" || device.kind === "dummy" ? device.name : `${device.name}@NONE`;
 }
@@ -55,6 +63,9 @@ export function shownName(device: NetDevice): string {
 function qdiscOf(device: NetDevice): string {
   return device.qdisc === undefined ? (device.hasBeenUp ? "noqueue" : "noop") : "netem";
 }
+
+const MTU_MIN = 68;
+const MTU_MAX = 65535;
 
 const LINK_TYPES: Readonly<Record<NetDevice["kind"], string>> = {
   loopback: "loopback",
@@ -87,20 +98,37 @@ function netnsOf(device: NetDevice): string {
 
 /** What -details adds behind the addresses of the link. */
 function linkDetails(session: IpSession, device: NetDevice, isAddressList: boolean): string {
-  const isFrame = device.kind === "ether" || device.kind === "gretap" || device.kind === "erspan";
-  const limits = `minmtu ${isFrame ? 68 : 0} maxmtu ${device.kind === "ether" ? 65535 : 0} `;
+  const limits = mtuLimits(device);
   const segment = device.kind === "ether" || device.kind === "loopback" ? 524280 : 65536;
   const promiscuity = device.isPromiscuous || device.taps.length > 0 ? 1 : 0;
   const queues = `numtxqueues 1 gso_max_size 65536 gso_max_segs 65535 tso_max_size ${segment} tso_max_segs 65535 gro_max_size 65536 `;
   const kind = kindDetails(device);
-  return ` promiscuity ${promiscuity}  allmulti ${device.isAllMulticast ? 1 : 0} ${limits}${kind === "" ? "" : `${session.nl}    ${kind}`}${isAddressList || device.kind === "gre" ? "" : `addrgenmode ${device.lower === undefined ? "eui64" : "none"} `}${queues}`;
+  return ` promiscuity ${promiscuity}  allmulti ${device.isAllMulticast ? 1 : 0} ${limits}${kind === "" ? "" : `${session.nl}    ${kind}`}${isAddressList || (isFallbackTunnel(device) && !device.hasBeenUp) ? "" : `addrgenmode ${device.lower === undefined ? "eui64" : "none"} `}${queues}`;
+}
+
+/** tunl0 and gre0, which are there from the start and know IPv6 only once they have been up. */
+function isFallbackTunnel(device: NetDevice): boolean {
+  return device.name === "tunl0" || device.name === "gre0";
+}
+
+/** dev->min_mtu, dev->max_mtu: `ip tunnel` bounds what it makes, `ip link` does not (ip_tunnel.c:ip_tunnel_create). */
+function mtuLimits(device: NetDevice): string {
+  const { kind, tunnel } = device;
+  if ((kind === "tunnel" || kind === "gre") && tunnel !== undefined && !isFallbackTunnel(device) && tunnel.isUnbounded !== true)
+    return `minmtu ${MTU_MIN} maxmtu ${MTU_MAX - IPV4_HEADER_BYTES - greBytes(tunnel)} `;
+  const isFrame = kind === "ether" || kind === "gretap" || kind === "erspan";
+  return `minmtu ${isFrame ? MTU_MIN : 0} maxmtu ${kind === "ether" ? MTU_MAX : 0} `;
 }
 
 function kindDetails(device: NetDevice): string {
   const tunnel = device.tunnel;
   const any = (address: number): string => (address === 0 ? "any" : formatIpv4Address(address));
   const ends = tunnel === undefined ? "remote any local any" : `remote ${any(tunnel.remote)} local ${any(tunnel.local)}`;
-  const ttl = `ttl ${tunnel === undefined || tunnel.ttl === 0 ? "inherit" : tunnel.ttl} ${tunnel?.pmtuDiscovery === true ? "pmtudisc" : "nopmtudisc"} `;
+  const through = tunnel?.link === undefined ? "" : `dev ${tunnel.link.name} `;
+  const tos = tunnel === undefined || tunnel.tos === 0 ? "" : `tos ${tunnel.tos === 1 ? "inherit" : `0x${tunnel.tos.toString(16)}`} `;
+  const ttl = `${through}ttl ${tunnel === undefined || tunnel.ttl === 0 ? "inherit" : tunnel.ttl} ${tos}`;
+  const key = tunnel?.key === undefined ? "" : `ikey ${formatIpv4Address(tunnel.key)} okey ${formatIpv4Address(tunnel.key)} `;
+  const isDiscovering = tunnel?.pmtuDiscovery === true;
   switch (device.kind) {
     case "loopback":
       return "";
@@ -109,13 +137,13 @@ function kindDetails(device: NetDevice): string {
     case "dummy":
       return "dummy ";
     case "tunnel":
-      return `ipip ${tunnel?.remote === 0 && tunnel.local === 0 ? "any " : "ipip "}${ends} ${ttl}`;
+      return `ipip ${device.name === "tunl0" || tunnel?.isUnbounded === true ? "any " : "ipip "}${ends} ${ttl}${isDiscovering ? "pmtudisc " : "nopmtudisc "}`;
     case "gre":
-      return `gre ${ends} ${ttl}`;
+      return `gre ${ends} ${ttl}${isDiscovering ? "" : "nopmtudisc "}${key}`;
     case "gretap":
-      return `gretap ${ends} ${ttl}`;
+      return `gretap ${ends} ${ttl}nopmtudisc `;
     case "erspan":
-      return `erspan ${ends} ${ttl}okey 0.0.0.0 erspan_index 0 erspan_ver 1 `;
+      return `erspan ${ends} ${ttl}nopmtudisc okey 0.0.0.0 erspan_index 0 erspan_ver 1 `;
   }
 }
 
@@ -142,7 +170,8 @@ export function formatStatistics(session: IpSession, device: NetDevice): string 
   const { counters } = device;
   const { nl } = session;
   const row = (prefix: string, titles: readonly string[], values: readonly number[]): string => {
-    const widths = titles.map((title, i) => Math.max(title.length, String(values[i]).length));
+    // The first number may begin below the prefix.
+    const widths = titles.map((title, i) => Math.max(title.length, String(values[i]).length - (i === 0 ? prefix.length : 0)));
     const head = titles.map((title, i) => title.padStart(widths[i] as number)).join(" ");
     const body = values.map((value, i) => String(value).padStart((widths[i] as number) + (i === 0 ? prefix.length : 0))).join(" ");
     return `    ${prefix}${head}           ${nl}    ${body} `;
@@ -151,20 +180,20 @@ export function formatStatistics(session: IpSession, device: NetDevice): string 
   const sent = [counters.txBytes, counters.txPackets, counters.txErrors, counters.txDropped, counters.txCarrierErrors, 0];
   const rx = row("RX: ", [" bytes", "packets", "errors", "dropped", " missed", "  mcast"], received);
   const tx = row("TX: ", [" bytes", "packets", "errors", "dropped", "carrier", "collsns"], sent);
-  return session.flags.statistics > 1 ? `${rx}${nl}${rxErrors(nl)}${nl}${tx}${nl}${txErrors(nl)}\n` : `${rx}${nl}${tx}\n`;
+  return session.flags.statistics > 1 ? `${rx}${nl}${rxErrors(nl)}${nl}${tx}${nl}${txErrors(nl, device)}\n` : `${rx}${nl}${tx}\n`;
 }
 
 function rxErrors(nl: string): string {
   return `    RX errors:  length    crc   frame    fifo overrun${nl}${" ".repeat(21)}0      0       0       0       0 `;
 }
 
-function txErrors(nl: string): string {
-  return `    TX errors: aborted   fifo  window heartbt transns${nl}${" ".repeat(21)}0      0       0       0       2 `;
+function txErrors(nl: string, device: NetDevice): string {
+  return `    TX errors: aborted   fifo  window heartbt transns${nl}${" ".repeat(21)}0      0       0       0       ${device.kind === "ether" ? 2 : 0} `;
 }
 
 export function linkJson(device: NetDevice, isAddressList: boolean): { [key: string]: Json } {
   const peer: { [key: string]: Json } =
-    device.peerIndex !== 0 ? { link_index: device.peerIndex } : device.kind === "loopback" || device.kind === "dummy" ? {} : { link: null };
+    device.peerIndex !== 0 ? { link_index: device.peerIndex } : device.kind === "loopback" || device.kind === "dummy" ? {} : { link: lowerOf(device)?.name ?? null };
   const netns: { [key: string]: Json } = device.peerNetnsId >= 0 ? { link_netnsid: device.peerNetnsId } : {};
   return {
     ifindex: device.index,

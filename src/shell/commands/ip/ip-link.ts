@@ -5,10 +5,11 @@
  */
 
 import { type MacAddress, parseMacAddress } from "../../../base/mac-address.ts";
-import type { NetDevice } from "../../../host/device.ts";
+import type { NetDevice, TunnelParameters } from "../../../host/device.ts";
 import type { Errno } from "../../../host/host.ts";
 import { LINK_HELP } from "./ip-help.ts";
 import { formatBriefLink, formatLink, formatStatistics, linkJson, writeJson } from "./ip-link-format.ts";
+import { parseLinkTunnel } from "./ip-link-tunnel.ts";
 import {
   Arguments,
   chosenOf,
@@ -26,7 +27,7 @@ import {
 
 /** Kinds of link that the kernel knows and this simulator cannot make. */
 const OTHER_TYPES =
-  "bridge bond team vlan veth macvlan macvtap ipvlan ipvtap vxlan geneve gre gretap ipip sit vti vrf ifb tun tap wireguard ip6tnl ip6gre ip6gretap erspan nlmon bareudp vcan xfrm netdevsim".split(
+  "bridge bond team vlan veth macvlan macvtap ipvlan ipvtap vxlan geneve gretap sit vti vrf ifb tun tap wireguard ip6tnl ip6gre ip6gretap erspan nlmon bareudp vcan xfrm netdevsim".split(
     " ",
   );
 
@@ -123,6 +124,7 @@ interface Changes {
   isAllMulticast: boolean | undefined;
   txQueueLength: number | undefined;
   type: string;
+  tunnel: TunnelParameters | undefined;
 }
 
 function takeSwitch(args: Arguments, name: string): boolean {
@@ -136,7 +138,7 @@ function takeNumber(args: Arguments, name: string): number {
   return parseNumber(text, 0x7fffffff) ?? wrongArgument(text, `Invalid "${name}" value\n`);
 }
 
-function parseChanges(words: readonly string[], isAdd: boolean): Changes {
+function parseChanges(session: IpSession, words: readonly string[], isAdd: boolean): Changes {
   const changes: Changes = {
     device: "",
     name: "",
@@ -148,6 +150,7 @@ function parseChanges(words: readonly string[], isAdd: boolean): Changes {
     isAllMulticast: undefined,
     txQueueLength: undefined,
     type: "",
+    tunnel: undefined,
   };
   const args = new Arguments(words);
   while (!args.isAtEnd) {
@@ -167,7 +170,8 @@ function parseChanges(words: readonly string[], isAdd: boolean): Changes {
     else if (word === "type") {
       changes.type = args.take();
       // What follows belongs to the type; dummies have no options, and ip does not look.
-      if (!args.isAtEnd && changes.type !== "dummy") unsupported(`an option of type ${changes.type}`);
+      if (isAdd && (changes.type === "ipip" || changes.type === "gre")) changes.tunnel = parseLinkTunnel(session, args, changes.type);
+      else if (!args.isAtEnd && changes.type !== "dummy") unsupported(`an option of type ${changes.type}`);
       break;
     } else if (UNSUPPORTED_WORDS.has(word)) unsupported(`"ip link ${isAdd ? "add" : "set"} ${word}"`);
     else {
@@ -188,7 +192,7 @@ const UNSUPPORTED_WORDS = new Set(
 
 /** What `ip link set` asks for, in the order in which the kernel does it. The first failure ends it. */
 function set(session: IpSession, words: readonly string[]): number {
-  const changes = parseChanges(words, false);
+  const changes = parseChanges(session, words, false);
   if (changes.device === "") throw new IpExit(255, 'Not enough information: "dev" argument is required.\n');
   const device = deviceNamed(session, changes.device);
   const devices = session.host.devices;
@@ -207,13 +211,14 @@ function set(session: IpSession, words: readonly string[]): number {
 }
 
 function add(session: IpSession, words: readonly string[]): number {
-  const changes = parseChanges(words, true);
+  const changes = parseChanges(session, words, true);
   if (changes.type === "") throw new IpExit(1, 'Not enough information: "type" argument is required\n');
   if (OTHER_TYPES.includes(changes.type)) unsupported(`a link of type ${changes.type}`);
-  if (changes.type !== "dummy") throw new IpExit(2, "Error: Unknown device type.\n");
+  if (changes.type !== "dummy" && changes.tunnel === undefined) throw new IpExit(2, "Error: Unknown device type.\n");
   const name = changes.name !== "" ? changes.name : changes.device;
   if (name !== "" && (name.length > 15 || /[/\s]/.test(name))) wrongArgument(name, `"name" not a valid ifname`);
-  const device = session.host.devices.addDummy(name);
+  const { devices } = session.host;
+  const device = changes.tunnel === undefined ? devices.addDummy(name) : devices.addTunnel(name, changes.tunnel);
   if (typeof device === "string") return netlinkFailure(device, "");
   if (changes.mac !== undefined) session.host.devices.setMac(device, changes.mac);
   if (changes.mtu !== undefined) session.host.devices.setMtu(device, changes.mtu);
@@ -223,7 +228,7 @@ function add(session: IpSession, words: readonly string[]): number {
 }
 
 function remove(session: IpSession, words: readonly string[]): number {
-  const changes = parseChanges(words, false);
+  const changes = parseChanges(session, words, false);
   if (changes.device === "") throw new IpExit(255, 'Not enough information: "dev" argument is required.\n');
   const errno = session.host.devices.remove(deviceNamed(session, changes.device));
   return errno === undefined ? 0 : netlinkFailure(errno, session.host.devices.message);

@@ -12,6 +12,7 @@ import { TUNNEL_HELP } from "./ip-help.ts";
 import {
   Arguments,
   chosenOf,
+  deviceNamed,
   garbage,
   IpExit,
   type IpSession,
@@ -60,6 +61,7 @@ interface Wanted {
   tos: number;
   pmtuDiscovery: boolean;
   key: number | undefined;
+  link: NetDevice | undefined;
 }
 
 function takeTunnelAddress(args: Arguments): number {
@@ -70,7 +72,7 @@ function takeTunnelAddress(args: Arguments): number {
   return address;
 }
 
-function parse(words: readonly string[], current?: TunnelParameters): Wanted {
+function parse(session: IpSession, words: readonly string[], current?: TunnelParameters): Wanted {
   const wanted: Wanted = {
     name: "",
     mode: current?.mode,
@@ -80,6 +82,7 @@ function parse(words: readonly string[], current?: TunnelParameters): Wanted {
     tos: current?.tos ?? 0,
     pmtuDiscovery: current?.pmtuDiscovery ?? true,
     key: current?.key,
+    link: current?.link,
   };
   const args = new Arguments(words);
   while (!args.isAtEnd) {
@@ -88,6 +91,7 @@ function parse(words: readonly string[], current?: TunnelParameters): Wanted {
     else if (word === "remote") wanted.remote = takeTunnelAddress(args);
     else if (word === "local") wanted.local = takeTunnelAddress(args);
     else if (word === "key") wanted.key = takeKey(args);
+    else if (word === "dev") wanted.link = deviceNamed(session, args.take());
     else if (word === "ttl" || word === "hoplimit" || word === "hlim") {
       const text = args.take();
       wanted.ttl = text === "inherit" ? 0 : (parseNumber(text, 255) ?? wrongArgument(text, "invalid TTL\n"));
@@ -109,7 +113,6 @@ function parse(words: readonly string[], current?: TunnelParameters): Wanted {
 }
 
 const UNSUPPORTED = new Set([
-  "dev",
   "ikey",
   "okey",
   "seq",
@@ -134,7 +137,7 @@ function takeMode(args: Arguments): TunnelParameters["mode"] {
   throw new IpExit(255, `Unknown tunnel mode "${text}"\n`);
 }
 
-function takeKey(args: Arguments): number {
+export function takeKey(args: Arguments): number {
   const text = args.take();
   const key = text.includes(".") ? parseLooseAddress(text) : parseNumber(text);
   if (key === undefined) throw new IpExit(255, `invalid value for "key": "${text}"; it should be an unsigned integer\n`);
@@ -142,29 +145,29 @@ function takeKey(args: Arguments): number {
 }
 
 function add(session: IpSession, words: readonly string[]): number {
-  const wanted = parse(words);
+  const wanted = parse(session, words);
   if (wanted.mode === undefined) throw new IpExit(1, "cannot determine tunnel mode (ipip, gre, vti or sit)\n");
-  const { mode, local, remote, ttl, tos, pmtuDiscovery, key } = wanted;
-  const device = session.host.devices.addTunnel(wanted.name, { mode, local, remote, ttl, tos, pmtuDiscovery, key });
+  const { mode, local, remote, ttl, tos, pmtuDiscovery, key, link } = wanted;
+  const device = session.host.devices.addTunnel(wanted.name, { mode, local, remote, ttl, tos, pmtuDiscovery, key, link });
   if (typeof device === "string") throw new IpExit(1, `add tunnel "${mode === "ipip" ? "tunl0" : "gre0"}" failed: ${errorText(device)}\n`);
   return 0;
 }
 
 function change(session: IpSession, words: readonly string[]): number {
-  const name = parse(words).name;
+  const name = parse(session, words).name;
   const device = session.host.devices.byName(name);
-  const wanted = parse(words, device?.tunnel);
+  const wanted = parse(session, words, device?.tunnel);
   if (wanted.mode === undefined) throw new IpExit(1, "cannot determine tunnel mode (ipip, gre, vti or sit)\n");
   if (device?.tunnel === undefined) throw new IpExit(1, `change tunnel "${name}" failed: ${errorText("ENODEV")}\n`);
-  const { mode, local, remote, ttl, tos, pmtuDiscovery, key } = wanted;
-  device.tunnel = { mode, local, remote, ttl, tos, pmtuDiscovery, key };
+  const { mode, local, remote, ttl, tos, pmtuDiscovery, key, link } = wanted;
+  device.tunnel = { mode, local, remote, ttl, tos, pmtuDiscovery, key, link };
   touchRow(session.host, "links", device);
   session.host.fib.touch();
   return 0;
 }
 
 function remove(session: IpSession, words: readonly string[]): number {
-  const { name } = parse(words);
+  const { name } = parse(session, words);
   const device = session.host.devices.byName(name);
   const isTunnel = device?.kind === "tunnel" || device?.kind === "gre";
   const errno = device === undefined || !isTunnel ? "ENODEV" : name === "tunl0" || name === "gre0" ? "EPERM" : session.host.devices.remove(device);
@@ -172,19 +175,39 @@ function remove(session: IpSession, words: readonly string[]): number {
   return 0;
 }
 
+const FALLBACKS = { ipip: "tunl0", gre: "gre0" } as const;
+
 function show(session: IpSession, words: readonly string[]): number {
-  const wanted = parse(words);
+  const wanted = parse(session, words);
+  if (wanted.mode !== undefined) {
+    // With a mode the kernel is asked about one device: the one that is named, or that everybody has.
+    const device = session.host.devices.byName(wanted.name === "" ? FALLBACKS[wanted.mode] : wanted.name);
+    if (device?.tunnel !== undefined) session.out(`${formatTunnel(device, device.tunnel)}\n`);
+    return 0;
+  }
   const tunnels = [...session.host.devices.list]
     .sort((a, b) => a.index - b.index)
     .filter((device) => device.tunnel !== undefined && (wanted.name === "" || wanted.name === device.name));
-  for (const device of tunnels) session.out(`${formatTunnel(device, device.tunnel as TunnelParameters)}\n`);
+  const { nl, flags } = session;
+  for (const device of tunnels)
+    session.out(`${formatTunnel(device, device.tunnel as TunnelParameters)}${flags.statistics > 0 ? `${nl}${formatTunnelStatistics(device, nl)}` : ""}\n`);
   return 0;
+}
+
+/** tunnel.c:tnl_print_stats. Devices here count no checksum, sequence and loop errors apart. */
+function formatTunnelStatistics(device: NetDevice, nl: string): string {
+  const { rxPackets, rxBytes, rxErrors, multicast, txPackets, txBytes, txErrors, txCarrierErrors, txDropped } = device.counters;
+  const row = (values: readonly number[], widths: readonly number[]): string => values.map((value, i) => String(value).padEnd(widths[i] as number)).join(" ");
+  const received = `RX: Packets    Bytes        Errors CsumErrs OutOfSeq Mcasts${nl}    ${row([rxPackets, rxBytes, rxErrors, 0, 0, multicast], [10, 12, 6, 8, 8, 8])}`;
+  const sent = `TX: Packets    Bytes        Errors DeadLoop NoRoute  NoBufs${nl}    ${row([txPackets, txBytes, txErrors, 0, txCarrierErrors, txDropped], [10, 12, 6, 8, 8, 6])}`;
+  return `${received}${nl}${sent}`;
 }
 
 function formatTunnel(device: NetDevice, tunnel: TunnelParameters): string {
   const any = (address: number): string => (address === 0 ? "any" : formatIpv4Address(address));
-  const mode = tunnel.mode === "gre" ? "gre/ip" : device.name === "tunl0" ? "any/ip" : "ip/ip";
-  const parts = [`${device.name}: ${mode} remote ${any(tunnel.remote)} local ${any(tunnel.local)} ttl ${tunnel.ttl === 0 ? "inherit" : tunnel.ttl}`];
+  const mode = tunnel.mode === "gre" ? "gre/ip" : device.name === "tunl0" || tunnel.isUnbounded === true ? "any/ip" : "ip/ip";
+  const through = tunnel.link === undefined ? "" : ` dev ${tunnel.link.name}`;
+  const parts = [`${device.name}: ${mode} remote ${any(tunnel.remote)} local ${any(tunnel.local)}${through} ttl ${tunnel.ttl === 0 ? "inherit" : tunnel.ttl}`];
   if (tunnel.tos !== 0) parts.push(tunnel.tos === TOS_INHERIT ? " tos inherit" : ` tos 0x${tunnel.tos.toString(16).padStart(2, "0")}`);
   if (!tunnel.pmtuDiscovery) parts.push(" nopmtudisc");
   if (tunnel.key !== undefined) parts.push(` key ${tunnel.key}`);

@@ -60,9 +60,17 @@ export function formatService(service: ServiceView, dests: readonly DestView[], 
   return text + dests.map((dest) => formatDest(service, dest, options)).join("");
 }
 
+/** What the three bits are called for a scheduler (print_sched_flags): sh and mh have names for two, and none for the third. */
+function flagNames({ scheduler, schedulerFlags }: ServiceView): string {
+  const isSourceHash = scheduler === "sh" || scheduler === "mh";
+  const names = isSourceHash ? [`${scheduler}-fallback`, `${scheduler}-port`] : ["flag-1", "flag-2", "flag-3"];
+  const bits = schedulerFlags.map((flag) => (flag.endsWith("-fallback") ? 0 : flag.endsWith("-port") ? 1 : Number(flag.slice(-1)) - 1));
+  return names.filter((_, bit) => bits.includes(bit)).join(",");
+}
+
 function serviceFlags(service: ServiceView): string {
   let text = "";
-  if (service.schedulerFlags.length > 0) text += ` (${service.schedulerFlags.join(",")})`;
+  if (service.schedulerFlags.length > 0) text += ` (${flagNames(service)})`;
   if (service.isPersistent) {
     text += ` persistent ${service.persistenceTimeoutSeconds}`;
     if (service.netmask !== 0xffffffff) text += ` mask ${formatIpv4Address(service.netmask)}`;
@@ -162,7 +170,7 @@ export function formatRules(service: ServiceView, dests: readonly DestView[], op
   }
   if (service.persistenceEngine !== "") text += ` --pe ${service.persistenceEngine}`;
   if (service.isOnePacket) text += " -o";
-  if (service.schedulerFlags.length > 0) text += ` -b ${service.schedulerFlags.join(",")}`;
+  if (service.schedulerFlags.length > 0) text += ` -b ${flagNames(service)}`;
   const protocol = key.kind === "fwmark" ? PROTOCOL_TCP : key.protocol;
   const rows = dests.map((dest) => `-a ${word} -r ${endName(dest.address, dest.port, protocol, options)} ${FORWARD_OPTIONS[dest.method]} -w ${dest.weight}${tunnelRule(dest)}\n`);
   return `${text}\n${rows.join("")}`;

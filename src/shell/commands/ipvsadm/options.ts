@@ -4,9 +4,10 @@
  * ipvsadm 1.31 ipvsadm.c (parse_options, generic_opt_check, process_options). Errors carry the text and status of the real program.
  */
 
-import { type Ipv4Address, isMulticast, maskPrefixLength, parseIpv4Address } from "../../../base/ipv4-address.ts";
+import { type Ipv4Address, isMulticast, parseIpv4Address } from "../../../base/ipv4-address.ts";
 import type { DestSpec, ForwardingMethod, ServiceKey, ServiceSpec, SyncDaemonSpec, TunnelOptions } from "../../../ipvs/ipvs.ts";
 import { PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP } from "../../../wire/packet.ts";
+import { parseLooseAddress } from "../../names.ts";
 import { type NameService, splitHostPort } from "./names.ts";
 import { type FoundOption, OptionReader, UsageError } from "./option-reader.ts";
 
@@ -195,8 +196,8 @@ function readOption(to: Collector, option: FoundOption, names: NameService): voi
       return;
     case "netmask": {
       to.mark("netmask");
-      const mask = parseIpv4Address(value);
-      if (mask === undefined || maskPrefixLength(mask) === undefined || mask === 0) illegal("virtual server persistent mask");
+      const mask = parseLooseAddress(value) ?? names.address(value);
+      if (mask === undefined) illegal("virtual server persistent mask");
       to.netmask = mask;
       return;
     }

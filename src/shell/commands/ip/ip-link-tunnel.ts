@@ -1,0 +1,46 @@
+/**
+ * What may follow `ip link add ... type ipip` and `type gre`.
+ *
+ * iproute2 6.1 ip/link_iptnl.c (iptunnel_parse_opt), link_gre.c (gre_parse_opt).
+ */
+
+import type { TunnelParameters } from "../../../host/device.ts";
+import { type Arguments, deviceNamed, type IpSession, isCutOf, parseNumber, parseTos, takeAddress, unsupported, wrongArgument } from "./ip-output.ts";
+import { takeKey } from "./ip-tunnel.ts";
+
+const TOS_INHERIT = 1;
+
+export function parseLinkTunnel(session: IpSession, args: Arguments, mode: TunnelParameters["mode"]): TunnelParameters {
+  const wanted: { -readonly [K in keyof TunnelParameters]: TunnelParameters[K] } = {
+    mode,
+    local: 0,
+    remote: 0,
+    ttl: 0,
+    tos: 0,
+    pmtuDiscovery: true,
+    key: undefined,
+    isUnbounded: true,
+  };
+  while (!args.isAtEnd) {
+    const word = args.take();
+    if (word === "remote") wanted.remote = takeAddress(args.take());
+    else if (word === "local") wanted.local = takeAddress(args.take());
+    else if (word === "dev") wanted.link = deviceNamed(session, args.take());
+    else if (word === "ttl" || word === "hoplimit" || word === "hlim") {
+      const text = args.take();
+      wanted.ttl = text === "inherit" ? 0 : (parseNumber(text, 255) ?? wrongArgument(text, "invalid TTL\n"));
+    } else if (word === "tos" || word === "tclass" || isCutOf(word, "dsfield")) {
+      const text = args.take();
+      wanted.tos = text === "inherit" ? TOS_INHERIT : (parseTos(text) ?? wrongArgument(text, "bad TOS value"));
+    } else if (word === "pmtudisc") wanted.pmtuDiscovery = true;
+    else if (word === "nopmtudisc") wanted.pmtuDiscovery = false;
+    else if (word === "noencap") continue;
+    else if (word === "key" && mode === "gre") wanted.key = takeKey(args);
+    else if (word === "mode" && mode === "ipip") {
+      const text = args.take();
+      if (text === "ipip" || text === "ipv4/ipv4" || text === "ip4ip4") wanted.isUnbounded = false;
+      else if (text !== "any" && text !== "any/ipv4") unsupported(`mode ${text} of type ipip`);
+    } else unsupported(`"${word}" of type ${mode}`);
+  }
+  return wanted;
+}
