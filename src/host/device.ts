@@ -78,8 +78,10 @@ export interface TunnelParameters {
   readonly hasChecksum?: boolean;
   /** The device that it sends through (`dev`). */
   readonly link?: NetDevice | undefined;
-  /** Made by `ip link`: neither the protocol inside (IP or MPLS) nor the MTU is bounded. */
+  /** Made by `ip link`: its MTU has no bounds. */
   readonly isUnbounded?: boolean;
+  /** IP in IP that would also carry MPLS (protocol 0). */
+  readonly carriesAny?: boolean;
 }
 
 export interface NetDevice {

@@ -6,6 +6,7 @@
 
 import type { Host, Sysctl } from "../host/host.ts";
 import { TABLE_MAIN } from "../host/route.ts";
+import { hexBytes, membershipsOf } from "./memberships.ts";
 import { FileError, type FileProvider } from "./file-system.ts";
 
 /** Turns `net/ipv4/conf/eth0.5/rp_filter` into a key and back: dots and slashes change places. */
@@ -47,6 +48,7 @@ export function networkProcFiles(host: Host): ReadonlyMap<string, () => string> 
   return new Map([
     ["dev", () => formatDevices(host)],
     ["igmp", () => formatGroups(host)],
+    ["dev_mcast", () => formatLinkGroups(host)],
     ["route", () => formatRoutes(host)],
   ]);
 }
@@ -63,6 +65,15 @@ function formatGroups(host: Host): string {
       text += `\t\t\t\t${(swapped >>> 0).toString(16).toUpperCase().padStart(8, "0")} ${String(users).padStart(5)} 0:00000000\t\t0\n`;
     }
   }
+  return text;
+}
+
+/** net/core/net-procfs.c:dev_mc_seq_show */
+function formatLinkGroups(host: Host): string {
+  let text = "";
+  for (const device of [...host.devices.list].sort((a, b) => a.index - b.index))
+    for (const { bytes, users } of membershipsOf(host, device).link)
+      text += `${String(device.index).padEnd(4)} ${device.name.padEnd(15)} ${String(users).padEnd(5)} ${"0".padEnd(5)} ${hexBytes(bytes, "")}\n`;
   return text;
 }
 

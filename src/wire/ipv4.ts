@@ -43,13 +43,22 @@ export function decodeCutIpv4(bytes: Uint8Array, options: DecodeOptions = {}): D
   const header = decodeHeader(bytes, { ...options, ignoreChecksums: true });
   if (!header.ok) return header;
   const packet = header.value;
-  const totalLength = get16(bytes, 2);
+  const totalLength = quotedLength(bytes, packet);
   const rest = new Uint8Array(totalLength - packet.headerBytes);
   rest.set(bytes.subarray(packet.headerBytes, totalLength));
   packet.payload = packet.isFragment
     ? new RawPayload(rest)
     : decodeCutPayload(packet.protocol, rest, packet, { ...options, ignoreChecksums: true }, IPV4_CODEC);
   return header;
+}
+
+/** Linux shortens the IP header of a datagram that it takes a packet out of, and an error then quotes more than the header tells: UDP knows. */
+function quotedLength(bytes: Uint8Array, packet: Ipv4Packet): number {
+  const told = get16(bytes, 2);
+  const { headerBytes } = packet;
+  if (packet.protocol !== PROTOCOL_UDP || packet.isFragment || bytes.length < headerBytes + 8) return told;
+  const meant = headerBytes + get16(bytes, headerBytes + 4);
+  return meant > told && meant <= bytes.length ? meant : told;
 }
 
 function decodeHeader(bytes: Uint8Array, options: DecodeOptions): Decoded<Ipv4Packet> {

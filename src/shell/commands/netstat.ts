@@ -7,6 +7,7 @@ import { NS_PER_SECOND } from "../../base/time.ts";
 import type { TcpSocket } from "../../host/host.ts";
 import { serviceName } from "../../wire/service-names.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
+import { membershipsOf } from "../memberships.ts";
 import { hostNameOf } from "../names.ts";
 import { tcpCounter } from "../proc-sockets.ts";
 import { formatShort, shownInterfaces } from "./ifconfig-format.ts";
@@ -30,6 +31,7 @@ interface NetstatOptions {
   isInterfaces: boolean;
   isStatistics: boolean;
   isWide: boolean;
+  showsGroups: boolean;
 }
 
 const LETTERS: Readonly<Record<string, keyof NetstatOptions>> = {
@@ -47,6 +49,7 @@ const LETTERS: Readonly<Record<string, keyof NetstatOptions>> = {
   i: "isInterfaces",
   s: "isStatistics",
   W: "isWide",
+  g: "showsGroups",
 };
 const WORDS: Readonly<Record<string, keyof NetstatOptions>> = {
   tcp: "isTcp",
@@ -67,6 +70,7 @@ const WORDS: Readonly<Record<string, keyof NetstatOptions>> = {
   interfaces: "isInterfaces",
   statistics: "isStatistics",
   wide: "isWide",
+  groups: "showsGroups",
 };
 
 const USAGE = `usage: netstat [-vWeenNcCF] [<Af>] -r         netstat {-V|--version|-h|--help}
@@ -130,10 +134,12 @@ function* run(context: CommandContext): Running<number> {
     isInterfaces: false,
     isStatistics: false,
     isWide: false,
+    showsGroups: false,
   };
   const early = parse(context, options);
   if (early !== undefined) return early;
   if (options.isInterfaces) return yield* interfaces(context, options);
+  if (options.showsGroups) return memberships(context);
   if (options.isRoute) return routes(context, options);
   if (options.isStatistics) return statistics(context, options);
   sockets(context, options);
@@ -180,7 +186,7 @@ function parse(context: CommandContext, options: NetstatOptions): number | undef
         context.stderr.write(USAGE);
         return 0;
       } else if ("vNF".includes(letter)) continue;
-      else if ("cCMgGSU6AZ".includes(letter)) {
+      else if ("cCMGSU6AZ".includes(letter)) {
         context.stderr.write(`netstat: -${letter} is not supported by the simulated netstat\n`);
         return 1;
       } else {
@@ -190,6 +196,20 @@ function parse(context: CommandContext, options: NetstatOptions): number | undef
     }
   }
   return undefined;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- groups */
+
+/** igmp_info: what /proc/net/igmp and igmp6 tell. */
+function memberships(context: CommandContext): number {
+  const { host } = context.machine;
+  const devices = [...host.devices.list].sort((a, b) => a.index - b.index);
+  const row = (name: string, users: number, group: string): string => `${name.padEnd(15)} ${String(users).padEnd(6)} ${group}\n`;
+  let text = "IPv6/IPv4 Group Memberships\nInterface       RefCnt Group\n--------------- ------ ---------------------\n";
+  for (const device of devices) for (const { group, users } of membershipsOf(host, device).inet) text += row(device.name, users, formatIpv4Address(group));
+  for (const device of devices) for (const group of membershipsOf(host, device).inet6) text += row(device.name, 1, group);
+  context.stdout.write(text);
+  return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- sockets */

@@ -137,7 +137,7 @@ function kindDetails(device: NetDevice): string {
     case "dummy":
       return "dummy ";
     case "tunnel":
-      return `ipip ${device.name === "tunl0" || tunnel?.isUnbounded === true ? "any " : "ipip "}${ends} ${ttl}${isDiscovering ? "pmtudisc " : "nopmtudisc "}`;
+      return `ipip ${device.name === "tunl0" || tunnel?.carriesAny === true ? "any " : "ipip "}${ends} ${ttl}${isDiscovering ? "pmtudisc " : "nopmtudisc "}`;
     case "gre":
       return `gre ${ends} ${ttl}${isDiscovering ? "" : "nopmtudisc "}${key}`;
     case "gretap":

@@ -20,6 +20,7 @@ export function parseLinkTunnel(session: IpSession, args: Arguments, mode: Tunne
     pmtuDiscovery: true,
     key: undefined,
     isUnbounded: true,
+    carriesAny: mode === "ipip",
   };
   while (!args.isAtEnd) {
     const word = args.take();
@@ -38,8 +39,9 @@ export function parseLinkTunnel(session: IpSession, args: Arguments, mode: Tunne
     else if (word === "key" && mode === "gre") wanted.key = takeKey(args);
     else if (word === "mode" && mode === "ipip") {
       const text = args.take();
-      if (text === "ipip" || text === "ipv4/ipv4" || text === "ip4ip4") wanted.isUnbounded = false;
-      else if (text !== "any" && text !== "any/ipv4") unsupported(`mode ${text} of type ipip`);
+      if (text === "ipip" || text === "ipv4/ipv4" || text === "ip4ip4") wanted.carriesAny = false;
+      else if (text === "any" || text === "any/ipv4") wanted.carriesAny = true;
+      else unsupported(`mode ${text} of type ipip`);
     } else unsupported(`"${word}" of type ${mode}`);
   }
   return wanted;

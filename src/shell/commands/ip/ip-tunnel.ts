@@ -205,7 +205,7 @@ function formatTunnelStatistics(device: NetDevice, nl: string): string {
 
 function formatTunnel(device: NetDevice, tunnel: TunnelParameters): string {
   const any = (address: number): string => (address === 0 ? "any" : formatIpv4Address(address));
-  const mode = tunnel.mode === "gre" ? "gre/ip" : device.name === "tunl0" || tunnel.isUnbounded === true ? "any/ip" : "ip/ip";
+  const mode = tunnel.mode === "gre" ? "gre/ip" : device.name === "tunl0" || tunnel.carriesAny === true ? "any/ip" : "ip/ip";
   const through = tunnel.link === undefined ? "" : ` dev ${tunnel.link.name}`;
   const parts = [`${device.name}: ${mode} remote ${any(tunnel.remote)} local ${any(tunnel.local)}${through} ttl ${tunnel.ttl === 0 ? "inherit" : tunnel.ttl}`];
   if (tunnel.tos !== 0) parts.push(tunnel.tos === TOS_INHERIT ? " tos inherit" : ` tos 0x${tunnel.tos.toString(16).padStart(2, "0")}`);

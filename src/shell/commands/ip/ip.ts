@@ -9,6 +9,7 @@ import { runIpAddress } from "./ip-address.ts";
 import { runIpFou } from "./ip-fou.ts";
 import { IP_HELP } from "./ip-help.ts";
 import { runIpLink } from "./ip-link.ts";
+import { runIpMaddress } from "./ip-maddr.ts";
 import { runIpNeigh } from "./ip-neigh.ts";
 import { chosenOf, IpExit, type IpFlags, type IpSession, isCutOf, unsupported } from "./ip-output.ts";
 import { runIpRoute } from "./ip-route.ts";
@@ -85,7 +86,7 @@ function applySwitch(option: string, options: Options): boolean {
   else if (isCutOf(option, "-details")) options.details++;
   else if (isCutOf(option, "-oneline")) options.isOneLine = true;
   else if (isCutOf(option, "-timestamp") || isCutOf(option, "-tshort") || isCutOf(option, "-all")) return true;
-  else if (isCutOf(option, "-force")) options.isForced = true;
+  else if (isCutOf(option, "-force") && option.length > 2) options.isForced = true;
   else if (isCutOf(option, "-brief") && option.length > 2) options.isBrief = true;
   else if (isCutOf(option, "-json")) options.isJson = true;
   else if (isCutOf(option, "-pretty")) options.isPretty = true;
@@ -127,6 +128,8 @@ function runObject(session: IpSession, words: readonly string[]): number {
       return runIpLink(session, rest);
     case "route":
       return runIpRoute(session, rest);
+    case "maddress":
+      return runIpMaddress(session, rest);
     case "rule":
       return runIpRule(session, rest);
     case "neighbor":

@@ -48,9 +48,10 @@ function* restore(context: CommandContext): Running<number> {
     try {
       status = obey(context, words);
     } catch (error) {
-      // A mistake in the words themselves ends the program; a refusal by the kernel does not.
-      if (error instanceof UsageError) return complain(context, error);
-      throw error;
+      // A mistake in the words themselves ends the program; a refusal by the kernel does not, nor an option that popt does not understand.
+      if (!(error instanceof UsageError)) throw error;
+      status = complain(context, error);
+      if (!error.endsLineOnly) return status;
     }
   }
   return status;

@@ -8,10 +8,13 @@ import type { CommandName } from "./options.ts";
 /** A mistake in the command line, with the program's message and exit status. */
 export class UsageError extends Error {
   readonly status: number;
+  /** `ipvsadm -R` goes on with the next line. */
+  readonly endsLineOnly: boolean;
 
-  constructor(message: string, status: number) {
+  constructor(message: string, status: number, endsLineOnly = false) {
     super(message);
     this.status = status;
+    this.endsLineOnly = endsLineOnly;
   }
 }
 
@@ -166,7 +169,7 @@ export class OptionReader {
         value = word;
         this.#index++;
       } else if (spec.value === "required") {
-        throw this.#isFirst ? unknownFirst() : new UsageError(`${this.#word}: missing argument`, 255);
+        throw this.#isFirst ? unknownFirst() : new UsageError(`${this.#word}: missing argument`, 255, true);
       }
     }
     this.#isFirst = false;
@@ -174,7 +177,7 @@ export class OptionReader {
   }
 
   #unknown(): UsageError {
-    return this.#isFirst ? unknownFirst() : new UsageError(`${this.#word}: unknown option`, 255);
+    return this.#isFirst ? unknownFirst() : new UsageError(`${this.#word}: unknown option`, 255, true);
   }
 }
 
