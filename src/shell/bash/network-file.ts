@@ -19,7 +19,7 @@ const SPECIAL_PATH = /^\/dev\/(tcp|udp)\/([^/]+)\/([^/]+)$/;
 const BUFFER_MAX = 16 * 1024 * 1024;
 
 /** One connected socket as an open file. */
-class SocketFile extends OpenFile {
+export class NetworkFile extends OpenFile {
   override readonly path: string = "socket:";
   readonly #changed: WaitQueue;
   #text = "";
@@ -141,7 +141,7 @@ export function* openNetwork(shell: Shell, path: string): Running<OpenFile | str
     shell.complain(`${service}: Servname not supported for ai_socktype`);
     return errorText("EINVAL");
   }
-  const file = new SocketFile(shell);
+  const file = new NetworkFile(shell);
   const errno = protocol === "tcp" ? yield* file.connectTcp(shell, address, port) : file.connectUdp(shell, address, port);
   if (errno === undefined) return file;
   shell.errorOutput(`${shell.errorName}: connect: ${errorText(errno)}\n`);
