@@ -98,7 +98,6 @@ export class IpVirtualServer implements Ipvs, EventTarget {
       virtualPort: connection.virtualPort,
       destAddress: connection.destAddress,
       destPort: connection.destPort,
-      method: connection.method,
       state: stateName(connection),
       expiresAtNs: connection.timer.deadlineNs,
       isTemplate: connection.isTemplate,

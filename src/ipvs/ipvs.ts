@@ -81,7 +81,6 @@ export interface ConnectionView {
   readonly virtualPort: number;
   readonly destAddress: Ipv4Address;
   readonly destPort: number;
-  readonly method: ForwardingMethod;
   readonly state: string;
   readonly expiresAtNs: number;
   readonly isTemplate: boolean;

@@ -9,14 +9,11 @@ import type { Host } from "../host/host.ts";
 import type { DestView, Ipvs, IpvsStatistics, ServiceView } from "../ipvs/ipvs.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/packet.ts";
 
-const FTP_PORT = 21;
-
 /** File name below /proc/net -> its text now. Absent while the module is not loaded. */
 export function ipvsProcFiles(host: Host, ipvs: Ipvs): ReadonlyMap<string, () => string> {
   if (!ipvs.isLoaded) return new Map();
   return new Map([
     ["ip_vs", () => formatTable(host, ipvs)],
-    ["ip_vs_app", () => formatApplications(ipvs)],
     ["ip_vs_conn", () => formatConnections(host, ipvs, false)],
     ["ip_vs_conn_sync", () => formatConnections(host, ipvs, true)],
     ["ip_vs_stats", () => formatTotals(ipvs.totals)],
@@ -43,12 +40,6 @@ function formatService(host: Host, service: ServiceView): string {
   const row = `${name} ${service.scheduler} ${service.isOnePacket ? "ops " : ""}${key.kind === "fwmark" ? "" : " "}`;
   if (!service.isPersistent) return `${row}\n`;
   return `${row}persistent ${service.persistenceTimeoutSeconds * host.options.hz} ${hex(service.netmask, 8)}\n`;
-}
-
-/** The one helper there is, with the connections that it looks into. */
-function formatApplications(ipvs: Ipvs): string {
-  const count = ipvs.connections.filter((c) => c.protocol === PROTOCOL_TCP && c.virtualPort === FTP_PORT && c.method === "masq" && !c.isTemplate).length;
-  return `prot port    usecnt name\nTCP  ${String(FTP_PORT).padEnd(7)} ${String(count).padEnd(6)} ${"ftp".padEnd(17)}\n`;
 }
 
 const FORWARD_NAMES = { masq: "Masq", route: "Route", tunnel: "Tunnel", local: "Local" } as const;
