@@ -8,6 +8,7 @@ import { errorText } from "../errno-text.ts";
 import { DeviceFile, FileHandle, type OpenFile, TextInput } from "../streams.ts";
 import { ExpansionFailure, ShellExit } from "./control-flow.ts";
 import { expandHereDocument, expandText, expandWord } from "./expansion.ts";
+import { openNetwork } from "./network-file.ts";
 import type { Shell } from "./shell.ts";
 
 const FIRST_FREE_FD = 10;
@@ -114,7 +115,7 @@ function* applyFile(shell: Shell, saved: SavedFiles, redirect: Redirect, fd: num
   const target = words[0] as string;
   if (operator === "<&" || (operator === ">&" && /^(?:\d+-?|-)$/.test(target))) return duplicate(shell, saved, { fd, target, raw });
   const isBoth = operator === "&>" || operator === "&>>" || operator === ">&";
-  const opened = openPath(shell, target, {
+  const opened = (yield* openNetwork(shell, target)) ?? openPath(shell, target, {
     reads: operator === "<" || operator === "<>",
     writes: operator !== "<",
     appends: operator === ">>" || operator === "&>>",
@@ -168,7 +169,6 @@ interface OpenMode {
 export function openPath(shell: Shell, target: string, mode: OpenMode): OpenFile | string {
   const { files, host } = shell.machine;
   if (target === "") return errorText("ENOENT");
-  if (/^\/dev\/(?:tcp|udp)\/[^/]+\/[^/]+$/.test(target)) return "lvsim: /dev/tcp and /dev/udp are not simulated";
   const standard = /^\/dev\/(?:std(in|out|err)|fd\/(\d+))$/.exec(target);
   if (standard !== null && !files.exists(target)) {
     const fd = standard[2] === undefined ? ["in", "out", "err"].indexOf(standard[1] as string) : Number(standard[2]);

@@ -7,6 +7,7 @@ import type { Running } from "../command.ts";
 import { ForeignFile, makePipe, TextInput } from "../streams.ts";
 import { expandText } from "./expansion.ts";
 import { startSubshell } from "./jobs.ts";
+import { openNetwork } from "./network-file.ts";
 import { openPath } from "./redirections.ts";
 import type { Shell } from "./shell.ts";
 import { makeUnit, substitutionUnit, syntaxProblem } from "./source-unit.ts";
@@ -62,7 +63,7 @@ function* readRedirected(shell: Shell, script: ParsedScript): Running<string | u
   const redirect = only.prefix[0];
   if (redirect?.type !== "Redirect" || redirect.operator !== "<" || redirect.descriptor !== undefined) return undefined;
   const target = yield* expandText(shell, redirect.target);
-  const file = openPath(shell, target, { reads: true, writes: false, appends: false, truncates: false, overrides: false });
+  const file = (yield* openNetwork(shell, target)) ?? openPath(shell, target, { reads: true, writes: false, appends: false, truncates: false, overrides: false });
   if (typeof file === "string") {
     shell.complain(`${target}: ${file}`);
     shell.substitutionStatus = 1;

@@ -65,6 +65,8 @@ interface SsOptions {
   isTcp: boolean;
   isUdp: boolean;
   isOther: boolean;
+  /** Sockets of this family come in three types. */
+  isUnix: boolean;
   isAll: boolean;
   isListening: boolean;
   isNumeric: boolean;
@@ -80,7 +82,7 @@ const LETTERS: Readonly<Record<string, keyof SsOptions>> = {
   t: "isTcp",
   u: "isUdp",
   w: "isOther",
-  x: "isOther",
+  x: "isUnix",
   a: "isAll",
   l: "isListening",
   n: "isNumeric",
@@ -95,7 +97,7 @@ const WORDS: Readonly<Record<string, keyof SsOptions>> = {
   tcp: "isTcp",
   udp: "isUdp",
   raw: "isOther",
-  unix: "isOther",
+  unix: "isUnix",
   all: "isAll",
   listening: "isListening",
   numeric: "isNumeric",
@@ -115,6 +117,7 @@ function run(context: CommandContext): number {
     isTcp: false,
     isUdp: false,
     isOther: false,
+    isUnix: false,
     isAll: false,
     isListening: false,
     isNumeric: false,
@@ -212,13 +215,13 @@ function statesWanted(options: SsOptions, words: string[]): readonly string[] | 
   if (options.isAll) return Object.values(STATE_NAMES);
   if (options.isListening) return ["LISTEN", "UNCONN"];
   // Of UDP alone only connected sockets are shown, and then nobody needs the column.
-  if (options.isUdp && !options.isTcp && !options.isOther) return ["ESTAB"];
+  if (options.isUdp !== options.isOther && !options.isTcp && !options.isUnix) return ["ESTAB"];
   return DEFAULT_STATES;
 }
 
 function allRows(context: CommandContext, options: SsOptions): SsRow[] {
   const { tcp, udp } = context.machine.host;
-  const isAny = options.isTcp || options.isUdp || options.isOther;
+  const isAny = options.isTcp || options.isUdp || options.isOther || options.isUnix;
   const rows: SsRow[] = [];
   if (!isAny || options.isUdp) {
     for (const s of udp.sockets)
@@ -267,16 +270,19 @@ function allRows(context: CommandContext, options: SsOptions): SsRow[] {
   return rows;
 }
 
+const QUEUE_WIDTH = 6;
+
 /** Columns as wide as their widest field: the header's, too. */
 function print(context: CommandContext, options: SsOptions, rows: readonly SsRow[], isStateHidden: boolean): void {
-  const isNetidShown = [options.isTcp, options.isUdp, options.isOther].filter(Boolean).length !== 1;
+  const isNetidShown = options.isUnix || [options.isTcp, options.isUdp, options.isOther].filter(Boolean).length !== 1;
   const header = ["Netid", "State", "Recv-Q", "Send-Q", "Local Address:", "Port", "Peer Address:", "Port", "Process"];
   const cells = rows.map((row) => fields(context, options, row));
   const isShown = header.map((_, i) => (i === 0 ? isNetidShown : i === 1 ? !isStateHidden : true));
   const delimiters = ["", " ", " ", " ", " ", "", " ", "", ""];
   const isRight = [false, false, false, false, true, false, true, false, false];
   const table = options.hidesHeader ? cells : [header, ...cells];
-  const widths = header.map((_, i) => Math.max(0, ...table.map((cell) => (cell[i] ?? "").split("\n")[0]?.length ?? 0)));
+  // The queues are printed six wide, with a header or without.
+  const widths = header.map((_, i) => Math.max(i === 2 || i === 3 ? QUEUE_WIDTH : 0, ...table.map((cell) => (cell[i] ?? "").split("\n")[0]?.length ?? 0)));
   for (const [n, cell] of table.entries()) {
     let line = "";
     let isFirst = true;

@@ -161,7 +161,8 @@ export class HttpConnection implements EventTarget {
   }
 
   #readHead(): void {
-    this.#input = this.#input.replace(/^(\r?\n)+/, "");
+    // A line that ends with a bare newline is no blank line but a bad one.
+    this.#input = this.#input.replace(/^(\r\n)+/, "");
     if (this.#requestedAtNs === undefined && this.#input.includes("\n")) this.#requestedAtNs = this.#machine.host.loop.nowNs;
     const request = parseRequest(this.#input);
     if (request === "incomplete") {

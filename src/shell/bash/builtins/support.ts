@@ -3,17 +3,27 @@
  */
 
 import { errorText } from "../../errno-text.ts";
+import type { OpenFile } from "../../streams.ts";
+import { NetworkFile } from "../network-file.ts";
 import type { Shell } from "../shell.ts";
 
 /** Prints; tells a failed write as bash does: `echo: write error: Invalid argument`. */
 export function print(shell: Shell, name: string, text: string): number {
   if (text === "") return 0;
   const file = shell.fds.get(1);
-  const errno = file === undefined ? "EBADF" : file.put(text);
+  const errno = file === undefined ? "EBADF" : putAll(file, text);
   if (errno === undefined) return 0;
   if (errno === "EPIPE" && !shell.traps.has("PIPE")) shell.table.kill(shell.process.pid, "PIPE");
   else shell.complain(`${name}: write error: ${errorText(errno)}`);
   return 1;
+}
+
+/** Bash gives its output away line by line: a network file sends each as a segment of its own. */
+function putAll(file: OpenFile, text: string): string | undefined {
+  const parts = file instanceof NetworkFile ? (text.match(/[^\n]*\n|[^\n]+/g) ?? []) : [text];
+  let errno: string | undefined;
+  for (const part of parts) errno ??= file.put(part);
+  return errno;
 }
 
 const USAGES: Readonly<Record<string, string>> = {

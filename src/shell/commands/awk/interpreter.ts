@@ -3,6 +3,7 @@
  */
 
 import { compileRegex, type Regex } from "../../regex.ts";
+import { withCharacters } from "../../regex-escapes.ts";
 import { formatPrintf, formatNumber } from "./format.ts";
 import { AwkError, type AwkIo, type Cell, ExitProgram, fromInput, LoopControl, NextRecord, ReturnValue, StrNum, type Value } from "./values.ts";
 import type { AwkFunction, AwkProgram, Expression, Rule, Statement } from "./syntax.ts";
@@ -422,7 +423,7 @@ export class AwkInterpreter {
   #regex(source: string): Regex {
     let regex = this.#regexes.get(source);
     if (regex === undefined) {
-      const compiled = compileRegex(source, "extended");
+      const compiled = compileRegex(withCharacters(source), "extended");
       if (typeof compiled === "string") throw new AwkError(`regular expression compile failed (${compiled})\n${source}`);
       regex = compiled;
       this.#regexes.set(source, regex);

@@ -6,6 +6,7 @@
 
 import type { Command, CommandContext, Running } from "../../command.ts";
 import { compileRegex, type Regex } from "../../regex.ts";
+import { escapedCharacter, plainText, withCharacters } from "../../regex-escapes.ts";
 import { unambiguous } from "../system/text-bytes.ts";
 import { fail, fileErrorText, parseOptions, readFile, readInputs, splitLines, tool, type ToolOptions } from "./support.ts";
 
@@ -109,8 +110,8 @@ class Parser {
         return;
       case "y": {
         const delimiter = this.#text[this.#at++] as string;
-        const source = this.#delimited(delimiter);
-        const target = this.#delimited(delimiter);
+        const source = plainText(this.#delimited(delimiter));
+        const target = plainText(this.#delimited(delimiter));
         if (source.length !== target.length) throw this.#error("strings for `y' command are different lengths");
         this.instructions.push({ ...base, text: `${source}\0${target}` });
         return;
@@ -205,7 +206,7 @@ class Parser {
       if (this.#lastRegex === undefined) throw this.#error("no previous regular expression");
       return this.#lastRegex;
     }
-    const regex = compileRegex(source, this.#isExtended ? "extended" : "basic", { ignoreCase });
+    const regex = compileRegex(withCharacters(source), this.#isExtended ? "extended" : "basic", { ignoreCase });
     if (typeof regex === "string") throw this.#error(regex);
     this.#lastRegex = regex;
     return regex;
@@ -284,7 +285,11 @@ function parseReplacement(text: string): ReplacementPart[] {
       } else if ("ULulE".includes(next)) {
         flush();
         parts.push({ kind: "case", mode: next as "U" });
-      } else literal += next === "n" ? "\n" : next === "t" ? "\t" : next;
+      } else {
+        const escaped = escapedCharacter(text.slice(i));
+        literal += escaped?.character ?? next;
+        i += (escaped?.length ?? 1) - 1;
+      }
     } else literal += character;
   }
   flush();
