@@ -60,12 +60,17 @@ export function formatService(service: ServiceView, dests: readonly DestView[], 
   return text + dests.map((dest) => formatDest(service, dest, options)).join("");
 }
 
-/** What the three bits are called for a scheduler (print_sched_flags): sh and mh have names for two, and none for the third. */
+const FALLBACK_FLAGS: ReadonlySet<string> = new Set(["flag-1", "sh-fallback", "mh-fallback"]);
+const PORT_FLAGS: ReadonlySet<string> = new Set(["flag-2", "sh-port", "mh-port"]);
+
+/** What the flags are called for a scheduler (print_sched_flags): sh and mh have names for two of the kernel's bits, and none for the third. */
 function flagNames({ scheduler, schedulerFlags }: ServiceView): string {
-  const isSourceHash = scheduler === "sh" || scheduler === "mh";
-  const names = isSourceHash ? [`${scheduler}-fallback`, `${scheduler}-port`] : ["flag-1", "flag-2", "flag-3"];
-  const bits = schedulerFlags.map((flag) => (flag.endsWith("-fallback") ? 0 : flag.endsWith("-port") ? 1 : Number(flag.slice(-1)) - 1));
-  return names.filter((_, bit) => bits.includes(bit)).join(",");
+  const names = scheduler === "sh" || scheduler === "mh" ? { fallback: `${scheduler}-fallback`, port: `${scheduler}-port`, third: "" } : { fallback: "flag-1", port: "flag-2", third: "flag-3" };
+  const nameOf = (flag: string): string => (FALLBACK_FLAGS.has(flag) ? names.fallback : PORT_FLAGS.has(flag) ? names.port : flag === "flag-3" ? names.third : flag);
+  return schedulerFlags
+    .map(nameOf)
+    .filter((name) => name !== "")
+    .join(",");
 }
 
 function serviceFlags(service: ServiceView): string {

@@ -60,7 +60,7 @@ export class Instance {
   #packetId = 0;
   readonly #authentication: Authentication;
   readonly #mail: StateMail;
-  #refreshNs = 0;
+  #refreshNs = 0; // keepalived asks for "later than" this: there an advertisement always is a little late
   #hasNotified = false;
 
   constructor(config: VrrpInstanceConfig, context: VrrpContext) {
@@ -189,7 +189,6 @@ export class Instance {
       this.#becomeMaster();
       if (config.garpDelayUs > 0) this.#context.daemon.after(config.garpDelayUs, () => this.sendArps(config.garpRepeats));
     } else if (config.garpRefreshSeconds > 0 && this.#context.daemon.nowNs >= this.#refreshNs) {
-      // keepalived asks whether it is later than that; on a real machine an advertisement always is, by a little.
       this.sendArps(config.garpRefreshRepeats);
       this.armRefresh();
     }
