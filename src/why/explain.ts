@@ -7,6 +7,7 @@
 
 import { formatIpv4Address } from "../base/ipv4-address.ts";
 import { formatMacAddress, BROADCAST_MAC } from "../base/mac-address.ts";
+import { NS_PER_US } from "../base/time.ts";
 import { describeRecord, placeOf } from "../trace/describe.ts";
 import type { TraceEvent } from "../trace/events.ts";
 import { CauseIndex, PacketLife } from "../trace/life.ts";
@@ -199,11 +200,15 @@ function answerTo(evidence: Evidence, conversation: Conversation, members: reado
   return undefined;
 }
 
-/** What happened at a time of the run: the decisions at that moment, or at the last one before it when nothing happened then. */
+/**
+ * What happened at a time of the run: the decisions at that moment, or at the last one before it when nothing happened then. Times are shown to the
+ * microsecond: a whole one means all of it.
+ */
 export function explainMoment(evidence: Evidence, timeNs: number): Explanation {
   const { events } = evidence;
+  const untilNs = timeNs % NS_PER_US === 0 ? timeNs + NS_PER_US - 1 : timeNs;
   const isTold = (event: TraceEvent) => event.kind === "frame-sent" || sentenceOf(evidence, event) !== undefined;
-  const last = events.findLast((event) => event.timeNs <= timeNs && event.kind !== "rows" && event.kind !== "keyframe" && isTold(event));
+  const last = events.findLast((event) => event.timeNs <= untilNs && event.kind !== "rows" && event.kind !== "keyframe" && isTold(event));
   const moment = last?.timeNs ?? 0;
   const sentences: Sentence[] = [];
   for (const event of events) {
@@ -211,5 +216,5 @@ export function explainMoment(evidence: Evidence, timeNs: number): Explanation {
     const text = event.kind === "frame-sent" ? `${event.host} sent out of ${event.device}: ${packetLine(event)}.` : sentenceOf(evidence, event);
     if (text !== undefined) sentences.push({ text, event: event.id, timeNs: event.timeNs });
   }
-  return { title: `At ${last === undefined ? "the start" : evidence.timeOf(last.id)}${moment === timeNs ? "" : ", the last moment before at which something was decided"}`, sentences };
+  return { title: `At ${last === undefined ? "the start" : evidence.timeOf(last.id)}${moment >= timeNs ? "" : ", the last moment before at which something was decided"}`, sentences };
 }
