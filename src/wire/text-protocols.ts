@@ -104,11 +104,7 @@ const FTP: TextProtocol = {
   isCodeSecond: false,
 };
 
-const SMTP: TextProtocol = {
-  name: "SMTP",
-  commands: ["AUTH", "BDAT", "DATA", "EHLO", "ETRN", "EXPN", "HELO", "HELP", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "VRFY"],
-  isCodeSecond: false,
-};
+const SMTP: TextProtocol = { name: "SMTP", commands: undefined, isCodeSecond: false };
 
 const SSH: TextProtocol = { name: "SSH", commands: undefined, isCodeSecond: false };
 
@@ -152,9 +148,10 @@ function formatSsh(bytes: Uint8Array): string {
 }
 
 function isRequestOrResponse(bytes: Uint8Array, protocol: TextProtocol): boolean {
+  if (protocol.commands === undefined) return true;
   const first = token(bytes, 0);
   if (first === undefined) return false;
-  if (protocol.commands?.includes(first.text.toUpperCase()) === true) return true;
+  if (protocol.commands.includes(first.text.toUpperCase())) return true;
   const code = protocol.isCodeSecond ? token(bytes, first.next) : first;
   return code !== undefined && /^\d{3}$/.test(code.text);
 }

@@ -8,6 +8,7 @@ import { type AddressPair, type Decoded, type DecodeOptions, decoded, type Ipv4C
 import { decodeGue, writeGue } from "./gue.ts";
 import { GuePacket, PROTOCOL_UDP, UDP_HEADER_BYTES, UdpDatagram } from "./packet.ts";
 import type { PrintOptions } from "./print.ts";
+import { formatUdpText } from "./udp-text.ts";
 
 export { UDP_HEADER_BYTES };
 
@@ -50,15 +51,13 @@ export function writeUdp(out: Uint8Array, at: number, datagram: UdpDatagram, add
   put16(out, at + 6, internetChecksum(out, at, at + length, pseudoHeaderSum(addresses.src, addresses.dst, PROTOCOL_UDP, length)) || 0xffff);
 }
 
-const DOMAIN_HEADER_BYTES = 12;
-
-/** print-udp.c:udp_print after the addresses. Of the protocols that tcpdump knows by port only what is too short for DNS is told apart. */
+/** print-udp.c:udp_print after the addresses. */
 export function formatUdp(datagram: UdpDatagram, options: PrintOptions): string {
   const length = datagram.lengthBytes - UDP_HEADER_BYTES;
   const text = `UDP, length ${length}`;
   if (options.isQuick || (options.cutBytes ?? 0) > 0) return text;
-  const isDomain = [datagram.srcPort, datagram.dstPort].some((port) => port === 53 || port === 5353);
-  const content = isDomain && length < DOMAIN_HEADER_BYTES ? `domain [length ${length} < ${DOMAIN_HEADER_BYTES}] (invalid)` : text;
+  const { payload } = datagram;
+  const content = formatUdpText([datagram.srcPort, datagram.dstPort], payload instanceof Uint8Array ? payload : undefined, length, options) ?? text;
   if (options.verbosity < 2) return content;
   return `${datagram.hasChecksum ? "[udp sum ok]" : "[no cksum]"} ${content}`;
 }

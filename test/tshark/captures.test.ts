@@ -12,7 +12,8 @@ import { runScenario } from "../../src/scenario/run-scenario.ts";
 import { parseScenario } from "../../src/scenario/scenario-file.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const FOLDERS = ["scenarios/documents", "scenarios/selftest", "test/conformance"];
+/** One way of writing for all: the frames of the others are read from their pcapng (scenarios-1, scenarios-2). */
+const FOLDERS = ["scenarios/documents", "scenarios/selftest"];
 
 const files = FOLDERS.flatMap((folder) => readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".yaml")).map((name) => join(folder, name)));
 
@@ -24,7 +25,7 @@ const FAULTS = "(_ws.malformed && !icmp && !udp) || ip.checksum.status == 0 || (
 const OPTIONS = ["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "--disable-protocol", "dns", "--disable-protocol", "http", "--disable-protocol", "ipvs"];
 
 test("there is something to read", () => {
-  expect(files.length).toBeGreaterThan(100);
+  expect(files.length).toBeGreaterThan(15);
 });
 
 test.each(files)("%s", { timeout: 120_000 }, (file) => {

@@ -227,9 +227,11 @@ describe("ladder", () => {
     await page.keyboard.press("End");
     await expect.poll(() => page.locator(".ladder .row.current").count()).toBe(1);
     expect(await rows.count()).toBeLessThan(120);
-    const box = await page.locator(".ladder .row.current").boundingBox();
-    expect(box?.y).toBeGreaterThan(100);
-    expect(box?.y).toBeLessThan(720);
+    const isInView = async (): Promise<boolean> => {
+      const y = (await page.locator(".ladder .row.current").boundingBox())?.y ?? -1;
+      return y > 100 && y < 720;
+    };
+    await expect.poll(isInView).toBe(true);
   });
 });
 
