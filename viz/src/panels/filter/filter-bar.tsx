@@ -2,8 +2,8 @@
  * The display filter: one line, checked as it is typed.
  */
 
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { pause } from "../../state/playback.ts";
 import { t } from "../../state/preferences.ts";
 import { filter, filterCheck, step } from "../../state/store.ts";
@@ -15,14 +15,22 @@ export function FilterBar() {
   const s = t.value.filter;
   const typed = useSignal(filter.value);
   const set = filter.value;
-  useEffect(() => {
-    typed.value = set;
-  }, [set, typed]);
+  // What was typed here last and has been applied: only a filter that comes from elsewhere replaces what stands in the field, where typing may have gone on.
+  const applied = useRef(filter.value);
+  const apply = () => {
+    applied.current = typed.value;
+    filter.value = typed.value;
+  };
+  // At once, not after the next painting: by then more may have been typed.
+  useSignalEffect(() => {
+    const now = filter.value;
+    if (now === applied.current) return;
+    applied.current = now;
+    typed.value = now;
+  });
   useEffect(() => {
     if (typed.value === set) return;
-    const timer = setTimeout(() => {
-      filter.value = typed.value;
-    }, PAUSE_MS);
+    const timer = setTimeout(apply, PAUSE_MS);
     return () => clearTimeout(timer);
   }, [typed.value, set]);
   const check = filterCheck.value;
@@ -30,7 +38,7 @@ export function FilterBar() {
   const isOn = set.trim() !== "";
   const go = (direction: 1 | -1) => {
     pause();
-    filter.value = typed.value;
+    apply();
     void step(direction, "match");
   };
   return (
