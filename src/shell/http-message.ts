@@ -4,6 +4,7 @@
  * RFC 9112 sections 4, 5, 6.3 and 7.1.
  */
 
+import { latin1 } from "../base/bytes.ts";
 import { concatBytes, EMPTY_BYTES } from "../base/bytes.ts";
 
 export interface HttpHead {
@@ -140,13 +141,6 @@ export class HttpResponseReader {
     this.#pending = this.#pending.subarray(count);
     return part;
   }
-}
-
-/** Bytes as text, one character each. */
-export function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
-  return text;
 }
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;

@@ -1,181 +1,316 @@
 /**
  * What tcpdump says about UDP payloads that it knows by their port: DNS (53, 5353) and syslog (514).
  *
- * tcpdump 4.99.3 print-domain.c (domain_print, ns_qprint, ns_rprint, ns_nprint), print-syslog.c.
+ * Follows the lines that tcpdump 4.99.3 prints (print-domain.c, print-syslog.c); test/unit/wire/udp-text.json has them for packets of all kinds.
  */
 
+import { latin1 } from "../base/bytes.ts";
 import { formatIpv4Address } from "../base/ipv4-address.ts";
+import { get16, get32 } from "./byte-order.ts";
 import type { PrintOptions } from "./print.ts";
 
 const HEADER_BYTES = 12;
+const DOMAIN_PORT = 53;
+const MULTICAST_PORT = 5353;
+const SYSLOG_PORT = 514;
 const OPERATIONS = ["", " inv_q", " stat", " op3", " notify", " update", " op6", " op7", " op8", " updateA", " updateD", " updateDA", " updateM", " updateMA", " zoneInit", " zoneRef"];
-const RESPONSES = ["", " FormErr", " ServFail", " NXDomain", " NotImp", " Refused", " YXDomain", " YXRRSet", " NXRRSet", " NotAuth", " NotZone"];
-const TYPES: ReadonlyMap<number, string> = new Map([
-  [1, "A"],
-  [2, "NS"],
-  [5, "CNAME"],
-  [6, "SOA"],
-  [12, "PTR"],
-  [15, "MX"],
-  [16, "TXT"],
-  [28, "AAAA"],
-  [33, "SRV"],
-  [41, "OPT"],
-  [255, "ANY"],
+const INVERSE_QUERY = 1;
+const RESPONSES: readonly (string | undefined)[] = ["", " FormErr", " ServFail", " NXDomain", " NotImp", " Refused", " YXDomain", " YXRRSet", " NXRRSet", " NotAuth", " NotZone"];
+/** Bits of the flags that a query should not have. */
+const ODD_FLAGS = 0x06cf;
+const CLASSES: ReadonlyMap<number, string> = new Map([
+  [1, ""],
+  [3, " CHAOS"],
+  [4, " HS"],
+  [255, " ANY"],
 ]);
-const CLASS_IN = 1;
-/** Names that point in circles end. */
-const POINTERS_MAX = 64;
+/** Of multicast DNS: in a question "answer me alone", in an answer "forget what you had". */
+const MULTICAST_BIT = 0x8000;
+const OPT = 41;
+const DNSSEC_OK = 0x8000;
+const TYPES: readonly string[] = (
+  "A NS MD MF CNAME SOA MB MG MR NULL WKS PTR HINFO MINFO MX TXT RP AFSDB X25 ISDN RT NSAP NSAP_PTR SIG KEY PX GPOS AAAA LOC NXT EID NIMLOC SRV " +
+  "ATMA NAPTR KX CERT A6 DNAME SINK OPT APL DS SSHFP IPSECKEY RRSIG NSEC DNSKEY"
+).split(" ");
+const LATER_TYPES: ReadonlyMap<number, string> = new Map([
+  ...["SPF", "UINFO", "UID", "GID", "UNSPEC", "UNSPECA"].map((name, i) => [99 + i, name] as const),
+  ...["TKEY", "TSIG", "IXFR", "AXFR", "MAILB", "MAILA", "ANY", "URI"].map((name, i) => [249 + i, name] as const),
+]);
 
 const SEVERITIES = ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
 const FACILITIES = ["kernel", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "security", "console", "cron"];
 
 /** After the addresses; undefined for ports that tcpdump does not know. `payload`: undefined when it is not bytes. */
 export function formatUdpText(ports: readonly number[], payload: Uint8Array | undefined, length: number, options: PrintOptions): string | undefined {
-  if (ports.includes(53) || ports.includes(5353)) {
+  const isMulticast = ports.includes(MULTICAST_PORT);
+  if (isMulticast || ports.includes(DOMAIN_PORT)) {
     if (length < HEADER_BYTES) return `domain [length ${length} < ${HEADER_BYTES}] (invalid)`;
-    return payload === undefined ? undefined : formatDomain(payload, options);
+    return payload === undefined ? undefined : new DomainMessage(payload, isMulticast && !ports.includes(DOMAIN_PORT), options.verbosity).format();
   }
-  if (ports.includes(514) && payload !== undefined) return formatSyslog(payload, options);
-  return undefined;
+  return ports.includes(SYSLOG_PORT) && payload !== undefined ? formatSyslog(payload, options.verbosity) : undefined;
 }
 
-function formatSyslog(payload: Uint8Array, options: PrintOptions): string {
-  const text = Array.from(payload, (byte) => String.fromCharCode(byte)).join("");
-  const priority = /^<(\d{1,3})>/.exec(text);
+function formatSyslog(payload: Uint8Array, verbosity: number): string {
+  const text = latin1(payload);
+  if (/^<\d{0,3}$/.test(text)) return " [|syslog]";
+  const priority = /^<(\d{0,3})>/.exec(text);
   if (priority === null) return " (invalid)";
   const value = Number(priority[1]);
-  const facility = (value & 0x7f8) >> 3;
+  const number = value >> 3;
   const severity = SEVERITIES[value & 7] as string;
-  const name = FACILITIES[facility] ?? (facility < 24 ? `local${facility - 16}` : "unknown");
-  if (options.verbosity === 0) return `SYSLOG ${name}.${severity}, length: ${payload.length}`;
-  const shown = text.slice(priority[0].length).replace(/[^\x20-\x7e]/g, (character) => escaped(character.charCodeAt(0)));
-  return `SYSLOG, length: ${payload.length}\n\tFacility ${name} (${facility}), Severity ${severity} (${value & 7})\n\tMsg: ${shown}`;
+  const facility = FACILITIES[number] ?? (number < 24 ? `local${number - 16}` : `unknown (${number})`);
+  if (verbosity === 0) return `SYSLOG ${facility}.${severity}, length: ${payload.length}`;
+  const message = Array.from(payload.subarray(priority[0].length), visible).join("");
+  const told = `SYSLOG, length: ${payload.length}\n\tFacility ${facility} (${number}), Severity ${severity} (${value & 7})\n\tMsg: ${message}`;
+  return verbosity > 1 ? told + hexLines(payload) : told;
 }
 
-/** safeputchar. */
-function escaped(code: number): string {
-  return `\\0x${code.toString(16).padStart(2, "0")}`;
+/** util-print.c:fn_print_char. */
+function visible(byte: number): string {
+  const low = byte & 0x7f;
+  return `${byte > 0x7f ? "M-" : ""}${low < 0x20 || low === 0x7f ? `^${String.fromCharCode(low ^ 0x40)}` : String.fromCharCode(low)}`;
 }
 
-function formatDomain(bytes: Uint8Array, options: PrintOptions): string {
-  const word = (at: number): number => (((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)) >>> 0;
-  const flags = word(2);
-  const operation = OPERATIONS[(flags >> 11) & 15] as string;
-  const [questions, answers, authorities, additional] = [4, 6, 8, 10].map(word) as [number, number, number, number];
-  const end = ` (${bytes.length})`;
-  const reader = new DomainReader(bytes);
-  if ((flags & 0x8000) === 0) {
-    let text = `${word(0)}${operation}${flags & 0x0100 ? "+" : ""}${flags & 0x0010 ? "%" : ""}`;
-    if (questions !== 1) text += ` [${questions}q]`;
-    if (answers !== 0) text += ` [${answers}a]`;
-    if (authorities !== 0) text += ` [${authorities}n]`;
-    if (additional !== 0) text += ` [${additional}au]`;
-    for (let i = 0; i < questions && !reader.isBroken; i++) text += reader.question();
-    return text + end;
+/** print-ascii.c:hex_print. */
+function hexLines(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at++) {
+    if (at % 16 === 0) text += `\n\t0x${at.toString(16).padStart(4, "0")}: `;
+    text += `${at % 2 === 0 ? " " : ""}${(bytes[at] as number).toString(16).padStart(2, "0")}`;
   }
-  const marks = `${flags & 0x0400 ? "*" : ""}${flags & 0x0080 ? "" : "-"}${flags & 0x0200 ? "|" : ""}${flags & 0x0020 ? "$" : ""}`;
-  let text = `${word(0)}${operation}${RESPONSES[flags & 15] ?? ` Resp${flags & 15}`}${marks}`;
-  if (questions !== 1) text += ` [${questions}q]`;
-  for (let i = 0; i < questions && !reader.isBroken; i++) {
-    const question = reader.question();
-    if (options.verbosity > 0) text += `${i === 0 ? " q:" : ","}${question}`;
-  }
-  text += ` ${answers}/${authorities}/${additional}`;
-  for (let i = 0; i < answers && !reader.isBroken; i++) text += `${i === 0 ? "" : ","}${reader.record(options.verbosity > 1)}`;
-  return text + end;
+  return text;
 }
 
-class DomainReader {
+/** More is announced than there is. */
+class Truncated extends Error {}
+
+class DomainMessage {
   readonly #bytes: Uint8Array;
+  readonly #isMulticast: boolean;
+  readonly #verbosity: number;
   #at = HEADER_BYTES;
-  isBroken = false;
+  #text = "";
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, isMulticast: boolean, verbosity: number) {
     this.#bytes = bytes;
+    this.#isMulticast = isMulticast;
+    this.#verbosity = verbosity;
   }
 
-  /** ` A? www.example.com.` */
-  question(): string {
+  /** domain_print. */
+  format(): string {
+    const flags = get16(this.#bytes, 2);
+    this.#text = `${get16(this.#bytes, 0)}${OPERATIONS[(flags >> 11) & 15]}`;
+    try {
+      if ((flags & 0x8000) === 0) this.#query(flags);
+      else this.#response(flags);
+      return `${this.#text} (${this.#bytes.length})`;
+    } catch (error) {
+      if (error instanceof Truncated) return `${this.#text} [|domain]`;
+      throw error;
+    }
+  }
+
+  #query(flags: number): void {
+    const [questions, answers, authorities, additional] = this.#counts();
+    if (flags & 0x0100) this.#text += "+";
+    if (flags & 0x0010) this.#text += "%";
+    if (flags & ODD_FLAGS) this.#text += ` [b2&3=0x${flags.toString(16)}]`;
+    if (((flags >> 11) & 15) === INVERSE_QUERY) {
+      if (questions !== 0) this.#text += ` [${questions}q]`;
+      if (answers !== 1) this.#text += ` [${answers}a]`;
+    } else {
+      if (answers !== 0) this.#text += ` [${answers}a]`;
+      if (questions !== 1) this.#text += ` [${questions}q]`;
+    }
+    if (authorities !== 0) this.#text += ` [${authorities}n]`;
+    if (additional !== 0) this.#text += ` [${additional}au]`;
+    for (let i = 0; i < questions; i++) this.#question(true);
+    if (this.#verbosity < 2) return;
+    this.#records(answers, "");
+    this.#records(authorities, " ns:");
+    this.#records(additional, " ar:");
+  }
+
+  #response(flags: number): void {
+    const [questions, answers, authorities, additional] = this.#counts();
+    const code = flags & 15;
+    this.#text += RESPONSES[code] ?? (code === 15 ? " NoChange" : ` Resp${code}`);
+    this.#text += `${flags & 0x0400 ? "*" : ""}${flags & 0x0080 ? "" : "-"}${flags & 0x0200 ? "|" : ""}${flags & 0x0020 ? "$" : ""}`;
+    if (questions !== 1) this.#text += ` [${questions}q]`;
+    for (let i = 0; i < questions; i++) {
+      if (i > 0) this.#text += ",";
+      if (this.#verbosity > 1) this.#text += " q:";
+      this.#question(this.#verbosity > 1);
+    }
+    this.#text += ` ${answers}/${authorities}/${additional}`;
+    this.#records(answers, "");
+    if (this.#verbosity < 2) return;
+    this.#records(authorities, " ns:");
+    this.#records(additional, " ar:");
+  }
+
+  #counts(): readonly [number, number, number, number] {
+    const [questions = 0, answers = 0, authorities = 0, additional = 0] = [4, 6, 8, 10].map((at) => get16(this.#bytes, at));
+    return [questions, answers, authorities, additional];
+  }
+
+  /** ns_qprint: ` A? www.example.com.`; passed over when it is not shown. */
+  #question(isShown: boolean): void {
+    if (!isShown) {
+      this.#skipName();
+      this.#at += 4;
+      return;
+    }
     const name = this.#name();
     const type = this.#word();
     const kind = this.#word();
-    return ` ${typeName(type)}${kind === CLASS_IN ? "" : ` (Class ${kind})`}? ${name}`;
+    const how = !this.#isMulticast ? "" : kind & MULTICAST_BIT ? " (QU)" : " (QM)";
+    this.#text += ` ${typeName(type)}${className(this.#isMulticast ? kind & ~MULTICAST_BIT : kind)}${how}? ${name}`;
   }
 
-  /** ` A 192.0.2.1`, of what is known. */
-  record(showsTtl: boolean): string {
-    this.#name();
+  #records(count: number, title: string): void {
+    for (let i = 0; i < count; i++) {
+      if (this.#at === this.#bytes.length) throw new Truncated();
+      // A question that was passed over may have ended behind the packet: that is not remarked upon where names are not shown.
+      if (this.#verbosity === 0 && this.#at > this.#bytes.length) return;
+      this.#text += i === 0 ? title : ",";
+      this.#record();
+    }
+  }
+
+  /** ns_rprint: ` www.example.com. [1h] A 192.0.2.1`, more of it the more is asked for. */
+  #record(): void {
+    if (this.#verbosity === 0) this.#skipName();
+    else {
+      this.#text += " ";
+      this.#text += this.#name();
+    }
     const type = this.#word();
     const kind = this.#word();
     const ttl = this.#word() * 0x10000 + this.#word();
     const size = this.#word();
+    if (type !== OPT) {
+      this.#text += className(this.#isMulticast ? kind & ~MULTICAST_BIT : kind);
+      if (this.#isMulticast && kind & MULTICAST_BIT) this.#text += " (Cache flush)";
+      if (this.#verbosity > 2) this.#text += ` [${span(ttl)}]`;
+    }
+    this.#text += ` ${typeName(type)}`;
     const end = this.#at + size;
-    let text = ` ${kind === CLASS_IN ? "" : `(Class ${kind}) `}`;
-    if (showsTtl) text = ` [${span(ttl)}]${text}`;
-    text += typeName(type);
-    if (end > this.#bytes.length) this.isBroken = true;
-    else if (type === 1 && size === 4) text += ` ${formatIpv4Address((this.#word() * 0x10000 + this.#word()) >>> 0)}`;
-    else if (type === 2 || type === 5 || type === 12) text += ` ${this.#name()}`;
-    else if (type === 15) {
-      const preference = this.#word();
-      text += ` ${this.#name()} ${preference}`;
-    } else if (type === 16) while (this.#at < end && !this.isBroken) text += ` "${this.#label(this.#bytes[this.#at] as number)}"`;
+    if (end > this.#bytes.length) throw new Truncated();
+    this.#text += type === OPT ? ` UDPsize=${kind}${ttl & DNSSEC_OK ? " DO" : ""}` : this.#data(typeName(type), end);
     this.#at = end;
-    return text;
+  }
+
+  #data(type: string, end: number): string {
+    switch (type) {
+      case "A":
+        return ` ${formatIpv4Address(this.#long())}`;
+      case "AAAA":
+        return ` ${formatIpv6(Array.from({ length: 8 }, () => this.#word()))}`;
+      case "NS":
+      case "CNAME":
+      case "PTR":
+      case "DNAME":
+        return ` ${this.#name()}`;
+      case "SOA": {
+        const names = ` ${this.#name()} ${this.#name()}`;
+        return this.#verbosity > 0 ? `${names}${Array.from({ length: 5 }, () => ` ${this.#long()}`).join("")}` : "";
+      }
+      case "MX": {
+        const preference = this.#word();
+        return ` ${this.#name()} ${preference}`;
+      }
+      case "SRV": {
+        const [priority, weight, port] = [this.#word(), this.#word(), this.#word()];
+        return ` ${this.#name()}:${port} ${priority} ${weight}`;
+      }
+      case "TXT": {
+        let text = "";
+        while (this.#at < end) text += ` "${this.#label()}"`;
+        return text;
+      }
+      default:
+        return "";
+    }
   }
 
   #word(): number {
-    const high = this.#bytes[this.#at];
-    const low = this.#bytes[this.#at + 1];
+    if (this.#at + 2 > this.#bytes.length) throw new Truncated();
     this.#at += 2;
-    if (high === undefined || low === undefined) {
-      this.isBroken = true;
-      return 0;
+    return get16(this.#bytes, this.#at - 2);
+  }
+
+  #long(): number {
+    if (this.#at + 4 > this.#bytes.length) throw new Truncated();
+    this.#at += 4;
+    return get32(this.#bytes, this.#at - 4);
+  }
+
+  /** A byte that counts, and so many characters. */
+  #label(): string {
+    const from = this.#at + 1;
+    const end = from + (this.#bytes[this.#at] ?? 0);
+    if (end > this.#bytes.length) throw new Truncated();
+    this.#at = end;
+    return latin1(this.#bytes.subarray(from, end));
+  }
+
+  #skipName(): void {
+    for (;;) {
+      const size = this.#bytes[this.#at];
+      if (size === undefined) throw new Truncated();
+      if (size === 0 || (size & 0xc0) === 0xc0) {
+        this.#at += size === 0 ? 1 : 2;
+        return;
+      }
+      this.#label();
     }
-    return (high << 8) | low;
   }
 
-  /** So many characters after the byte that counts them. */
-  #label(size: number): string {
-    const text = Array.from(this.#bytes.subarray(this.#at + 1, this.#at + 1 + size), (byte) => String.fromCharCode(byte)).join("");
-    this.#at += 1 + size;
-    if (this.#at > this.#bytes.length) this.isBroken = true;
-    return text;
-  }
-
+  /** ns_nprint. A pointer leads back, always further: names end. */
   #name(): string {
     let text = "";
     let returnTo: number | undefined;
-    for (let jumps = 0; ; ) {
+    let limit = this.#at;
+    for (;;) {
       const size = this.#bytes[this.#at];
-      if (size === undefined || jumps > POINTERS_MAX) {
-        this.isBroken = true;
-        break;
-      }
+      if (size === undefined) throw new Truncated();
       if ((size & 0xc0) === 0xc0) {
-        returnTo ??= this.#at + 2;
-        this.#at = ((size & 0x3f) << 8) | (this.#bytes[this.#at + 1] ?? 0);
-        jumps++;
-        continue;
-      }
-      if (size === 0) {
-        this.#at++;
-        break;
-      }
-      text += `${this.#label(size)}.`;
-      if (this.isBroken) break;
+        const target = this.#word() & 0x3fff;
+        returnTo ??= this.#at;
+        if (target >= limit) {
+          this.#text += "<BAD PTR>";
+          throw new Truncated();
+        }
+        this.#at = target;
+        limit = target;
+      } else if (size === 0) {
+        this.#at = returnTo ?? this.#at + 1;
+        return text === "" ? "." : text;
+      } else text += `${this.#label()}.`;
     }
-    if (returnTo !== undefined) this.#at = returnTo;
-    return text === "" ? "." : text;
   }
 }
 
 function typeName(type: number): string {
-  return TYPES.get(type) ?? `Type${type}`;
+  return TYPES[type - 1] ?? LATER_TYPES.get(type) ?? `Type${type}`;
 }
 
-/** unsigned_relts_print: `1h1m1s`. */
+function className(kind: number): string {
+  return CLASSES.get(kind) ?? ` (Class ${kind})`;
+}
+
+/** RFC 5952: the longest run of zeros left out. */
+function formatIpv6(words: readonly number[]): string {
+  const text = words.map((word) => word.toString(16)).join(":");
+  const runs = [...text.matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].split("0").length - a[0].split("0").length);
+  const run = runs[0];
+  if (run === undefined) return text;
+  return `${text.slice(0, run.index)}::${text.slice(run.index + run[0].length).replace(/^:/, "")}`;
+}
+
+/** util-print.c:unsigned_relts_print: `1h1m1s`. */
 function span(seconds: number): string {
   if (seconds === 0) return "0s";
   const units = [

@@ -8,7 +8,7 @@ import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../base/time.ts";
 import type { TcpEvents } from "../../host/host.ts";
 import type { EventTarget } from "../../kernel/event-loop.ts";
 import { Timer } from "../../kernel/timer.ts";
-import { latin1 } from "../http-message.ts";
+import { latin1 } from "../../base/bytes.ts";
 import type { Machine } from "../machine.ts";
 import type { Transport } from "../tls/tls-transport.ts";
 import { badRequest, encodeResponse, plainOnTls, type HttpRequest, type HttpResponse, requestTimeout, respond } from "./http-response.ts";

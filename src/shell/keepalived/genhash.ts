@@ -8,7 +8,7 @@ import { formatIpv4Address } from "../../base/ipv4-address.ts";
 import { NS_PER_SECOND } from "../../base/time.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { md5 } from "../commands/system/digests.ts";
-import { latin1 } from "../http-message.ts";
+import { latin1 } from "../../base/bytes.ts";
 import { resolveHost } from "../names.ts";
 import { TcpStream } from "../tcp-stream.ts";
 import { TlsSession } from "../tls/tls-session.ts";

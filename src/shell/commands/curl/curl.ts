@@ -7,7 +7,7 @@
 import { utf8Bytes, utf8Text } from "../../../base/bytes.ts";
 import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
-import { latin1 } from "../../http-message.ts";
+import { latin1 } from "../../../base/bytes.ts";
 import { type CurlOptions, parseCurl } from "./options.ts";
 import { closeConnection, type CurlConnection, type TransferResult, type TransferSinks } from "./connector.ts";
 import { FtpTransfer } from "./ftp.ts";

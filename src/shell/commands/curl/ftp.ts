@@ -8,7 +8,7 @@ import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { CommandContext, Running } from "../../command.ts";
 import { errorText } from "../../errno-text.ts";
-import { latin1 } from "../../http-message.ts";
+import { latin1 } from "../../../base/bytes.ts";
 import { TcpStream } from "../../tcp-stream.ts";
 import { CurlConnector, deadlineOf, failure, type TransferResult, type TransferSinks } from "./connector.ts";
 import type { CurlOptions } from "./options.ts";

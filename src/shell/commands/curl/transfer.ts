@@ -4,11 +4,12 @@
  * curl 7.88.1 lib/multi.c, lib/connect.c, lib/http.c, lib/transfer.c. The small delays are those between a real curl's system calls.
  */
 
+import { latin1 } from "../../../base/bytes.ts";
 import { formatIpv4Address } from "../../../base/ipv4-address.ts";
 import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from "../../../base/time.ts";
 import type { CommandContext, Running } from "../../command.ts";
 import { errorText } from "../../errno-text.ts";
-import { type HttpHead, HttpResponseReader, latin1 } from "../../http-message.ts";
+import { type HttpHead, HttpResponseReader } from "../../http-message.ts";
 import type { TcpStream } from "../../tcp-stream.ts";
 import { closeConnection, type CurlConnection, CurlConnector, deadlineOf, failure, type TransferResult, type TransferSinks } from "./connector.ts";
 import type { CurlOptions } from "./options.ts";

@@ -4,6 +4,7 @@
  * Linux v6.1 net/packet/af_packet.c; libpcap 1.10.3 pcap-linux.c; tcpdump 4.99.3 tcpdump.c.
  */
 
+import { latin1 } from "../../../base/bytes.ts";
 import type { Ipv4Address } from "../../../base/ipv4-address.ts";
 import { NS_PER_MS, NS_PER_SECOND } from "../../../base/time.ts";
 import type { CaptureTap, NetDevice } from "../../../host/device.ts";
@@ -214,7 +215,7 @@ export class PacketOutput {
           interfaceName: (index) => context.machine.host.devices.byIndex(index)?.name,
         })
       : undefined;
-    if (options.writeFile === "-") context.stdout.write(asCharacters(encodePcapHeader(linkType, options.snapshotBytes)));
+    if (options.writeFile === "-") context.stdout.write(latin1(encodePcapHeader(linkType, options.snapshotBytes)));
   }
 
   /** False when nobody reads the output any more. */
@@ -242,7 +243,7 @@ export class PacketOutput {
     const bytes = whole.subarray(0, this.#options.snapshotBytes);
     const record = { seconds: captured.seconds, nanoseconds: captured.nanoseconds, bytes, lengthBytes: isCooked ? whole.length : captured.lengthBytes };
     if (this.#options.writeFile === "-") {
-      this.#context.stdout.write(asCharacters(encodePcap(this.#linkType, [record]).subarray(24)));
+      this.#context.stdout.write(latin1(encodePcap(this.#linkType, [record]).subarray(24)));
       return;
     }
     if (this.#recordBytes + bytes.length > WRITE_BYTES_MAX)
@@ -254,14 +255,8 @@ export class PacketOutput {
 
   #save(path: string): void {
     const { files } = this.#context.machine;
-    files.write(files.resolve(this.#context.cwd, path), asCharacters(encodePcap(this.#linkType, this.#records, this.#options.snapshotBytes)));
+    files.write(files.resolve(this.#context.cwd, path), latin1(encodePcap(this.#linkType, this.#records, this.#options.snapshotBytes)));
   }
-}
-
-function asCharacters(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  return text;
 }
 
 /** Standard output of a C program that is no terminal: whole blocks, unless it flushes. */
