@@ -2,6 +2,7 @@
  * Steps over time as SVG: what a chart of the load is made of.
  */
 
+import { LINE_SIGNS } from "./line-signs.ts";
 import { type Markup, markup } from "./markup.ts";
 
 const WIDTH = 470;
@@ -81,15 +82,5 @@ function round(value: number): number {
 
 /** The sign of a line, for words beside a chart. */
 export function lineSign(index: number): Markup {
-  return markup`<svg class="sign" viewBox="-8 -8 16 16" width="14" height="14" aria-hidden="true"><path class="s${index % LINE_STYLES}" d="${SIGNS[index % LINE_STYLES] as string}"/></svg>`;
+  return markup`<svg class="sign" viewBox="-8 -8 16 16" width="14" height="14" aria-hidden="true"><path class="s${index % LINE_STYLES}" d="${LINE_SIGNS[index % LINE_STYLES] as string}"/></svg>`;
 }
-
-const SIGNS = [
-  "M-5,-5H5V5H-5Z",
-  "M0,-6L6,0L0,6L-6,0Z",
-  "M0,-6L6,5H-6Z",
-  "M0,-5A5,5 0 1 1 -0.01,-5Z",
-  "M0,6L6,-5H-6Z",
-  "M-6,-2H-2V-6H2V-2H6V2H2V6H-2V2H-6Z",
-  "M-3,-6H3L6,0L3,6H-3L-6,0Z",
-] as const;

@@ -45,7 +45,7 @@ test("the page does not load the simulator: only the worker does", () => {
   const heavy = code
     .filter(({ path }) => !path.startsWith("viz/src/engine/") && !path.startsWith("viz/src/filter/"))
     .flatMap(({ path, text }) =>
-      [...text.matchAll(/^(import|export)(?! type)([^;]*?)from "([^"]*\/src\/(?!base\/|trace\/rows|report\/(?:words|numbers|columns|topology-layout|service-series)\.ts)[^"]*|[^"]*engine\/(?!client|protocol)[^"]*|(?:\.\.\/)+filter\/(?!field-names)[^"]*)"/gms)]
+      [...text.matchAll(/^(import|export)(?! type)([^;]*?)from "([^"]*\/src\/(?!base\/|trace\/rows|report\/(?:words|numbers|columns|topology-layout|line-signs|service-series)\.ts)[^"]*|[^"]*engine\/(?!client|protocol)[^"]*|(?:\.\.\/)+filter\/(?!field-names)[^"]*)"/gms)]
         .filter(([, , names]) => !/^\s*\{\s*(?:type \w+,?\s*)+\}\s*$/.test(names ?? ""))
         .map((match) => `${path}: ${match[3]}`),
     );

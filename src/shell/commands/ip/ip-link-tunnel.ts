@@ -5,10 +5,8 @@
  */
 
 import type { TunnelParameters } from "../../../host/device.ts";
-import { type Arguments, deviceNamed, type IpSession, isCutOf, parseNumber, parseTos, takeAddress, unsupported, wrongArgument } from "./ip-output.ts";
-import { takeKey } from "./ip-tunnel.ts";
-
-const TOS_INHERIT = 1;
+import { type Arguments, deviceNamed, type IpSession, takeAddress, unsupported } from "./ip-output.ts";
+import { isTosWord, isTtlWord, takeKey, takeTos, takeTtl } from "./ip-tunnel.ts";
 
 export function parseLinkTunnel(session: IpSession, args: Arguments, mode: TunnelParameters["mode"]): TunnelParameters {
   const wanted: { -readonly [K in keyof TunnelParameters]: TunnelParameters[K] } = {
@@ -27,13 +25,9 @@ export function parseLinkTunnel(session: IpSession, args: Arguments, mode: Tunne
     if (word === "remote") wanted.remote = takeAddress(args.take());
     else if (word === "local") wanted.local = takeAddress(args.take());
     else if (word === "dev") wanted.link = deviceNamed(session, args.take());
-    else if (word === "ttl" || word === "hoplimit" || word === "hlim") {
-      const text = args.take();
-      wanted.ttl = text === "inherit" ? 0 : (parseNumber(text, 255) ?? wrongArgument(text, "invalid TTL\n"));
-    } else if (word === "tos" || word === "tclass" || isCutOf(word, "dsfield")) {
-      const text = args.take();
-      wanted.tos = text === "inherit" ? TOS_INHERIT : (parseTos(text) ?? wrongArgument(text, "bad TOS value"));
-    } else if (word === "pmtudisc") wanted.pmtuDiscovery = true;
+    else if (isTtlWord(word)) wanted.ttl = takeTtl(args);
+    else if (isTosWord(word)) wanted.tos = takeTos(args);
+    else if (word === "pmtudisc") wanted.pmtuDiscovery = true;
     else if (word === "nopmtudisc") wanted.pmtuDiscovery = false;
     else if (word === "noencap") continue;
     else if (word === "key" && mode === "gre") wanted.key = takeKey(args);

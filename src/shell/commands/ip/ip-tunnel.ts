@@ -92,13 +92,9 @@ function parse(session: IpSession, words: readonly string[], current?: TunnelPar
     else if (word === "local") wanted.local = takeTunnelAddress(args);
     else if (word === "key") wanted.key = takeKey(args);
     else if (word === "dev") wanted.link = deviceNamed(session, args.take());
-    else if (word === "ttl" || word === "hoplimit" || word === "hlim") {
-      const text = args.take();
-      wanted.ttl = text === "inherit" ? 0 : (parseNumber(text, 255) ?? wrongArgument(text, "invalid TTL\n"));
-    } else if (word === "tos" || word === "tclass" || isCutOf(word, "dsfield")) {
-      const text = args.take();
-      wanted.tos = text === "inherit" ? TOS_INHERIT : (parseTos(text) ?? wrongArgument(text, "bad TOS value"));
-    } else if (word === "pmtudisc") wanted.pmtuDiscovery = true;
+    else if (isTtlWord(word)) wanted.ttl = takeTtl(args);
+    else if (isTosWord(word)) wanted.tos = takeTos(args);
+    else if (word === "pmtudisc") wanted.pmtuDiscovery = true;
     else if (word === "nopmtudisc") wanted.pmtuDiscovery = false;
     else if (UNSUPPORTED.has(word)) unsupported(`"${word}" of ip tunnel`);
     else {
@@ -135,6 +131,24 @@ function takeMode(args: Arguments): TunnelParameters["mode"] {
   if (text === "gre" || text === "gre/ip") return "gre";
   if (text === "sit" || text === "ipv6/ip" || text === "isatap" || text === "vti" || text === "any/ip") return unsupported(`tunnel mode ${text}`);
   throw new IpExit(255, `Unknown tunnel mode "${text}"\n`);
+}
+
+export function isTtlWord(word: string): boolean {
+  return word === "ttl" || word === "hoplimit" || word === "hlim";
+}
+
+export function takeTtl(args: Arguments): number {
+  const text = args.take();
+  return text === "inherit" ? 0 : (parseNumber(text, 255) ?? wrongArgument(text, "invalid TTL\n"));
+}
+
+export function isTosWord(word: string): boolean {
+  return word === "tos" || word === "tclass" || isCutOf(word, "dsfield");
+}
+
+export function takeTos(args: Arguments): number {
+  const text = args.take();
+  return text === "inherit" ? TOS_INHERIT : (parseTos(text) ?? wrongArgument(text, "bad TOS value"));
 }
 
 export function takeKey(args: Arguments): number {
