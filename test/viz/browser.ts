@@ -88,6 +88,14 @@ export async function pressAndMove(page: Page, key: string): Promise<number> {
   return recordInView(page);
 }
 
+/** Waits until inspector and tables, where they are seen, show the record in view: they follow when the position rests. */
+export async function atRest(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const here = document.querySelector(".playback output")?.getAttribute("data-record");
+    return [...document.querySelectorAll(".inspector, .tables [data-record]")].every((shown) => !shown.checkVisibility() || shown.getAttribute("data-record") === here);
+  });
+}
+
 /** Brings a panel to the front by the name on its tab. */
 export function bringUp(page: Page, name: string): Promise<void> {
   return page.getByRole("tab", { name, exact: true }).click();
