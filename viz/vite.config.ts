@@ -26,10 +26,25 @@ function policyPlugin(): Plugin {
   };
 }
 
+/** The entry is small and fetches the page; the browser hears of that from the HTML already. */
+function preloadPlugin(): Plugin {
+  return {
+    name: "preload-page",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler: (_html, { bundle }) =>
+        Object.values(bundle ?? {})
+          .filter((chunk) => chunk.type === "chunk" && chunk.facadeModuleId?.endsWith("/page.tsx"))
+          .map(({ fileName }) => ({ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `./${fileName}` }, injectTo: "head" as const })),
+    },
+  };
+}
+
 export default defineConfig({
   root: import.meta.dirname,
   base: "./",
-  plugins: [galleryPlugin(), policyPlugin()],
+  plugins: [galleryPlugin(), policyPlugin(), preloadPlugin()],
   worker: { format: "es" },
   server: { host: "127.0.0.1", fs: { allow: [".."] } },
   preview: { host: "127.0.0.1" },

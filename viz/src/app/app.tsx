@@ -5,7 +5,7 @@
 import { useSignalEffect } from "@preact/signals";
 import { Gallery } from "../panels/gallery/gallery.tsx";
 import { t } from "../state/preferences.ts";
-import { current, opening, view } from "../state/store.ts";
+import { current, isArriving, opening, view } from "../state/store.ts";
 import { DropZone } from "./drop-zone.tsx";
 import { Header } from "./header.tsx";
 import { HelpDialog } from "./help-dialog.tsx";
@@ -26,7 +26,7 @@ export function App() {
       <Header />
       <FailureBanner />
       {opening.value === undefined ? null : <OpeningBanner state={opening.value} />}
-      {showsLab ? <Lab /> : <Gallery />}
+      {showsLab ? <Lab /> : isArriving.value ? null : <Gallery />}
       <HelpDialog />
     </DropZone>
   );

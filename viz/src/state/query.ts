@@ -5,7 +5,8 @@
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { QueryAnswer, QueryArgs, QueryName } from "../engine/queries.ts";
-import { currentId, engine } from "./store.ts";
+import { engine } from "./engine.ts";
+import { currentId } from "./store.ts";
 
 /**
  * `args` undefined: nothing is asked, the answer is undefined. Arguments are compared as JSON.

@@ -5,11 +5,12 @@
  */
 
 import { batch, computed, effect, signal } from "@preact/signals";
-import { Engine, EngineError } from "../engine/client.ts";
+import { EngineError } from "../engine/client.ts";
 import type { Failure, Progress, ScenarioSource, SessionInfo, Source } from "../engine/protocol.ts";
 import type { QueryAnswer, QueryArgs, QueryName } from "../engine/queries.ts";
 import type { Moment, Position } from "../engine/queries/moment.ts";
 import type { FilterCheck, StepArgs } from "../engine/queries/navigate.ts";
+import { engine } from "./engine.ts";
 
 export interface OpenSession {
   readonly info: SessionInfo;
@@ -38,8 +39,6 @@ export interface Selection {
   readonly node: string;
 }
 
-export const engine = new Engine();
-
 export const sessions = signal<readonly OpenSession[]>([]);
 export const currentId = signal(0);
 export const current = computed(() => sessions.value.find(({ info }) => info.id === currentId.value));
@@ -53,6 +52,8 @@ export const filterCheck = signal<FilterCheck | undefined>(NO_FILTER);
 export const opening = signal<OpeningState | undefined>(undefined);
 export const shownFailure = signal<ShownFailure | undefined>(undefined);
 export const view = signal<"gallery" | "lab">("gallery");
+/** The address names a run that is not open yet: the gallery is not drawn meanwhile, which would hold up the worker's start. */
+export const isArriving = signal(false);
 
 /** Position of each session when it was last in view. */
 const positions = new Map<number, Position>();

@@ -5,7 +5,8 @@
 import { computed, effect, signal } from "@preact/signals";
 import type { Findings, ShownFinding } from "../../engine/queries/why.ts";
 import { settled } from "../../state/settled.ts";
-import { current, engine, moment } from "../../state/store.ts";
+import { engine } from "../../state/engine.ts";
+import { current, moment } from "../../state/store.ts";
 
 /** The doctor reads every record; of longer runs only when somebody asks. */
 export const RECORDS_UNASKED_MAX = 60_000;

@@ -6,7 +6,8 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { WhatIfLine } from "../../engine/queries/why.ts";
 import { t } from "../../state/preferences.ts";
-import { current, engine, sessions } from "../../state/store.ts";
+import { engine } from "../../state/engine.ts";
+import { current, sessions } from "../../state/store.ts";
 import "./whatif.css";
 
 interface Progress {
