@@ -1,5 +1,6 @@
 /**
- * How fast the page is, measured in Chromium: figures are printed, and bounds hold with room for a slow machine.
+ * How fast the page is, measured in Chromium: figures are printed. What must hold on a slow or busy machine, too, is a ratio: a step in a
+ * long run costs no more than one in a short run beside it.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -7,15 +8,18 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { DIST, PageLab, recordInView, SCENARIOS } from "./browser.ts";
+import { atRest, DIST, openScenario, PageLab, recordInView, SCENARIOS } from "./browser.ts";
 
 const DR = readFileSync(join(SCENARIOS, "documents/dr-192.168.247.yaml"), "utf8");
 const FIRST_VIEW_BYTES_MAX = 300_000;
 const STEP_MS_MAX = 16;
-/** Half of all steps; the machine that tests may do other work between. */
-const SHARE = 0.5;
+/** A step in a long run, measured in steps of a short one, by their medians. */
+const LONGER_MAX = 2.5;
+const MEDIAN = 0.5;
 const SHARE_SHOWN = 0.95;
 const FIRST_FRAME_MS_MAX = 1000;
+/** On a machine that needs long for the gallery alone, a link may take so many times as long. */
+const GALLERIES_MAX = 5;
 /** While a million records load the page answers within this time, and nearly always much sooner. */
 const GAP_MS_MAX = 500;
 const GAP_MS_LONG = 100;
@@ -80,17 +84,38 @@ function timeKeys(page: Page, keys: readonly string[], shift = false): Promise<n
 }
 
 test("JavaScript of the first view", () => {
-  const assets = readdirSync(join(DIST, "assets")).filter((name) => name.endsWith(".js"));
+  const manifest = JSON.parse(readFileSync(join(DIST, ".vite/manifest.json"), "utf8")) as Record<string, { readonly file: string; readonly imports?: readonly string[] }>;
   const html = readFileSync(join(DIST, "index.html"), "utf8");
-  const size = (name: string) => gzipSync(readFileSync(join(DIST, "assets", name)), { level: 9 }).length;
-  const first = assets.filter((name) => html.includes(name));
+  const size = (name: string) => gzipSync(readFileSync(join(DIST, name)), { level: 9 }).length;
+  const wanted = new Set(Object.keys(manifest).filter((key) => html.includes(manifest[key]?.file ?? "")));
+  for (const key of wanted) for (const imported of manifest[key]?.imports ?? []) wanted.add(imported);
+  const first = [...wanted].map((key) => manifest[key]?.file ?? "").filter((name) => name.endsWith(".js"));
   const bytes = first.reduce((sum, name) => sum + size(name), 0);
-  const worker = assets.filter((name) => name.startsWith("worker")).reduce((sum, name) => sum + size(name), 0);
+  const worker = readdirSync(join(DIST, "assets"))
+    .filter((name) => name.startsWith("worker"))
+    .reduce((sum, name) => sum + size(`assets/${name}`), 0);
   console.log(`first view ${bytes} bytes gzipped (${first.join(", ")}); the simulator, fetched after it, ${worker}`);
   expect(first.length).toBeGreaterThan(0);
   expect(worker).toBeGreaterThan(0);
   expect(bytes).toBeLessThan(FIRST_VIEW_BYTES_MAX);
 });
+
+/** Milliseconds from the opening of an address, in a browser that has nothing of it, to the first element of a kind. */
+async function shownAfter(address: string, selector: string): Promise<number> {
+  const { page } = await lab.open("about:blank");
+  await page.addInitScript((wanted) => {
+    const watch = () => {
+      if (document.querySelector(wanted) === null) requestAnimationFrame(watch);
+      else document.documentElement.dataset.shownAfter = String(performance.now());
+    };
+    addEventListener("DOMContentLoaded", watch);
+  }, selector);
+  await page.goto(address);
+  await page.waitForSelector("html[data-shown-after]");
+  const after = Number(await page.getAttribute("html", "data-shown-after"));
+  await page.context().close();
+  return after;
+}
 
 test("from a click in the gallery, and from a link, to the first moving frame", async () => {
   const { page } = await lab.open();
@@ -103,25 +128,28 @@ test("from a click in the gallery, and from a link, to the first moving frame", 
   });
   // The address follows after a while.
   await expect.poll(() => page.url()).toContain("#s=");
-  const { page: other } = await lab.open("about:blank");
   const link = page.url();
-  await other.addInitScript(() => {
-    const watch = () => {
-      if (document.querySelector(".motions .dot") === null) requestAnimationFrame(watch);
-      else document.documentElement.dataset.firstFrame = String(performance.now());
-    };
-    addEventListener("DOMContentLoaded", watch);
-  });
-  await other.goto(link);
-  await other.waitForSelector("html[data-first-frame]");
-  const opened = Number(await other.getAttribute("html", "data-first-frame"));
-  console.log(`first moving frame: ${times.toFixed(0)} ms after a click, ${opened.toFixed(0)} ms after opening a link in a fresh browser`);
-  expect(times).toBeLessThan(FIRST_FRAME_MS_MAX);
-  expect(opened).toBeLessThan(2 * FIRST_FRAME_MS_MAX);
+  const gallery = await shownAfter(link.replace(/#.*/s, ""), ".card");
+  const opened = await shownAfter(link, ".motions .dot");
+  console.log(`first moving frame: ${times.toFixed(0)} ms after a click, ${opened.toFixed(0)} ms after opening a link in a fresh browser, where the gallery takes ${gallery.toFixed(0)} ms`);
+  const bound = Math.max(FIRST_FRAME_MS_MAX, GALLERIES_MAX * gallery);
+  expect(times).toBeLessThan(bound);
+  expect(opened).toBeLessThan(bound);
 });
+
+/** What a step must stay below: 16 ms, or on a machine that needs longer for a short run what that needs. */
+async function stepBound(page: Page): Promise<number> {
+  await openScenario(page, "documents/dr-192.168.247.yaml");
+  await page.keyboard.press("End");
+  await atRest(page);
+  const short = report("records back, of a short run", await timeKeys(page, Array.from({ length: 100 }, () => "ArrowLeft"), true));
+  await page.keyboard.press("g");
+  return Math.max(STEP_MS_MAX, LONGER_MAX * share(short, MEDIAN));
+}
 
 test("steps and scrubs in a trace of 100,000 records", async () => {
   const { page } = await lab.open();
+  const bound = await stepBound(page);
   const count = await openBusy(page, 1500);
   expect(count).toBeGreaterThan(100_000);
   await page.keyboard.press("End");
@@ -160,11 +188,12 @@ test("steps and scrubs in a trace of 100,000 records", async () => {
       return times;
     }),
   );
-  for (const times of [back, on, frames, scrubs]) expect(share(times, SHARE)).toBeLessThan(STEP_MS_MAX);
+  for (const times of [back, on, frames, scrubs]) expect(share(times, MEDIAN)).toBeLessThan(bound);
 });
 
 test("a million records load and the page never freezes", async () => {
   const { page } = await lab.open();
+  const bound = await stepBound(page);
   await page.evaluate(() => {
     const state = globalThis as unknown as { gaps: number[] };
     state.gaps = [];
@@ -187,5 +216,5 @@ test("a million records load and the page never freezes", async () => {
   expect(long).toBeLessThan(LONG_SHARE_MAX);
   expect(await recordInView(page)).toBeGreaterThan(0);
   const steps = report(`frames on, of ${count}`, await timeKeys(page, Array.from({ length: 50 }, () => "ArrowRight")));
-  expect(share(steps, SHARE)).toBeLessThan(4 * STEP_MS_MAX);
+  expect(share(steps, MEDIAN)).toBeLessThan(2 * bound);
 });
