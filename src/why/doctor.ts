@@ -8,6 +8,7 @@ import { directorLacksVip, noRouteToClient, notListeningOnVip, portNotTranslated
 import { arpFlux, arpIgnoreBlocks, arpSettingWithoutEffect, settingReverted, staleNeighbour, vipAnsweredByOthers } from "./doctor/arp-replies.ts";
 import { arpAnnouncesVip, directorAsksFromVip, outboundFromVip } from "./doctor/arp-requests.ts";
 import { entryExpired, halfOpen, pingIsNoTest, sentToDeadServer, serverGone, sourcePortReused } from "./doctor/connections.ts";
+import { deadServer, noServers } from "./doctor/dead-servers.ts";
 import { connectionsNotSynced, syncNotReceived, twoMasters } from "./doctor/failover.ts";
 import { directorIsClient, directorsBounce, serverIsClient } from "./doctor/insiders.ts";
 import { ipForwardOff, notrack, replyBypassesDirector, replyOnWrongLink, tupleCollision, twoNatMechanisms } from "./doctor/nat.ts";
@@ -15,6 +16,7 @@ import { destinationRewritten, packetFilters, sourceRewritten } from "./doctor/n
 import { dataConnectionUnknown, oneClientUdp, persistenceHidesBalance, persistencePerService, persistenceSplitsClient, persistentDespiteDrain } from "./doctor/persistence.ts";
 import { hashPinsClients, noServerAvailable, weightsIgnored } from "./doctor/schedulers.ts";
 import { loops, mtuBlackHole, noTunnelDevice, outerFragments, rpFilter } from "./doctor/tunnels.ts";
+import { frameTooBig, unserved } from "./doctor/unserved.ts";
 import { Evidence, type RecordedRun } from "./evidence.ts";
 import type { Check, Finding } from "./finding.ts";
 
@@ -72,12 +74,16 @@ const CHECKS: readonly Check[] = [
   oneClientUdp,
   halfOpen,
   pingIsNoTest,
+  noServers,
+  frameTooBig,
+  unserved,
+  deadServer,
 ];
 
+/** Where somebody was not served, whatever the reason: told only when nothing says why. */
+const LAST_RESORTS: ReadonlySet<string> = new Set(["half-open", "ping-is-no-test", "server-not-listening", "server-silent", "server-unreachable", "no-such-service", "vip-unreachable", "no-route-to-vip"]);
 /** Findings that explain others on the same run: these are not told beside them. */
 const SYMPTOMS: Readonly<Record<string, readonly string[]>> = {
-  "half-open": ["*"],
-  "ping-is-no-test": ["*"],
   loop: ["directors-bounce"],
   "foreign-source-filtered": ["reply-on-wrong-link"],
   "reply-bypasses-director": ["notrack-with-conntrack", "conntrack-off"],
@@ -88,8 +94,10 @@ const SYMPTOMS: Readonly<Record<string, readonly string[]>> = {
 export function diagnose(run: RecordedRun | Evidence): Finding[] {
   const evidence = run instanceof Evidence ? run : new Evidence(run);
   const found = CHECKS.flatMap((check) => check(evidence));
+  const hasCause = found.some(({ id }) => !LAST_RESORTS.has(id));
   return found.filter(({ id }) => {
+    if (LAST_RESORTS.has(id)) return !hasCause;
     const causes = SYMPTOMS[id];
-    return causes === undefined || !found.some((other) => other.id !== id && (causes.includes("*") || causes.includes(other.id)));
+    return causes === undefined || !found.some((other) => other.id !== id && causes.includes(other.id));
   });
 }

@@ -7,7 +7,7 @@ import type { TraceEvent } from "../../trace/events.ts";
 import { type Conversation, formatEnd, isRst } from "../conversations.ts";
 import type { DestSpan, Evidence, EventOf } from "../evidence.ts";
 import { type Check, FindingList } from "../finding.ts";
-import { failed, frameSource, isServerOf, serviceOf, toVirtual } from "./service-view.ts";
+import { failed, frameSource, isServerOf, methodsOf, serviceOf, toVirtual } from "./service-view.ts";
 
 /**
  * A prefix on lo makes the whole subnet local (net/ipv4/fib_frontend.c:fib_add_ifaddr: on a loopback device the network route has type local): packets
@@ -213,7 +213,7 @@ export const directorLacksVip: Check = (evidence) => {
     const lastId = ids.at(-1) ?? startId;
     const directors = evidence.directorsOf(to.address).filter((host) => evidence.directs(host, to.address, startId));
     if (directors.length === 0 || directors.some((host) => evidence.isLocal(host, to.address, startId)) || evidence.recordsOf(conversation, "scheduled").length > 0) continue;
-    if (directors.every((host) => evidence.isCut(host, lastId))) continue;
+    if (directors.every((host) => evidence.isCut(host, lastId)) || hasAnotherTaken(evidence, conversation)) continue;
     const director = directors.find((host) => !evidence.isCut(host, lastId)) as string;
     const name = formatIpv4Address(to.address);
     const lost = lostAddress(evidence, director, to.address, startId);
@@ -238,6 +238,11 @@ export const directorLacksVip: Check = (evidence) => {
   }
   return found.list;
 };
+
+/** A host that has the address, and is no server of it, took the call: it lacks the service, nobody lacks the address. */
+function hasAnotherTaken(evidence: Evidence, { drops, to, client }: Conversation): boolean {
+  return drops.some(({ reason, host, id, packet }) => reason === "NO_SOCKET" && packet.dst === to.address && host !== client && evidence.isLocal(host, to.address, id) && !isDestHost(evidence, host, to.address));
+}
 
 /** The service is for an address that nobody has, and clients call one that the director does have, on the same port. */
 function misaddressed(evidence: Evidence, found: FindingList): void {
@@ -283,7 +288,8 @@ export const replyThroughDirector: Check = (evidence) => {
   for (const conversation of failed(toVirtual(evidence)))
     for (const drop of conversation.drops) {
       const vip = conversation.to.address;
-      if (drop.reason !== "IP_LOCAL_SOURCE" || drop.packet.src !== vip || drop.packet.dst !== conversation.from.address || conversation.client === drop.host) continue;
+      const isUnforwarded = drop.reason === "IP_INADDRERRORS" && !methodsOf(evidence, conversation).has("masq");
+      if ((drop.reason !== "IP_LOCAL_SOURCE" && !isUnforwarded) || drop.packet.src !== vip || drop.packet.dst !== conversation.from.address || conversation.client === drop.host) continue;
       const server = frameSource(evidence, drop);
       if (server === undefined || !evidence.directs(drop.host, vip, drop.id) || evidence.recordsOf(conversation, "packet-rewritten").some(({ host, by }) => host === drop.host && (by === "masquerade" || by === "snat"))) continue;
       found.add(
@@ -291,7 +297,7 @@ export const replyThroughDirector: Check = (evidence) => {
           id: "reply-through-director",
           host: server,
           title: `${server} sends its answers through the director ${drop.host}, which drops them`,
-          why: `With direct routing and tunnels answers have the VIP as their source. ${drop.host} has ${formatIpv4Address(vip)} itself, so a packet from outside with this source is a martian: ${drop.detail}.`,
+          why: `With direct routing and tunnels answers have the VIP as their source. ${drop.host} has ${formatIpv4Address(vip)} itself${isUnforwarded ? ` and is no router: ${drop.detail}; if it were, a packet from outside with its own address as source would be a martian` : `, so a packet from outside with this source is a martian: ${drop.detail}`}.`,
           fix: `On ${server}: a default route by the router, not by ${drop.host}. (Or on ${drop.host}: accept_local=1 on the interface to the servers, and forwarding.)`,
         },
         drop.id,
