@@ -51,6 +51,7 @@ export class EtherDriver implements DeviceDriver, DepartureSink {
   transmit(device: NetDevice, skb: SkBuff, destinationMac: MacAddress): void {
     const frame = new EthernetFrame(destinationMac, device.mac, ETHERTYPE_IPV4, skb.ip);
     frame.traceId = skb.cause;
+    frame.confirmsNeighbour = skb.confirmsNeighbour;
     skb.isWritable = false;
     this.transmitFrame(device, frame);
   }
@@ -125,6 +126,7 @@ export function receiveFrame(host: Host, device: NetDevice, frame: EthernetFrame
     const skb = new SkBuff(payload, device);
     skb.packetType = type;
     skb.sourceMac = frame.src;
+    skb.confirmsNeighbour = frame.confirmsNeighbour;
     if (host.trace.isOn) {
       skb.cause = received !== 0 ? received : traceReceived(host, device, frame);
       host.trace.follow(skb.cause);

@@ -84,6 +84,7 @@ export class Fou implements FouPorts {
     inner.packetType = skb.packetType;
     inner.sourceMac = skb.sourceMac;
     inner.mark = skb.mark;
+    inner.confirmsNeighbour = skb.confirmsNeighbour;
     inner.route = skb.route;
     inner.isIpvsHandled = skb.isIpvsHandled;
     inner.cause = skb.cause;

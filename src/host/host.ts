@@ -287,10 +287,7 @@ export interface NeighbourTable {
   remove(device: NetDevice, address: Ipv4Address): Errno | undefined;
   setProxy(device: NetDevice, address: Ipv4Address): void;
   removeProxy(device: NetDevice, address: Ipv4Address): Errno | undefined;
-  flush(filter: (neighbour: Neighbour) => boolean): number;
-  /** TCP progress confirms the next hop (dst_confirm). */
-  confirm(device: NetDevice, nextHop: Ipv4Address): void;
-}
+  flush(filter: (neighbour: Neighbour) => boolean): number;}
 
 export interface ArpProtocol {
   /** The ARP packet filter (NF_ARP_IN, NF_ARP_OUT), once somebody has used it. */
@@ -331,6 +328,8 @@ export interface SendOptions {
   /** False: members of the group on this host get no copy (IP_MULTICAST_LOOP off). */
   readonly multicastLoop?: boolean;
   readonly original?: Original | undefined;
+  /** TCP made progress: the next hop is there (dst_confirm). */
+  readonly confirmsNeighbour?: boolean;
 }
 
 /** IpStats of /proc/net/snmp; names are the kernel's. */

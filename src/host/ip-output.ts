@@ -50,6 +50,7 @@ export class IpOutput implements EventTarget {
     skb.mark = options.mark ?? 0;
     skb.cause = options.cause ?? 0;
     skb.original = options.original;
+    if (options.confirmsNeighbour === true) skb.confirmsNeighbour = true;
     if (options.multicastLoop === false) skb.skipsLoopback = true;
     return this.localOut(skb);
   }

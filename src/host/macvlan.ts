@@ -25,6 +25,7 @@ export class MacvlanDriver implements DeviceDriver {
   transmit(device: NetDevice, skb: SkBuff, destinationMac: MacAddress): void {
     const frame = new EthernetFrame(destinationMac, device.mac, ETHERTYPE_IPV4, skb.ip);
     frame.traceId = skb.cause;
+    frame.confirmsNeighbour = skb.confirmsNeighbour;
     skb.isWritable = false;
     this.transmitFrame(device, frame);
   }

@@ -85,6 +85,8 @@ export class NeighbourCache implements NeighbourTable {
       }
       this.#latest[device.index] = entry;
     }
+    // include/net/sock.h:sock_confirm_neigh
+    if (skb.confirmsNeighbour) entry.confirmedAtNs = this.#host.loop.nowNs;
     if (!entry.isConnected && !this.#mayTransmit(entry, skb)) return;
     driver.transmit(device, skb, entry.mac);
   }
@@ -95,12 +97,6 @@ export class NeighbourCache implements NeighbourTable {
     if (entry.isValid) return true;
     this.#mayTransmit(entry, undefined);
     return false;
-  }
-
-  confirm(device: NetDevice, nextHop: Ipv4Address): void {
-    const latest = this.#latest[device.index];
-    const entry = latest !== undefined && latest.address === nextHop ? latest : this.#find(device, nextHop);
-    if (entry !== undefined) entry.confirmedAtNs = this.#host.loop.nowNs;
   }
 
   /** neighbour.c:neigh_event_send. True when the MAC may be used now; otherwise the packet has been queued. */

@@ -1,6 +1,6 @@
 /**
  * A packet inside one host, with what the host knows about it: Linux's struct sk_buff. Made when a packet enters the host (from a device or
- * a socket), gone when it leaves. Only `ip` travels on.
+ * a socket), gone when it leaves. Only `ip` and `confirmsNeighbour` travel on.
  */
 
 import { broken } from "../base/assert.ts";
@@ -49,6 +49,8 @@ export class SkBuff {
   /** Size of the largest fragment that it was put together from, 0: none (IPCB(skb)->frag_max_size): on its way out it is cut no larger. */
   fragmentMaxBytes = 0;
   original: Original | undefined = undefined;
+  /** TCP made progress: whoever has the next hop is there, and its neighbour entry need not be probed (skb->dst_pending_confirm). Travels with the frame. */
+  confirmsNeighbour = false;
   /** What an error about this packet quotes instead of it: the datagram that it was taken out of (fou.c leaves the outer header where it is). */
   container: Ipv4Packet | undefined = undefined;
   /** Trace record that this packet's latest fate follows from. */

@@ -136,6 +136,7 @@ export class Tunnels implements DeviceDriver {
     const outerSkb = new SkBuff(outer, undefined, true);
     outerSkb.route = route;
     outerSkb.mark = skb.mark;
+    outerSkb.confirmsNeighbour = skb.confirmsNeighbour;
     outerSkb.isIpvsHandled = skb.isIpvsHandled && this.#host.options.tunnelKeepsIpvsMark;
     outerSkb.cause = skb.cause;
     if (trace.isFull) outerSkb.cause = trace.emit({ kind: "packet-encapsulated", host: name, by: parameters.mode, inner, outer: outer.snapshot(), cause: skb.cause });
@@ -208,6 +209,7 @@ export class Tunnels implements DeviceDriver {
     }
     const innerSkb = new SkBuff(packet, device);
     innerSkb.mark = skb.mark;
+    innerSkb.confirmsNeighbour = skb.confirmsNeighbour;
     innerSkb.isIpvsHandled = skb.isIpvsHandled && this.#host.options.tunnelKeepsIpvsMark;
     innerSkb.cause = skb.cause;
     if (trace.isFull)

@@ -112,6 +112,7 @@ function transmitTunnel(director: Director, connection: Connection, skb: SkBuff)
   outerSkb.route = out.route;
   outerSkb.mark = skb.mark;
   outerSkb.isIpvsHandled = true;
+  outerSkb.confirmsNeighbour = skb.confirmsNeighbour;
   outerSkb.cause = skb.cause;
   if (host.trace.isFull) outerSkb.cause = host.trace.emit({ kind: "packet-encapsulated", host: host.name, by: tunnel.type, inner, outer: outer.snapshot(), cause: skb.cause });
   host.ip.localOut(outerSkb);

@@ -47,6 +47,8 @@ export class EthernetFrame {
   /** Bytes on the wire without preamble, padding and FCS: what tcpdump captures. */
   readonly lengthBytes: number;
   traceId = 0;
+  /** A note that is on no wire, only in the kernel that all machines share (`skb->dst_pending_confirm`, which a veth pair leaves as it is). */
+  confirmsNeighbour = false;
 
   constructor(dst: MacAddress, src: MacAddress, etherType: number, payload: FramePayload) {
     this.dst = dst;

@@ -72,12 +72,13 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
   readonly #listeners = new Map<number, TcpAcceptor[]>();
   #routeEpoch = 0;
   /** Given to IP with every segment of a connection; IP reads it before it returns. */
-  readonly #sendOptions: { route: Route | undefined; device: NetDevice | undefined; mark: number; keepId: boolean; original: SentSegment | undefined } = {
+  readonly #sendOptions: { route: Route | undefined; device: NetDevice | undefined; mark: number; keepId: boolean; original: SentSegment | undefined; confirmsNeighbour: boolean } = {
     route: undefined,
     device: undefined,
     mark: 0,
     keepId: true,
     original: undefined,
+    confirmsNeighbour: false,
   };
 
   constructor(host: Host) {
@@ -385,11 +386,9 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
       conn.ipId = (conn.ipId + 1) & 0xffff;
     }
     this.counters.OutSegs++;
-    if (conn.isConfirmPending && route !== undefined) {
-      conn.isConfirmPending = false;
-      if (route.device.driver.needsNeighbour) this.host.neighbours.confirm(route.device, route.gateway === 0 ? conn.remoteAddress : route.gateway);
-    }
     const options = this.#sendOptions;
+    options.confirmsNeighbour = conn.isConfirmPending;
+    if (route !== undefined) conn.isConfirmPending = false;
     options.route = route;
     options.device = conn.device;
     options.mark = conn.mark;

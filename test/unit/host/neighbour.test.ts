@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { NS_PER_SECOND } from "../../../src/base/time.ts";
 import type { LinuxHost } from "../../../src/host/linux-host.ts";
+import { Ipv4Packet, PROTOCOL_TCP, TCP_ACK, TcpSegment } from "../../../src/wire/packet.ts";
 import { ip, Laboratory } from "./two-hosts.ts";
 
 function ping(host: LinuxHost, to: string, heard: string[] = [], sequence = 1): string | undefined {
@@ -55,18 +56,21 @@ test("REACHABLE turns STALE after its time, DELAY and PROBE follow, an answer ma
   expect(probe).toBe(2);
 });
 
-test("TCP progress confirms in DELAY", () => {
+test("TCP progress confirms in DELAY, on the router, too, that forwards its segment", () => {
   const lab = new Laboratory();
-  const a = lab.host("a", { eth0: "lan 10.0.0.1/24" });
-  lab.host("b", { eth0: "lan 10.0.0.2/24" });
-  ping(a, "10.0.0.2");
+  const a = lab.host("a", { eth0: "lan 10.0.0.1/24" }, "10.0.0.2");
+  const r = lab.host("r", { eth0: "lan 10.0.0.2/24", eth1: "dmz 10.0.1.2/24" });
+  lab.host("b", { eth0: "dmz 10.0.1.3/24" }, "10.0.1.2");
+  r.sysctl.write("net.ipv4.ip_forward", "1");
+  ping(a, "10.0.1.3");
   lab.run(60);
-  ping(a, "10.0.0.2");
+  ping(a, "10.0.1.3");
   lab.run(1);
-  const eth0 = a.devices.byName("eth0");
-  if (eth0 !== undefined) a.neighbours.confirm(eth0, ip("10.0.0.2"));
+  const segment = new Ipv4Packet(ip("10.0.0.1"), ip("10.0.1.3"), PROTOCOL_TCP, 64, new TcpSegment(1, 2, 3, 4, TCP_ACK, 0));
+  a.ip.send(segment, { confirmsNeighbour: true });
   lab.run(5);
   expect(changes(lab, "a").slice(3)).toEqual(["60 STALE>DELAY", "65 DELAY>REACHABLE"]);
+  expect(changes(lab, "r").filter((line) => line.startsWith("65"))).toContain("65 DELAY>REACHABLE");
 });
 
 test("PROBE fails after three unicast requests", () => {
