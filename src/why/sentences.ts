@@ -45,9 +45,9 @@ export function sentenceOf(evidence: Evidence, event: TraceEvent): string | unde
     case "command-start":
       return `${event.host} ran \`${commandText(event.command)}\`.`;
     case "sysctl":
-      return `${event.host} set ${event.key} from ${event.before} to ${event.after}.`;
+      return event.before === event.after ? `${event.host} set ${event.key} to ${event.after}, as it was.` : `${event.host} set ${event.key} from ${event.before} to ${event.after}.`;
     case "table":
-      return `${event.host} ${CHANGES[event.change]} in its table ${event.table}: ${event.entry}.`;
+      return `${event.host} ${CHANGES[event.change]} its table ${event.table}: ${event.entry}.`;
     case "link":
       return `${event.device === "" ? event.host : `${event.host}.${event.device}`} ${event.state === "crashed" ? "crashed" : `went ${event.state}`}.`;
     default:
@@ -55,7 +55,7 @@ export function sentenceOf(evidence: Evidence, event: TraceEvent): string | unde
   }
 }
 
-const CHANGES = { add: "has a new entry", change: "has a changed entry", remove: "lost an entry" };
+const CHANGES = { add: "added to", change: "changed", remove: "removed from" };
 const COMMAND_MAX = 120;
 
 /** A command in one line, without the shell that a step is run by. */
