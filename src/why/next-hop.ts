@@ -9,7 +9,7 @@
 import { formatIpv4Address, type Ipv4Address, parseIpv4Address } from "../base/ipv4-address.ts";
 import { BROADCAST_MAC, formatMacAddress } from "../base/mac-address.ts";
 import type { TraceEvent } from "../trace/events.ts";
-import { type End, endsOf, formatEnd, innermost } from "./conversations.ts";
+import { endsOf, formatEnd, innermost } from "./conversations.ts";
 import type { Evidence, EventOf } from "./evidence.ts";
 
 type FrameSent = EventOf<"frame-sent">;
@@ -33,63 +33,91 @@ interface Hop {
 function hopOf(evidence: Evidence, event: FrameSent): Hop | undefined {
   const { payload } = event.frame;
   if (payload.kind !== "ipv4") return undefined;
+  const index = indexOf(evidence);
   for (const target of new Set([realServerOf(evidence, event), payload.dst])) {
     if (target === undefined) continue;
-    const routes = evidence.of("route");
-    for (let i = indexBefore(routes, event.id); i >= 0; i--) {
-      const route = routes[i] as EventOf<"route">;
-      if (route.host !== event.host || route.dst !== target || route.device !== event.device) continue;
-      const address = route.gateway === 0 ? route.dst : route.gateway;
-      const entry = entryOf(evidence, event, address);
-      if (entry !== undefined) return { address, entry, route };
-      break;
-    }
-    const entry = entryOf(evidence, event, target);
-    if (entry !== undefined) return { address: target, entry, route: undefined };
+    const route = lastBefore(index.routes.get(`${event.host} ${event.device} ${target}`), event.id);
+    const address = route === undefined || route.gateway === 0 ? target : route.gateway;
+    const entry = entryOf(index, event, address);
+    if (entry !== undefined) return { address, entry, route };
   }
   return undefined;
-}
-
-/** Where IPVS sends a packet whose destination it leaves as it is: what its connection table says. */
-function realServerOf(evidence: Evidence, event: FrameSent): Ipv4Address | undefined {
-  const isDirect = evidence.chain(event.id).some((one) => one.kind === "packet-rewritten" && one.by === "ipvs-route" && one.host === event.host);
-  const ends = event.frame.payload.kind === "ipv4" ? endsOf(innermost(event.frame.payload)) : undefined;
-  if (!isDirect || ends === undefined) return undefined;
-  const isIt = (from: End, client: string) => formatEnd(from) === client;
-  const made = evidence.of("ipvs-connection").findLast((one) => one.id < event.id && one.host === event.host && isIt(ends.from, one.connection.split(" ")[1] ?? "") && one.connection.includes(` ${formatEnd(ends.to)} `));
-  return parseIpv4Address((made?.dest ?? "").split(":")[0] ?? "");
 }
 
 /** The last word on an address before the frame, if it names the frame's destination. */
-function entryOf(evidence: Evidence, event: FrameSent, address: Ipv4Address): EventOf<"neighbour"> | undefined {
-  const known = evidence.of("neighbour");
-  for (let i = indexBefore(known, event.id); i >= 0; i--) {
-    const one = known[i] as EventOf<"neighbour">;
-    if (one.host === event.host && one.device === event.device && one.address === address) return one.mac === event.frame.dst ? one : undefined;
-  }
-  return undefined;
+function entryOf({ neighbours }: Index, { id, host, device, frame }: FrameSent, address: Ipv4Address): EventOf<"neighbour"> | undefined {
+  const last = lastBefore(neighbours.get(`${host} ${device} ${address}`), id);
+  return last?.mac === frame.dst ? last : undefined;
+}
+
+/** Where IPVS sends a packet whose destination it leaves as it is: what its connection says. */
+function realServerOf(evidence: Evidence, event: FrameSent): Ipv4Address | undefined {
+  const ends = event.frame.payload.kind === "ipv4" ? endsOf(innermost(event.frame.payload)) : undefined;
+  let isDirect = false;
+  for (let at = evidence.event(event.cause); at !== undefined && at.host === event.host && at.kind !== "frame-received"; at = evidence.event(at.cause)) isDirect ||= at.kind === "packet-rewritten" && at.by === "ipvs-route";
+  if (!isDirect || ends === undefined) return undefined;
+  const made = lastBefore(indexOf(evidence).connections.get(`${event.host} ${formatEnd(ends.from)} ${formatEnd(ends.to)}`), event.id);
+  return parseIpv4Address((made?.dest ?? "").split(":")[0] ?? "");
 }
 
 /** The ARP packet that the entry's MAC was first taken from. */
-function teacherText(evidence: Evidence, event: FrameSent, entry: EventOf<"neighbour">): string {
-  const history = evidence.of("neighbour").filter((one) => one.id <= entry.id && one.host === event.host && one.device === event.device && one.address === entry.address);
+function teacherText(evidence: Evidence, { host, device }: FrameSent, entry: EventOf<"neighbour">): string {
+  const history = (indexOf(evidence).neighbours.get(`${host} ${device} ${entry.address}`) ?? []).filter(({ id }) => id <= entry.id);
   const other = history.findLastIndex(({ mac }) => mac !== entry.mac);
   const learnt = history[other + 1];
-  const got = learnt === undefined ? undefined : evidence.chain(learnt.id).find((one) => one.kind === "frame-received" && one.host === event.host);
+  const got = learnt === undefined ? undefined : evidence.chain(learnt.id).find((one) => one.kind === "frame-received" && one.host === host);
   if (got?.kind !== "frame-received" || got.frame.payload.kind !== "arp") return "";
   return `, learnt at ${evidence.timeOf(got.id)} from an ARP ${got.frame.payload.operation === 1 ? "request" : "answer"} of ${evidence.ownerOfMac(got.frame.src)?.host ?? formatMacAddress(got.frame.src)}`;
 }
 
-/** Index of the last record before `id`, -1: there is none. */
-function indexBefore(events: readonly { readonly id: number }[], id: number): number {
+/** What a run's hosts looked up and learnt, by host, device and address; connections by host and ends. */
+interface Index {
+  readonly routes: ReadonlyMap<string, readonly EventOf<"route">[]>;
+  readonly neighbours: ReadonlyMap<string, readonly EventOf<"neighbour">[]>;
+  readonly connections: ReadonlyMap<string, readonly EventOf<"ipvs-connection">[]>;
+}
+
+const indexes = new WeakMap<Evidence, Index>();
+
+/** Made once for a run: its story asks for every frame. */
+function indexOf(evidence: Evidence): Index {
+  let index = indexes.get(evidence);
+  if (index === undefined) {
+    index = {
+      routes: grouped(evidence.of("route"), ({ host, device, dst }) => `${host} ${device} ${dst}`),
+      neighbours: grouped(evidence.of("neighbour"), ({ host, device, address }) => `${host} ${device} ${address}`),
+      // `TCP 10.0.0.9:4001 -> 10.0.0.100:80 -> 10.0.0.11:80`
+      connections: grouped(evidence.of("ipvs-connection"), ({ host, connection }) => {
+        const [, client = "", , virtual = ""] = connection.split(" ");
+        return `${host} ${client} ${virtual}`;
+      }),
+    };
+    indexes.set(evidence, index);
+  }
+  return index;
+}
+
+function grouped<T>(events: readonly T[], keyOf: (event: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const event of events) {
+    const key = keyOf(event);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [event]);
+    else group.push(event);
+  }
+  return groups;
+}
+
+function lastBefore<T extends { readonly id: number }>(events: readonly T[] | undefined, id: number): T | undefined {
+  if (events === undefined) return undefined;
   let low = 0;
   let high = events.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((events[middle] as { readonly id: number }).id < id) low = middle + 1;
+    if ((events[middle] as T).id < id) low = middle + 1;
     else high = middle;
   }
-  return low - 1;
+  return events[low - 1];
 }
 
 /** Who has the MAC that a frame is sent to, and why nobody takes it if so: `lb, which has crashed`. */

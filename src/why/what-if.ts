@@ -98,20 +98,20 @@ export function describeWhatIf(result: WhatIfResult): string[] {
   const { isLoadBearing, brokenExpects, conversations, answerers, outputs, setup, findings, packets, oneOf, error } = result;
   const head = quoted(result.line);
   if (!isLoadBearing) {
-    const said = packets.length === 0 ? [`${head} can go: nothing that this run prints or sends changes`] : [`${head} can go: nothing that this run prints changes, only packets`, ...shown(packets.map(packetText), "kinds of packets change")];
+    const said = packets.length === 0 ? [`${head} can go: nothing that this run prints or sends changes`] : [`${head} can go: nothing that this run prints changes, only packets`, ...shown(packets.map(packetText), ["kind of packets changes", "kinds of packets change"])];
     if (oneOf.length > 0) said.push(`one of these ${NUMBERS[oneOf.length + 1] ?? oneOf.length + 1} must stay: this and ${oneOf.map(quoted).join(" and ")}`);
     return said;
   }
   const isPrintOnly = error === undefined && [brokenExpects, conversations, answerers, findings].every((changes) => changes.length === 0);
   const said = [isPrintOnly ? `${head} carries weight: only what it prints changes` : `${head} carries weight`];
   if (error !== undefined) said.push(`without it the run cannot be made: ${error}`);
-  said.push(...shown(brokenExpects.map((one) => `the step on line ${one.line} breaks: ${one.field} is ${short(one.actual)}, not ${short(one.expected)}`), "expectations break"));
+  said.push(...shown(brokenExpects.map((one) => `the step on line ${one.line} breaks: ${one.field} is ${short(one.actual)}, not ${short(one.expected)}`), ["expectation breaks", "expectations break"]));
   said.push(...answerers.map(({ address, before, after }) => `ARP for ${address} is answered by ${names(after)} instead of ${names(before)}`));
-  said.push(...shown(conversationTexts(conversations), "kinds of conversations change"));
+  said.push(...shown(conversationTexts(conversations), ["kind of conversations changes", "kinds of conversations change"]));
   const isBroken = (one: { readonly step: number; readonly field: string }) => brokenExpects.some(({ step, field }) => step === one.step && field === one.field);
   const told = outputs.filter((one) => !isBroken(one));
-  said.push(...shown((isPrintOnly ? told : onePerStep(told)).map(outputText), "outputs change"));
-  said.push(...shown([...new Set(setup.map(({ host, text }) => `the set-up of ${host} says ${short(text)}`))], "lines of the set-up are new"));
+  said.push(...shown((isPrintOnly ? told : onePerStep(told)).map(outputText), ["output changes", "outputs change"]));
+  said.push(...shown([...new Set(setup.map(({ host, text }) => `the set-up of ${host} says ${short(text)}`))], ["line of the set-up is new", "lines of the set-up are new"]));
   said.push(...findings.map(({ id, title }) => `the doctor finds ${id}: ${title}`));
   return said;
 }
@@ -122,9 +122,10 @@ function quoted({ host, path, text }: SetupLine): string {
   return `${path === undefined ? host : `${host}, ${path}`}: \`${text.replace(/\s*\n\s*/g, "; ")}\``;
 }
 
-function shown(texts: readonly string[], rest: string): string[] {
+/** The first of them; `rest`: what the others are, one and many. */
+function shown(texts: readonly string[], [one, many]: readonly [string, string]): string[] {
   const more = texts.length - SHOWN_MAX;
-  return more > 0 ? [...texts.slice(0, SHOWN_MAX), `${more} more ${rest}`] : [...texts];
+  return more > 0 ? [...texts.slice(0, SHOWN_MAX), `${more} more ${more === 1 ? one : many}`] : [...texts];
 }
 
 /** What changes alike is told once. */
