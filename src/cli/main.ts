@@ -144,7 +144,7 @@ function addWhyCommands(parent: Command): void {
     .description("say why: who answered ARP, which route, which server, what was dropped, where the answer went")
     .argument("<file>", file)
     .addOption(new Option("--frame <id>", "the life of the packet of record ID (#ID of `trace cat`)").argParser(count))
-    .addOption(new Option("--at <time>", "what was decided at this time of the timeline").argParser(duration))
+    .addOption(new Option("--at <time>", "what was typed and decided at this time of the timeline").argParser(duration))
     .option("--json", "print JSON")
     .option("--seed <seed>", "use another seed than the file's")
     .addHelpText("after", "\nExamples:\n  lvsim explain dr.yaml\n  lvsim explain dr.yaml --at 1.03s\n  lvsim explain dr.jsonl --frame 68")
@@ -159,7 +159,7 @@ function addWhyCommands(parent: Command): void {
     .action(async (path: string, options) => (await import("./whatif-command.ts")).whatifCommand(path, options));
   parent
     .command("diff")
-    .description("where two runs part: the first packet that differs, tables, outputs; exit status 1 when they differ")
+    .description("where two runs part: the first packet that differs, decisions, tables, outputs; exit status 1 when they differ")
     .argument("<a>", file)
     .argument("<b>", file)
     .option("--json", "print JSON")

@@ -41,7 +41,7 @@ export async function readRun(path: string, seed?: string): Promise<WhyInput> {
 }
 
 /** By its first bytes: a trace begins with its header, or is compressed. */
-async function isTrace(path: string): Promise<boolean> {
+export async function isTrace(path: string): Promise<boolean> {
   if (path.endsWith(".gz")) return true;
   if (path === "-") return false;
   const stream = createReadStream(path, { end: HEAD_BYTES });

@@ -60,6 +60,9 @@ interface Stall {
   id: number;
 }
 
+/** From here on chance chooses ports (net.ipv4.ip_local_port_range). */
+export const EPHEMERAL_PORT_MIN = 32_768;
+
 const STALL_REPEATS = 2;
 const STALL_NS = 0.5 * NS_PER_SECOND;
 

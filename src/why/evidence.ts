@@ -8,6 +8,7 @@
 
 import { formatIpv4Address, type Ipv4Address, isInPrefix, parseIpv4Address } from "../base/ipv4-address.ts";
 import { formatMacAddress, type MacAddress } from "../base/mac-address.ts";
+import { formatSeconds } from "../base/time.ts";
 import type { Scheduled, TraceEvent, TraceKind } from "../trace/events.ts";
 import type { AddressRow, IpvsDestinationRow, IpvsServiceRow } from "../trace/rows.ts";
 import type { TraceHeader } from "../trace/trace-header.ts";
@@ -139,10 +140,10 @@ export class Evidence {
     return this.chain(id).find((event): event is EventOf<"command-start"> => event.kind === "command-start");
   }
 
-  /** Seconds of the timeline at a record, as `1.03 s`. */
+  /** Seconds of the timeline at a record, as `1.03 s`; cut to the microsecond, as everywhere. */
   timeOf(id: number): string {
     const ns = (this.event(id)?.timeNs ?? 0) - this.originNs;
-    return `${Number((ns / 1e9).toFixed(6))} s`;
+    return `${ns < 0 ? "-" : ""}${Number(formatSeconds(Math.abs(ns)))} s`;
   }
 
   /* ----------------------------------------------------------------------------------------------------------- the set-up */

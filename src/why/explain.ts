@@ -6,14 +6,16 @@
  */
 
 import { formatIpv4Address } from "../base/ipv4-address.ts";
-import { formatMacAddress, BROADCAST_MAC } from "../base/mac-address.ts";
+import { formatMacAddress } from "../base/mac-address.ts";
 import { NS_PER_US } from "../base/time.ts";
 import { describeRecord, placeOf } from "../trace/describe.ts";
 import type { TraceEvent } from "../trace/events.ts";
 import { CauseIndex, PacketLife } from "../trace/life.ts";
+import type { ArpPacket } from "../wire/packet.ts";
 import { type Conversation, endsOf, formatEnd, innermost, packetOf, sameEnd } from "./conversations.ts";
 import type { Evidence } from "./evidence.ts";
-import { packetLine, sentenceOf } from "./sentences.ts";
+import { neighbourText, receiverText } from "./next-hop.ts";
+import { commandText, packetLine, sentenceOf } from "./sentences.ts";
 
 /** One sentence and the record that it is about. */
 export interface Sentence {
@@ -88,7 +90,7 @@ function isTelling(conversation: Conversation, event: TraceEvent): boolean {
     case "packet-rewritten":
       return true;
     case "ipvs-connection":
-      return event.before === "" || event.after === "";
+      return event.before === "" || event.after === "" || (event.before !== "NONE" && event.after === "SYN_RECV");
     case "frame-sent":
       return event.frame.payload.kind === "ipv4" && !event.frame.payload.isFragment;
     default:
@@ -106,9 +108,8 @@ function sendText(evidence: Evidence, conversation: Conversation, event: Extract
     if (packet.payload.kind !== "icmp") return undefined;
     return `${event.host} sent ${formatIpv4Address(packet.dst)} an ICMP message: ${packetLine(event)}.`;
   }
-  const receiver = dst === BROADCAST_MAC ? "everybody" : (evidence.ownerOfMac(dst)?.host ?? formatMacAddress(dst));
   const isRequest = sameEnd(ends.from, conversation.from) || (ends.from.port === conversation.from.port && ends.to.port !== conversation.from.port);
-  return `${event.host} sent the ${isRequest ? "request" : "answer"} ${formatEnd(ends.from)} > ${formatEnd(ends.to)} to ${receiver} (${formatMacAddress(dst)})${dst === BROADCAST_MAC ? "" : neighbourText(evidence, event)}.`;
+  return `${event.host} sent the ${isRequest ? "request" : "answer"} ${formatEnd(ends.from)} > ${formatEnd(ends.to)} to ${receiverText(evidence, event)} (${formatMacAddress(dst)})${neighbourText(evidence, event)}.`;
 }
 
 /** Where the answers went, when not back to the caller by the way that they should have come. */
@@ -144,9 +145,11 @@ export function explainRecord(evidence: Evidence, id: number): Explanation | und
   if (first !== undefined) add(originText(evidence, first), first);
   for (const one of members) {
     if (sentences.length >= SENTENCES_MAX) break;
-    if (one.kind === "frame-sent") add(frameText(evidence, one), one);
-    else add(sentenceOf(evidence, one), one);
+    if (one.kind === "frame-sent") add(frameText(evidence, one, members), one);
+    else if (one !== first || one.kind !== "command-start") add(sentenceOf(evidence, one), one);
   }
+  const silence = silenceText(evidence, event, members);
+  if (silence !== undefined) sentences.push(silence);
   const conversation = evidence.conversationOf(id);
   const answer = conversation === undefined || !isRequest(event, conversation) ? undefined : answerTo(evidence, conversation, members);
   if (answer !== undefined) sentences.push(answer);
@@ -156,29 +159,40 @@ export function explainRecord(evidence: Evidence, id: number): Explanation | und
 function originText(evidence: Evidence, first: TraceEvent): string | undefined {
   const before = first.kind === "command-start" ? first : evidence.event(first.cause);
   if (before === undefined) return undefined;
-  if (before.kind === "command-start") return `It began with \`${before.command.length > 120 ? `${before.command.slice(0, 117)}...` : before.command}\` on ${before.host}.`;
+  if (before.kind === "command-start") return `It began with \`${commandText(before.command)}\` on ${before.host}.`;
   const line = packetLine(before);
   return line === undefined ? undefined : `It follows from what ${before.host} ${before.kind === "frame-received" ? "received" : "saw"}: ${line}.`;
 }
 
-function frameText(evidence: Evidence, event: Extract<TraceEvent, { readonly kind: "frame-sent" }>): string {
+function frameText(evidence: Evidence, event: Extract<TraceEvent, { readonly kind: "frame-sent" }>, members: readonly TraceEvent[]): string {
   const { dst, payload } = event.frame;
-  const owner = dst === BROADCAST_MAC ? "everybody on the link" : (evidence.ownerOfMac(dst)?.host ?? "nobody known");
-  const entry = payload.kind === "ipv4" && dst !== BROADCAST_MAC ? neighbourText(evidence, event) : "";
-  return `${event.host} sent it out of ${event.device} to ${formatMacAddress(dst)}, ${owner}${entry}.`;
+  const asked = payload.kind === "arp" && payload.operation === 1 ? askerText(evidence, event, payload) : "";
+  return `${event.host} sent it out of ${event.device} to ${formatMacAddress(dst)}, ${receiverText(evidence, event)}${neighbourText(evidence, event, members)}${asked}.`;
 }
 
-/** The neighbour entry that a frame's destination came from, and who taught it. */
-function neighbourText(evidence: Evidence, event: Extract<TraceEvent, { readonly kind: "frame-sent" }>): string {
-  const isIt = (one: Extract<TraceEvent, { readonly kind: "neighbour" }>) => one.id < event.id && one.host === event.host && one.device === event.device && one.mac === event.frame.dst;
-  const known = evidence.of("neighbour").filter(isIt);
-  const last = known.at(-1);
-  if (last === undefined) return "";
-  const address = formatIpv4Address(last.address);
-  const learnt = known.filter((one) => one.address === last.address).find(({ before }) => before === "INCOMPLETE" || before === "NONE") ?? known[0];
-  const got = learnt === undefined ? undefined : evidence.chain(learnt.id).find((one) => one.kind === "frame-received" && one.host === event.host);
-  const teacher = got?.kind === "frame-received" && got.frame.payload.kind === "arp" ? `, learnt at ${evidence.timeOf(got.id)} from an ARP ${got.frame.payload.operation === 1 ? "request" : "answer"} of ${evidence.ownerOfMac(got.frame.src)?.host ?? formatMacAddress(got.frame.src)}` : "";
-  return `: its neighbour table has ${address} there (${last.after}${teacher})`;
+/** What each value of arp_announce makes of the question which address to tell (net/ipv4/arp.c:arp_solicit). */
+const ANNOUNCED = [
+  "the source of the packet that waits is told if it is an address of the host",
+  "the source of the packet that waits is told only if it is in one network of the device with the target",
+  "the best address of the device is told, whatever the packet that waits has",
+];
+
+/** The address that an ARP request tells besides its question, and what decided which; empty for those that tell no address of choice. */
+function askerText(evidence: Evidence, { id, host, device }: TraceEvent & { readonly device: string }, { senderIp, targetIp }: ArpPacket): string {
+  if (senderIp === 0 || senderIp === targetIp || !evidence.tables.hasTables) return "";
+  const rule = ANNOUNCED[evidence.inForce(host, device, "arp_announce", id)];
+  return `, and tells everybody that it has ${formatIpv4Address(senderIp)}: ${evidence.inForceText(host, device, "arp_announce", id)}${rule === undefined ? "" : `: ${rule}`}`;
+}
+
+/** Who got an ARP request that nobody answered. */
+function silenceText(evidence: Evidence, event: TraceEvent, members: readonly TraceEvent[]): Sentence | undefined {
+  if (event.kind !== "frame-sent" || event.frame.payload.kind !== "arp" || event.frame.payload.operation !== 1) return undefined;
+  const { senderIp, targetIp } = event.frame.payload;
+  if (senderIp === targetIp || members.some(({ kind }) => kind === "arp-decision")) return undefined;
+  const hosts = [...new Set(members.filter((one) => one.kind === "frame-received" && one.cause === event.id).map(({ host }) => host))];
+  const strangers = hosts.filter((host) => !evidence.isLocal(host, targetIp, event.id));
+  const heard = hosts.length === 0 ? "Nobody received it" : strangers.length === 0 ? "Nobody answered" : `Nobody answered: ${strangers.join(" and ")} received it and ${strangers.length === 1 ? "does" : "do"} not have ${formatIpv4Address(targetIp)}`;
+  return { text: `${heard}.`, event: event.id, timeNs: event.timeNs };
 }
 
 function isRequest(event: TraceEvent, conversation: Conversation): boolean {
@@ -201,20 +215,31 @@ function answerTo(evidence: Evidence, conversation: Conversation, members: reado
 }
 
 /**
- * What happened at a time of the run: the decisions at that moment, or at the last one before it when nothing happened then. Times are shown to the
- * microsecond: a whole one means all of it.
+ * What happened at a time of the run: what was typed and decided at that moment, or at the last one before it when nothing happened then. Times are
+ * shown to the microsecond: a whole one means all of it.
  */
 export function explainMoment(evidence: Evidence, timeNs: number): Explanation {
   const { events } = evidence;
   const untilNs = timeNs % NS_PER_US === 0 ? timeNs + NS_PER_US - 1 : timeNs;
-  const isTold = (event: TraceEvent) => event.kind === "frame-sent" || sentenceOf(evidence, event) !== undefined;
-  const last = events.findLast((event) => event.timeNs <= untilNs && event.kind !== "rows" && event.kind !== "keyframe" && isTold(event));
-  const moment = last?.timeNs ?? 0;
+  const last = events.findLast((event) => event.timeNs <= untilNs && momentText(evidence, event) !== undefined);
   const sentences: Sentence[] = [];
+  if (last === undefined) return { title: "Up to this time nothing was typed or decided", sentences };
+  const moment = last.timeNs;
+  const isTold = (event: TraceEvent) => event.timeNs === moment;
   for (const event of events) {
-    if (event.timeNs !== moment || sentences.length >= SENTENCES_MAX) continue;
-    const text = event.kind === "frame-sent" ? `${event.host} sent out of ${event.device}: ${packetLine(event)}.` : sentenceOf(evidence, event);
-    if (text !== undefined) sentences.push({ text, event: event.id, timeNs: event.timeNs });
+    const text = !isTold(event) || sentences.length >= SENTENCES_MAX ? undefined : momentText(evidence, event);
+    if (text !== undefined && !sentences.some((one) => one.text === text)) sentences.push({ text, event: event.id, timeNs: event.timeNs });
   }
-  return { title: `At ${last === undefined ? "the start" : evidence.timeOf(last.id)}${moment >= timeNs ? "" : ", the last moment before at which something was decided"}`, sentences };
+  const next = events.find((event) => event.timeNs > moment && isDecision(evidence, event));
+  const isStart = sentences.every(({ event }) => evidence.event(event)?.kind === "command-start");
+  if (isStart && next !== undefined) sentences.push({ text: `The first decision after it is at ${evidence.timeOf(next.id)}: ${momentText(evidence, next)}`, event: next.id, timeNs: next.timeNs });
+  return { title: `At ${evidence.timeOf(last.id)}${moment >= timeNs ? "" : ", the last moment before at which something was typed or decided"}`, sentences };
+}
+
+function momentText(evidence: Evidence, event: TraceEvent): string | undefined {
+  return event.kind === "frame-sent" ? `${event.host} sent out of ${event.device}: ${packetLine(event)}.` : sentenceOf(evidence, event);
+}
+
+function isDecision(evidence: Evidence, event: TraceEvent): boolean {
+  return event.kind !== "command-start" && momentText(evidence, event) !== undefined;
 }

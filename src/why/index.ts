@@ -14,6 +14,7 @@ export { type Explanation, explainConversation, explainMoment, explainRecord, ex
 export { sentenceOf } from "./sentences.ts";
 // What if a line were missing; where two runs part.
 export { describeWhatIf, whatIf, type WhatIfResult } from "./what-if.ts";
+export type { ChangedConversation, RunChange } from "./run-summary.ts";
 export { type SetupLine, setupLines } from "./setup-lines.ts";
-export { describeDifference, type DifferingPacket, diffRuns, type RunDifference } from "./diff.ts";
+export { describeDifference, type DifferingPacket, diffRuns, type OwnDecision, type RunDifference } from "./diff.ts";
 export { answerersOf, type ConversationResult, resultsOf, servedBy } from "./who-answers.ts";

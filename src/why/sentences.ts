@@ -5,9 +5,10 @@
 import { formatIpv4Address } from "../base/ipv4-address.ts";
 import { formatMacAddress, ZERO_MAC } from "../base/mac-address.ts";
 import { describeRewrite } from "../trace/describe.ts";
-import type { ArpDecision, DropReason, NeighbourChanged, NetfilterVerdict, PacketDropped, RouteChosen, ScheduleCandidate, Scheduled, TraceEvent } from "../trace/events.ts";
+import type { ArpDecision, DropReason, IpvsConnectionChanged, NeighbourChanged, NetfilterVerdict, PacketDropped, PacketRewritten, RouteChosen, ScheduleCandidate, Scheduled, ScheduleFigures, TraceEvent } from "../trace/events.ts";
 import { formatCaptured } from "../trace/text.ts";
 import type { Ipv4Packet } from "../wire/packet.ts";
+import { innermost, isSyn, packetOf } from "./conversations.ts";
 import type { Evidence } from "./evidence.ts";
 
 /** What a record says, in a sentence with its deciding values; undefined for records that decide nothing. */
@@ -16,7 +17,7 @@ export function sentenceOf(evidence: Evidence, event: TraceEvent): string | unde
     case "arp-decision":
       return arpSentence(evidence, event);
     case "route":
-      return routeSentence(event);
+      return isOfArp(evidence, event) ? undefined : routeSentence(event);
     case "scheduled":
       return choiceSentence(event);
     case "netfilter":
@@ -28,22 +29,71 @@ export function sentenceOf(evidence: Evidence, event: TraceEvent): string | unde
     case "neighbour":
       return neighbourSentence(evidence, event);
     case "packet-rewritten":
-      return rewriteSentence(event.host, event.by, event.before, event.after);
+      return `${rewriteSentence(event.host, event.by, event.before, event.after)}${oldEntryText(evidence, event)}`;
     case "packet-encapsulated":
       return `${event.host} put it into ${event.by} from ${formatIpv4Address(event.outer.src)} to ${formatIpv4Address(event.outer.dst)}${event.outer.dontFragment ? ", not to be fragmented" : ""}.`;
     case "packet-decapsulated":
       return `${event.host} took it out of ${event.by} on ${event.device}; the outer packet went from ${formatIpv4Address(event.outer.src)} to ${formatIpv4Address(event.outer.dst)}.`;
     case "ipvs-connection":
-      return event.before === "" ? `${event.host} made the entry ${event.connection}, method ${event.method}.` : event.after === "" ? `The entry ${event.connection} of ${event.host} ended in state ${event.before}.` : `The entry ${event.connection} of ${event.host} went from ${event.before} to ${event.after}.`;
+      return connectionSentence(evidence, event);
     case "tcp-state":
       return `TCP of ${event.host}, ${event.socket.replace(" ", " with ")}: ${event.before} => ${event.after}.`;
     case "log":
       return `${event.host} logged: ${event.text}.`;
     case "fault":
       return `${event.fault} ${event.host}${event.detail === "" ? "" : `: ${event.detail}`}.`;
+    case "command-start":
+      return `${event.host} ran \`${commandText(event.command)}\`.`;
+    case "sysctl":
+      return event.before === event.after ? `${event.host} set ${event.key} to ${event.after}, as it was.` : `${event.host} set ${event.key} from ${event.before} to ${event.after}.`;
+    case "table":
+      return `${event.host} ${CHANGES[event.change]} its table ${event.table}: ${event.entry}.`;
+    case "link":
+      return `${event.device === "" ? event.host : `${event.host}.${event.device}`} ${event.state === "crashed" ? "crashed" : `went ${event.state}`}.`;
     default:
       return undefined;
   }
+}
+
+const CHANGES = { add: "added to", change: "changed", remove: "removed from" };
+const COMMAND_MAX = 120;
+
+/** A command in one line, without the shell that a step is run by. */
+export function commandText(command: string): string {
+  const text = command.replace(/^\/bin\/bash -c /, "").trim().replace(/\s*\n\s*/g, "; ");
+  return text.length > COMMAND_MAX ? `${text.slice(0, COMMAND_MAX - 3)}...` : text;
+}
+
+/** ARP asks the routes whether a request is for the host: its own record tells what came of that, and without one the host is a bystander. */
+function isOfArp(evidence: Evidence, { cause, direction }: RouteChosen): boolean {
+  const before = evidence.event(cause);
+  return direction === "in" && before?.kind === "frame-received" && before.frame.payload.kind === "arp";
+}
+
+function connectionSentence(evidence: Evidence, event: IpvsConnectionChanged): string {
+  const { host, connection, before, after, method } = event;
+  if (before === "") return `${host} made the entry ${connection}, method ${method}.`;
+  if (after === "") return `The entry ${connection} of ${host} ended in state ${before}.`;
+  const mode = evidence.tables.row(host, "sysctls", "net.ipv4.vs.conn_reuse_mode", event.id)?.value;
+  const reuse = before !== "NONE" && after === "SYN_RECV" && isSynRecord(evidence.event(event.cause)) ? `, by a new SYN: no server was chosen, the entry decides${mode === undefined ? "" : ` (net.ipv4.vs.conn_reuse_mode = ${mode})`}` : "";
+  return `The entry ${connection} of ${host} went from ${before} to ${after}${reuse}.`;
+}
+
+function isSynRecord(event: TraceEvent | undefined): boolean {
+  const packet = event === undefined ? undefined : packetOf(event);
+  return packet !== undefined && isSyn(innermost(packet));
+}
+
+/** A SYN that IPVS sends on without a choice, because an entry was there. */
+function oldEntryText(evidence: Evidence, { id, cause, by, before }: PacketRewritten): string {
+  if (!by.startsWith("ipvs-") || !isSyn(before)) return "";
+  const decided = evidence.chain(id).findIndex(({ kind }) => kind === "frame-received");
+  if (evidence.chain(id).slice(0, decided + 1).some(({ kind }) => kind === "scheduled")) return "";
+  for (let at = cause + 1; at < id; at++) {
+    const event = evidence.event(at);
+    if (event?.cause === cause && (event.kind === "scheduled" || event.kind === "ipvs-connection")) return "";
+  }
+  return " It had an entry for these ends already, no server was chosen.";
 }
 
 function arpSentence(evidence: Evidence, event: ArpDecision): string {
@@ -71,8 +121,17 @@ function choiceSentence(event: Scheduled): string {
   if (by === "template") return `${host} gave ${caller} to ${chosen}: persistence, a template of this client already names it. The candidates were: ${all}.`;
   if (by === "bypass") return `${host} let ${caller} pass to ${chosen} itself: no server of ${service} is available and cache_bypass is set.`;
   if (chosen === undefined) return `${host} had no server of ${service} for ${caller} (${scheduler}): ${candidates.length === 0 ? "the service has none" : all}.`;
-  const figures = event.figures === null ? "" : ` It remembered ${Object.entries(event.figures).map(([name, value]) => `${name} ${value}`).join(", ")}.`;
+  const figures = event.figures === null ? "" : figuresText(event.figures, candidates);
   return `${scheduler} on ${host} gave ${caller} to ${chosen}: ${choiceReason(event)}. The candidates were: ${all}.${figures}`;
+}
+
+/** What the scheduler knew before the choice. `after` of the round robin schedulers is where the search goes on: behind the server of that index, or at the head. */
+function figuresText({ after, ...others }: ScheduleFigures, candidates: readonly ScheduleCandidate[]): string {
+  const last = typeof after === "number" ? candidates[after] : undefined;
+  const place = after === undefined ? [] : [last === undefined ? "the search began at the head of the list" : `the search went on behind ${formatIpv4Address(last.address)}:${last.port}`];
+  const rest = Object.entries(others).map(([name, value]) => `${name} was ${value}`);
+  const [first = "", ...more] = [...place, ...rest];
+  return first === "" ? "" : ` ${[`${first.charAt(0).toUpperCase()}${first.slice(1)}`, ...more].join(", ")}.`;
 }
 
 /** What the scheduler compares, with the values of this choice. */

@@ -1,103 +1,166 @@
 /**
  * What if a line were missing? Runs a scenario once as it is and once without each line of its set-up, and tells which lines carry weight.
  *
- * A generator: results come one by one, so that a page can show them as they come and stop when it likes.
+ * A generator: results come one by one, so that a page can show them as they come and stop when it likes. A line that can go is tried once more
+ * without all the earlier ones that can: where that breaks something, they stand in for each other and one of them is needed.
  */
 
 import type { Scenario } from "../scenario/scenario-file.ts";
-import { diagnose } from "./doctor.ts";
-import { Evidence } from "./evidence.ts";
-import { type RecordOptions, recordRun, type ScenarioRecord } from "./record-run.ts";
-import { scenariosWithout, type SetupLine } from "./setup-lines.ts";
-import { answerersOf, type ConversationResult, resultsOf } from "./who-answers.ts";
+import { type RecordOptions, recordRun } from "./record-run.ts";
+import { type ChangedConversation, compareRuns, isSeen, type RunChange, type RunSummary, summarise } from "./run-summary.ts";
+import { type RemovableLine, removableLines, scenarioWithout, type SetupLine } from "./setup-lines.ts";
+import type { ConversationResult } from "./who-answers.ts";
 
 /** What the absence of one line does. */
-export interface WhatIfResult {
+export interface WhatIfResult extends RunChange {
   readonly line: SetupLine;
   /** Something that the run shows is different without it. */
   readonly isLoadBearing: boolean;
-  /** Expectations that held and do not any longer: index of the step, what is different. */
-  readonly brokenExpects: readonly { readonly step: number; readonly line: number; readonly field: string; readonly expected: string | number; readonly actual: string | number | null }[];
-  /** Conversations that go another way; null: there is none at this place. */
-  readonly conversations: readonly { readonly number: number; readonly before: ConversationResult | null; readonly after: ConversationResult | null }[];
-  /** Who answers ARP for a virtual address now, where that changed. */
-  readonly answerers: readonly { readonly address: string; readonly before: readonly string[]; readonly after: readonly string[] }[];
-  /** What the doctor finds that it did not find before. */
-  readonly findings: readonly { readonly id: string; readonly host: string; readonly title: string }[];
+  /** The line can go, and each of these, but not all of them: one must stay. Only earlier lines. */
+  readonly oneOf: readonly SetupLine[];
   /** The run without the line could not be made: a limit, an error. */
   readonly error: string | undefined;
 }
 
-interface Summary {
-  readonly unmet: ScenarioRecord["result"]["unmet"];
-  readonly conversations: readonly ConversationResult[];
-  readonly answerers: Readonly<Record<string, readonly string[]>>;
-  readonly findings: ReturnType<typeof diagnose>;
-}
+const NO_CHANGE: RunChange = { brokenExpects: [], conversations: [], answerers: [], outputs: [], setup: [], findings: [], packets: [] };
+/** Lines that stand in for each other; more of them are not told apart. */
+const STAND_INS_MAX = 4;
 
 /** One result for each line of the set-up, in the order of the file. Throws a LimitError when the scenario itself wants more than it may. */
 export function* whatIf(scenario: Scenario, options: RecordOptions = {}): Generator<WhatIfResult> {
-  const before = summarise(recordRun(scenario, options));
-  for (const { line, scenario: changed } of scenariosWithout(scenario)) {
-    let after: Summary | undefined;
-    let error: string | undefined;
+  const before = summarise(scenario, recordRun(scenario, options));
+  const trial = new Trial(scenario, before, options);
+  const spare: RemovableLine[] = [];
+  for (const removable of removableLines(scenario)) {
+    const { change, error } = trial.without([removable]);
+    const isLoadBearing = error !== undefined || isSeen(change);
+    const oneOf = isLoadBearing ? [] : standIns(trial, spare, removable);
+    if (!isLoadBearing && oneOf.length === 0) spare.push(removable);
+    yield { line: removable.line, isLoadBearing, ...change, oneOf: oneOf.map(({ line }) => line), error };
+  }
+}
+
+class Trial {
+  readonly #scenario: Scenario;
+  readonly #before: RunSummary;
+  readonly #options: RecordOptions;
+
+  constructor(scenario: Scenario, before: RunSummary, options: RecordOptions) {
+    this.#scenario = scenario;
+    this.#before = before;
+    this.#options = options;
+  }
+
+  without(lines: readonly RemovableLine[]): { readonly change: RunChange; readonly error: string | undefined } {
+    const changed = scenarioWithout(this.#scenario, lines);
     try {
-      after = summarise(recordRun(changed, options));
+      return { change: compareRuns(this.#before, summarise(changed, recordRun(changed, this.#options))), error: undefined };
     } catch (thrown) {
-      if (!(thrown instanceof Error) || thrown.name !== "LimitError") throw thrown;
-      error = thrown.message;
+      // The file was right as it was: what cannot be built without a line is what the line is there for.
+      if (!(thrown instanceof Error) || (thrown.name !== "LimitError" && thrown.name !== "ScenarioError")) throw thrown;
+      return { change: NO_CHANGE, error: thrown.message };
     }
-    yield compare(line, before, after, error);
+  }
+
+  breaks(lines: readonly RemovableLine[]): boolean {
+    const { change, error } = this.without(lines);
+    return error !== undefined || isSeen(change);
   }
 }
 
-function summarise(record: ScenarioRecord): Summary {
-  const evidence = new Evidence(record);
-  return { unmet: record.result.unmet, conversations: resultsOf(evidence), answerers: answerersOf(evidence), findings: diagnose(evidence) };
+/** The lines among `spare`, which can all go together, that may not go when `line` does; empty: all may. */
+function standIns(trial: Trial, spare: readonly RemovableLine[], line: RemovableLine): RemovableLine[] {
+  if (spare.length === 0 || !trial.breaks([...spare, line])) return [];
+  const found: RemovableLine[] = [];
+  let [low, high] = [0, spare.length];
+  do {
+    // The fewest of the first lines that break it: the last of those is one that is needed.
+    low = 0;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (trial.breaks([...spare.slice(0, middle), ...found, line])) high = middle;
+      else low = middle + 1;
+    }
+    const needed = spare[low - 1];
+    if (needed === undefined) break;
+    found.unshift(needed);
+    high = low - 1;
+  } while (high > 0 && found.length < STAND_INS_MAX && !trial.breaks([...found, line]));
+  return found;
 }
 
-function compare(line: SetupLine, before: Summary, after: Summary | undefined, error: string | undefined): WhatIfResult {
-  if (after === undefined) return { line, isLoadBearing: true, brokenExpects: [], conversations: [], answerers: [], findings: [], error };
-  const brokenExpects = after.unmet
-    .filter(({ step, field }) => !before.unmet.some((one) => one.step === step && one.field === field))
-    .map(({ step, place, field, expected, actual }) => ({ step, line: place.line, field, expected, actual }));
-  const count = Math.max(before.conversations.length, after.conversations.length);
-  const conversations: WhatIfResult["conversations"][number][] = [];
-  for (let number = 0; number < count; number++) {
-    const [old, now] = [before.conversations[number] ?? null, after.conversations[number] ?? null];
-    if (JSON.stringify(old) !== JSON.stringify(now)) conversations.push({ number, before: old, after: now });
-  }
-  const addresses = [...new Set([...Object.keys(before.answerers), ...Object.keys(after.answerers)])].sort();
-  const answerers = addresses
-    .map((address) => ({ address, before: before.answerers[address] ?? [], after: after.answerers[address] ?? [] }))
-    .filter((one) => one.before.join() !== one.after.join());
-  const findings = after.findings.filter(({ id, host }) => !before.findings.some((one) => one.id === id && one.host === host)).map(({ id, host, title }) => ({ id, host, title }));
-  const isLoadBearing = brokenExpects.length > 0 || conversations.length > 0 || answerers.length > 0 || findings.length > 0;
-  return { line, isLoadBearing, brokenExpects, conversations, answerers, findings, error };
-}
+/* ---------------------------------------------------------------------------------------------------------------- sentences */
+
+const SHOWN_MAX = 4;
 
 /** A result in sentences, the first of them about the whole. */
 export function describeWhatIf(result: WhatIfResult): string[] {
-  const { line, isLoadBearing, brokenExpects, conversations, answerers, findings, error } = result;
-  const where = line.path === undefined ? line.host : `${line.host}, ${line.path}`;
-  const head = `${where}: \`${line.text.replace(/\s*\n\s*/g, "; ")}\``;
-  if (!isLoadBearing) return [`${head} can go: nothing in this run changes`];
-  const said = [`${head} carries weight`];
-  if (error !== undefined) said.push(`without it the run does not end: ${error}`);
-  for (const one of brokenExpects.slice(0, 4)) said.push(`the step on line ${one.line} breaks: ${one.field} is ${short(one.actual)}, not ${short(one.expected)}`);
-  if (brokenExpects.length > 4) said.push(`${brokenExpects.length - 4} more expectations break`);
-  for (const { address, before, after } of answerers) said.push(`ARP for ${address} is answered by ${names(after)} instead of ${names(before)}`);
-  for (const one of conversations.slice(0, 4)) said.push(conversationText(one));
-  if (conversations.length > 4) said.push(`${conversations.length - 4} more conversations change`);
-  for (const { id, title } of findings) said.push(`the doctor finds ${id}: ${title}`);
+  const { isLoadBearing, brokenExpects, conversations, answerers, outputs, setup, findings, packets, oneOf, error } = result;
+  const head = quoted(result.line);
+  if (!isLoadBearing) {
+    const said = packets.length === 0 ? [`${head} can go: nothing that this run prints or sends changes`] : [`${head} can go: nothing that this run prints changes, only packets`, ...shown(packets.map(packetText), ["kind of packets changes", "kinds of packets change"])];
+    if (oneOf.length > 0) said.push(`one of these ${NUMBERS[oneOf.length + 1] ?? oneOf.length + 1} must stay: this and ${oneOf.map(quoted).join(" and ")}`);
+    return said;
+  }
+  const isPrintOnly = error === undefined && [brokenExpects, conversations, answerers, findings].every((changes) => changes.length === 0);
+  const said = [isPrintOnly ? `${head} carries weight: only what it prints changes` : `${head} carries weight`];
+  if (error !== undefined) said.push(`without it the run cannot be made: ${error}`);
+  said.push(...shown(brokenExpects.map((one) => `the step on line ${one.line} breaks: ${one.field} is ${short(one.actual)}, not ${short(one.expected)}`), ["expectation breaks", "expectations break"]));
+  said.push(...answerers.map(({ address, before, after }) => `ARP for ${address} is answered by ${names(after)} instead of ${names(before)}`));
+  said.push(...shown(conversationTexts(conversations), ["kind of conversations changes", "kinds of conversations change"]));
+  const isBroken = (one: { readonly step: number; readonly field: string }) => brokenExpects.some(({ step, field }) => step === one.step && field === one.field);
+  const told = outputs.filter((one) => !isBroken(one));
+  said.push(...shown((isPrintOnly ? told : onePerStep(told)).map(outputText), ["output changes", "outputs change"]));
+  said.push(...shown([...new Set(setup.map(({ host, text }) => `the set-up of ${host} says ${short(text)}`))], ["line of the set-up is new", "lines of the set-up are new"]));
+  said.push(...findings.map(({ id, title }) => `the doctor finds ${id}: ${title}`));
   return said;
 }
 
-function conversationText({ before, after }: WhatIfResult["conversations"][number]): string {
+const NUMBERS = ["none", "one", "two", "three", "four", "five"];
+
+function quoted({ host, path, text }: SetupLine): string {
+  return `${path === undefined ? host : `${host}, ${path}`}: \`${text.replace(/\s*\n\s*/g, "; ")}\``;
+}
+
+/** The first of them; `rest`: what the others are, one and many. */
+function shown(texts: readonly string[], [one, many]: readonly [string, string]): string[] {
+  const more = texts.length - SHOWN_MAX;
+  return more > 0 ? [...texts.slice(0, SHOWN_MAX), `${more} more ${more === 1 ? one : many}`] : [...texts];
+}
+
+/** What changes alike is told once. */
+function conversationTexts(changed: readonly ChangedConversation[]): string[] {
+  const counts = new Map<string, number>();
+  for (const one of changed) {
+    const text = conversationText(one);
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return [...counts].map(([text, count]) => (count === 1 ? text : `${text} (${count} times)`));
+}
+
+function conversationText({ before, after }: ChangedConversation): string {
   const one = (before ?? after) as ConversationResult;
   const way = (result: ConversationResult | null) => (result === null ? "not at all" : result.outcome === "ok" ? `ok, by ${result.servedBy ?? "nobody known"}` : result.outcome);
-  if (before !== null && after !== null && (before.client !== after.client || before.to !== after.to)) return `${before.client} > ${before.to} (${way(before)}) becomes ${after.client} > ${after.to} (${way(after)})`;
   return `${one.client} > ${one.to}: ${way(after)} instead of ${way(before)}`;
+}
+
+/** Beside other changes, what a step printed stands for its messages and its exit status. */
+function onePerStep(outputs: RunChange["outputs"]): RunChange["outputs"] {
+  const rank = ["stdout", "stderr", "exit"];
+  return outputs.filter(({ step, field }) => !outputs.some((other) => other.step === step && rank.indexOf(other.field) < rank.indexOf(field)));
+}
+
+function outputText({ line, field, before, after }: RunChange["outputs"][number]): string {
+  if (typeof before !== "string" || typeof after !== "string") return `${field} of the step on line ${line} is ${short(after)} instead of ${short(before)}`;
+  // Of long outputs the first line that differs says more than their beginnings.
+  const [olds, news] = [before.split("\n"), after.split("\n")];
+  const at = olds.findIndex((text, i) => text !== news[i]);
+  const place = at === -1 ? olds.length - 1 : at;
+  return `${field} of the step on line ${line} has ${short(news[place] ?? "")} instead of ${short(olds[place] ?? "")}`;
+}
+
+function packetText({ kind, before, after }: RunChange["packets"][number]): string {
+  return `${kind}: ${after} instead of ${before}`;
 }
 
 function names(hosts: readonly string[]): string {

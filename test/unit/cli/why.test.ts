@@ -69,6 +69,14 @@ test("whatif tells which lines carry weight", () => {
   expect(stdout).toMatch(/echo started/);
 });
 
+test("whatif refuses a trace in one line", () => {
+  const trace = join(DIRECTORY, "whatif.jsonl");
+  expect(lvsimProcess(["run", pingScenario("traced.yaml", "10.0.0.2"), "--quiet", "--trace", trace]).status).toBe(0);
+  const { status, stdout, stderr } = lvsimProcess(["whatif", trace]);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  expect(stderr).toBe(`lvsim: ${trace}: whatif takes a scenario, which it runs without each of its lines; a trace is of one run\n`);
+});
+
 test("explain tells of the whole run, and of one instant", () => {
   const file = pingScenario("explain.yaml", "10.0.0.2");
   const whole = lvsimProcess(["explain", file]);

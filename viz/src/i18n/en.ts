@@ -205,7 +205,7 @@ export const en = {
     failed: "That could not be run.",
     onlyBearing: "only lines that carry weight",
     bears: "carries weight",
-    canGo: "nothing in this run changes without it",
+    canGo: "nothing that this run shows changes without it",
   },
   compare: {
     name: "Compare",

@@ -204,7 +204,7 @@ export const zh: Strings = {
     failed: "无法运行。",
     onlyBearing: "只看不可少的行",
     bears: "不可少",
-    canGo: "没有它，这次运行毫无变化",
+    canGo: "没有它，这次运行所显示的毫无变化",
   },
   compare: {
     name: "比较",
