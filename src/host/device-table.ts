@@ -385,8 +385,10 @@ export class NetDeviceTable implements DeviceTable {
     const isTunnel = device.kind === "tunnel" || device.kind === "gre";
     if (isTunnel && mtu < ETHERNET_MTU_MIN) return "EINVAL";
     if (mtu < 0) return this.#refuse("EINVAL", "mtu less than device minimum");
+    const before = device.mtu;
     device.mtu = mtu;
     this.#traceChange("change", device);
+    this.#host.routing.mtuChanged(device, before);
     this.#host.fib.touch();
     return undefined;
   }

@@ -225,6 +225,8 @@ export interface Routing {
   output(key: RouteKey): Route | RouteError;
   /** net/ipv4/route.c:ip_route_input_slow, with source validation, martians and redirects. For a packet or ARP request that came in. */
   input(key: { readonly dst: Ipv4Address; readonly src: Ipv4Address; readonly device: NetDevice; readonly mark: number; readonly tos: number; readonly isArp?: boolean }): Route | RouteError;
+  /** The device's MTU was another one before. */
+  mtuChanged(device: NetDevice, before: number): void;
   /** Path MTU learnt by ICMP (kept 10 minutes), for packets that were sent with `flow`'s source and mark. */
   learnMtu(destination: Ipv4Address, mtu: number, flow?: { readonly src?: Ipv4Address; readonly mark?: number }): void;
   /**
@@ -412,7 +414,7 @@ export interface EchoSocket {
 
 export interface IcmpProtocol {
   /** net/ipv4/icmp.c:__icmp_send: an error about `skb`, unless the rules of RFC 1122 or the rate limit forbid it. `source` overrides the choice of address. */
-  sendError(skb: SkBuff, type: number, code: number, rest: number, options?: { readonly source?: Ipv4Address }): void;
+  sendError(skb: SkBuff, type: number, code: number, rest: number, options?: { readonly source?: Ipv4Address; readonly bytesMax?: number }): void;
   /** Opens a ping or raw ICMP socket with an identifier of its own. Replies to its requests come as they are, errors about them with the quoted packet. */
   openEcho(onPacket: (packet: Ipv4Packet, icmp: IcmpMessage) => void): EchoSocket & { readonly identifier: number };
   readonly limits: IcmpLimits;

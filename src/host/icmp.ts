@@ -93,7 +93,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
 
   /* --------------------------------------------------------------------------------------------------------------- errors */
 
-  sendError(skb: SkBuff, type: number, code: number, rest: number, options: { readonly source?: Ipv4Address } = {}): void {
+  sendError(skb: SkBuff, type: number, code: number, rest: number, options: { readonly source?: Ipv4Address; readonly bytesMax?: number } = {}): void {
     const host = this.#host;
     const packet = skb.ip;
     if (!mayBeReported(skb, type)) return;
@@ -110,7 +110,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     if (room <= IPV4_HEADER_BYTES) return;
     const message = new IcmpMessage(type, code, rest);
     message.quoted = skb.container ?? packet;
-    message.quotedBytes = Math.min(message.quoted.lengthBytes, room);
+    message.quotedBytes = Math.min(message.quoted.lengthBytes, room, options.bytesMax ?? room);
     // The quote must stay as it is, whatever happens to the packet later.
     skb.isWritable = false;
     this.#push({ message, tos, mark, cause: skb.cause, about: skb }, packet.src, source, route);

@@ -59,6 +59,19 @@ export class RouteExceptions {
     this.generation++;
   }
 
+  /** A device has another MTU: paths by it that were learnt follow when they were wider, or as wide as it was. fib_semantics.c:fib_nhc_update_mtu */
+  mtuChanged(device: NetDevice, before: number): void {
+    for (const candidates of this.#byDestination.values())
+      for (const exception of candidates) {
+        if (exception.device !== device || exception.mtu === 0) continue;
+        const isWider = exception.isMtuLocked ? device.mtu <= exception.mtu : device.mtu < exception.mtu || exception.mtu === before;
+        if (!isWider) continue;
+        exception.mtu = device.mtu;
+        exception.isMtuLocked = false;
+      }
+    this.generation++;
+  }
+
   clear(): void {
     this.#byDestination.clear();
     this.#count = 0;

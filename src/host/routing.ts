@@ -387,6 +387,10 @@ export class Ipv4Routing implements Routing {
     this.#exceptions.learn(destination, result, { mtu: isMtuLocked ? Math.min(route.mtu, this.#minPmtu.value) : mtu, isMtuLocked, expiresAtNs });
   }
 
+  mtuChanged(device: NetDevice, before: number): void {
+    this.#exceptions.mtuChanged(device, before);
+  }
+
   /** net/ipv4/route.c:__ip_do_redirect. */
   learnRedirect(
     destination: Ipv4Address,

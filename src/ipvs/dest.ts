@@ -28,6 +28,10 @@ export class Dest implements SchedulerDest {
   statistics: Statistics;
   /** Connections and templates that point here. */
   referenceCount = 0;
+  /** MTU of the route that packets for it took last (dest_dst); 0: none yet. */
+  routeMtu = 0;
+  /** That route knows a path MTU already: what is learnt next is written into it. */
+  isRouteMtuLearnt = false;
   /** When the trash first saw it unused; -1: not yet. */
   idleSinceNs = -1;
 

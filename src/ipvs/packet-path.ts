@@ -297,6 +297,9 @@ export class PacketPath {
       let mtu = icmp.rest & 0xffff;
       host.routing.learnMtu((icmp.quoted as Ipv4Packet).dst, mtu);
       if (!tunnelled.inner.dontFragment) return "STOLEN";
+      const { dest } = connection;
+      // "Prefer the resulting PMTU", which is that of the route in use: one without an exception is only marked as out of date.
+      if (dest !== undefined && dest.routeMtu !== 0 && !dest.isRouteMtuLearnt) mtu = dest.routeMtu;
       const added = IPV4_HEADER_BYTES + tunnelled.overheadBytes;
       if (mtu > MIN_MTU + added) mtu -= added;
       rest = mtu;
@@ -304,7 +307,9 @@ export class PacketPath {
     const request = new SkBuff(tunnelled.inner, skb.device);
     request.route = skb.route;
     request.cause = skb.cause;
-    host.icmp.sendError(request, icmp.type, icmp.code, rest, { source: tunnelled.inner.dst });
+    // The outer headers come off what was quoted.
+    const bytesMax = icmp.quotedBytes - IPV4_HEADER_BYTES - tunnelled.overheadBytes;
+    host.icmp.sendError(request, icmp.type, icmp.code, rest, { source: tunnelled.inner.dst, bytesMax });
     // What is left when the error's and the tunnel's headers are off.
     this.#countOut(connection, skb.ip.lengthBytes - 2 * IPV4_HEADER_BYTES - ICMP_HEADER_BYTES - tunnelled.overheadBytes);
     return "STOLEN";

@@ -28,6 +28,7 @@ import {
   UdpDatagram,
 } from "../wire/packet.ts";
 import { CONN_BYPASS, CONN_CONNTRACK, type Connection } from "./connection.ts";
+import type { Dest } from "./dest.ts";
 import type { Director } from "./director.ts";
 import type { TunnelOptions } from "./ipvs.ts";
 import { rewriteQuoted } from "./quoted.ts";
@@ -101,7 +102,7 @@ function deliverHere(director: Director, connection: Connection, skb: SkBuff): V
 
 function transmitTunnel(director: Director, connection: Connection, skb: SkBuff): Verdict {
   const tunnel = connection.dest?.tunnel ?? { type: "ipip", port: 0, checksum: "none" };
-  const out = outRoute(director, skb, connection.destAddress, tunnelOverhead(tunnel), false);
+  const out = outRoute(director, skb, connection.destAddress, tunnelOverhead(tunnel), false, connection.dest);
   if (out === undefined) return "DROP";
   if (out.isLocal) return deliverHere(director, connection, skb);
   const { host } = director;
@@ -171,7 +172,7 @@ function flowPort(director: Director, inner: Ipv4Packet): number {
  * the TTL of a packet that goes on to another host.
  * `tunnelBytes`: what a tunnel adds, 0 for none. ip_vs_xmit.c:__ip_vs_get_out_rt
  */
-function outRoute(director: Director, skb: SkBuff, destination: number, tunnelBytes: number, mayRedirect: boolean): OutRoute | undefined {
+function outRoute(director: Director, skb: SkBuff, destination: number, tunnelBytes: number, mayRedirect: boolean, dest?: Dest): OutRoute | undefined {
   const { host, settings } = director;
   const route = host.routing.output({ dst: destination, anySource: true });
   if (isRouteError(route)) {
@@ -192,6 +193,10 @@ function outRoute(director: Director, skb: SkBuff, destination: number, tunnelBy
   }
   // Before the size is looked at: "fragmentation needed" quotes a TTL that is one less than what arrived (decrement_ttl).
   if (host.options.ipvsDecrementsTtl) skb.makeWritable().ttl--;
+  if (dest !== undefined) {
+    dest.routeMtu = route.mtu;
+    dest.isRouteMtuLearnt = route.mtu < route.device.mtu;
+  }
   const mtu = route.mtu - tunnelBytes;
   if (tunnelBytes > 0 && mtu < MIN_MTU) return failRoute(director, skb, `the tunnel leaves an MTU of ${mtu}`);
   const isChecked = tunnelBytes === 0 || settings.pmtu_disc.value !== 0;

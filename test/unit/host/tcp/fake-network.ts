@@ -69,11 +69,13 @@ export class FakeNetwork {
           this.mtu = mtu;
         },
       },
-      neighbours: { confirm: (_: unknown, nextHop: Ipv4Address) => this.confirmed.push(nextHop) },
       icmp: { sendError: (skb: SkBuff, type: number, code: number) => this.errors.push({ to: skb.ip.src, type, code }) },
       ip: {
         registerProtocol: (protocol: number, handler: ProtocolHandler) => handlers.set(protocol, handler),
-        send: (packet: Ipv4Packet, _options?: SendOptions) => this.#transmit(packet),
+        send: (packet: Ipv4Packet, options?: SendOptions) => {
+          if (options?.confirmsNeighbour === true) this.confirmed.push(packet.dst);
+          return this.#transmit(packet);
+        },
       },
       random: (stream: string) => random.stream(stream),
     };
