@@ -198,11 +198,12 @@ export const destinationRewritten: Check = (evidence) => {
 };
 
 /** Messages of path MTU discovery that a filter drops. */
-export function droppedErrors(evidence: Evidence, drops: readonly EventOf<"packet-dropped">[]): { readonly drop: EventOf<"packet-dropped">; readonly rule: string }[] {
+export function droppedErrors(evidence: Evidence, drops: readonly EventOf<"packet-dropped">[]): { readonly drop: EventOf<"packet-dropped">; readonly rule: string; readonly chain: string }[] {
   return drops.flatMap((drop) => {
     const error = errorIn(drop.packet);
     if (error === undefined || error.type !== 3 || error.code !== 4) return [];
-    return [{ drop, rule: verdictBehind(evidence, drop)?.rule ?? drop.detail }];
+    const verdict = verdictBehind(evidence, drop);
+    return [{ drop, rule: verdict?.rule ?? drop.detail, chain: verdict === undefined ? "INPUT" : baseChain(evidence, drop, verdict.chain) }];
   });
 }
 
