@@ -99,3 +99,108 @@ test("output-dropped: a server's filter of its own answers", () => {
   const [finding] = findingsOf(directRouting({ rs1: `${HIDE}; iptables -A OUTPUT -s 10.0.0.100 -j DROP` }));
   expect(finding).toMatchObject({ id: "output-dropped", host: "rs1", fix: "On rs1: iptables -I OUTPUT -s 10.0.0.100 -p tcp --sport 80 -j ACCEPT" });
 });
+
+test.each(["sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2", "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce"])(
+  "vip-before-arp-settings: `%s` in one instant -> that alone, not the stale entry that follows from it",
+  (settings) => {
+    const timeline = `{ at: 0.5s, host: client, run: "curl -s -m 2 http://10.0.0.100/" }
+  - { at: 0.9s, host: rs1, run: "${settings}" }
+  - { at: 3s, host: client, run: "curl -s -m 2 http://10.0.0.100/" }
+  - { at: 6s, host: client, run: "curl -s -m 2 http://10.0.0.100/" }`;
+    const findings = findingsOf(directRouting({ rs1: "ip addr add 10.0.0.100/32 dev lo", timeline }));
+    expect(findings.map(({ id, host }) => `${id} ${host}`)).toEqual(["vip-before-arp-settings rs1"]);
+  },
+);
+
+test("the same fault with the same cure on two servers is one finding that names both", () => {
+  const typed = "sysctl -q -w net.ipv4.conf.lo.arp_ignore=1 net.ipv4.conf.default.arp_ignore=1; ip addr add 10.0.0.100/32 dev lo";
+  const findings = findingsOf(directRouting({ rs1: typed, rs2: typed }));
+  expect(findings.map(({ id }) => id)).toEqual(["sysctl-without-effect"]);
+  expect(findings[0]?.title).toMatch(/arp_ignore of lo on rs\d has no effect .*; the same on rs\d$/);
+  expect(findings[0]?.fix).toMatch(/^On rs\d and rs\d: /);
+});
+
+test("arp-ignore-blocks: the cure names the setting that is in force, or the device that lacks the address", () => {
+  const [blocked] = findingsOf(directRouting({ rs2: `${HIDE}; sysctl -q -w net.ipv4.conf.eth0.arp_ignore=8`, timeline: `${CALLS}\nduration: 8s` }));
+  expect(blocked).toMatchObject({ id: "arp-ignore-blocks", host: "rs2" });
+  expect(blocked?.fix).toContain("sysctl -w net.ipv4.conf.eth0.arp_ignore=1.");
+  const [director] = findingsOf(directRouting({}).replace("ip addr add 10.0.0.100/32 dev eth0", "ip addr add 10.0.0.100/32 dev lo; sysctl -q -w net.ipv4.conf.all.arp_ignore=1"));
+  expect(director).toMatchObject({ id: "arp-ignore-blocks", host: "director" });
+  expect(director?.fix).toContain("ip addr del 10.0.0.100/32 dev lo; ip addr add 10.0.0.100/32 dev eth0");
+});
+
+test("duplicate-address: another host has a server's address -> not the VIP on it", () => {
+  const findings = findingsOf(directRouting({ hosts: "  clone: { interfaces: { eth0: { link: lan, address: 10.0.0.77/24 } }, run: ip addr add 10.0.0.12/24 dev eth0 }" }));
+  expect(findings).toMatchObject([{ id: "duplicate-address", host: "clone", title: "clone and rs2 both have 10.0.0.12" }]);
+});
+
+test("vip-answered-by-others: a host that is no server gives the address up", () => {
+  const [finding] = findingsOf(directRouting({ hosts: "  nas: { interfaces: { eth0: { link: lan, address: 10.0.0.100/24 } } }" }));
+  expect(finding).toMatchObject({ id: "vip-answered-by-others", host: "nas" });
+  expect(finding?.fix).toContain("ip addr del 10.0.0.100/24 dev eth0");
+});
+
+test("unexpected-forwarding-method: NAT to servers that have the VIP", () => {
+  const findings = findingsOf(directRouting({}).replaceAll(" -g", " -m"));
+  expect(findings).toMatchObject([{ id: "unexpected-forwarding-method", host: "director" }]);
+  expect(findings[0]?.fix).toContain("-r 10.0.0.11:80 -g; ipvsadm -e -t 10.0.0.100:80 -r 10.0.0.12:80 -g");
+});
+
+/** Two directors with sync daemons; the first dies under a connection at 7 s. */
+function takeover({ master = "", backup = "" }: { readonly master?: string; readonly backup?: string }): string {
+  const services = "ipvsadm -A -t 10.0.0.100:80 -s rr; ipvsadm -a -t 10.0.0.100:80 -r 10.0.0.11 -g; ipvsadm -a -t 10.0.0.100:80 -r 10.0.0.12 -g";
+  const get = "printf 'GET / HTTP/1.1\\\\r\\\\nHost: a\\\\r\\\\n\\\\r\\\\n'";
+  const timeline = `{ at: 1s, host: client, run: "(for i in 1 2 3 4 5; do ${get}; sleep 1; done; sleep 4; ${get}; sleep 2) | nc -w 20 10.0.0.100 80" }
+  - { at: 7s, crash: director }
+  - { at: 7.1s, host: second, run: "ip addr add 10.0.0.100/32 dev eth0; arping -c 2 -U -I eth0 10.0.0.100" }
+duration: 14s`;
+  const hosts = `  second:
+    interfaces: { eth0: { link: lan, address: 10.0.0.3/24 }, eth1: { link: hb, address: 10.9.9.3/24 } }
+    run: "${services}; ${backup}"`;
+  return directRouting({ director: master, timeline, hosts }).replace("address: 10.0.0.2/24 }", "address: 10.0.0.2/24 }, eth1: { link: hb, address: 10.9.9.2/24 }");
+}
+
+const MASTER = "sysctl -q -w net.ipv4.vs.sync_threshold='0 1'; ipvsadm --start-daemon master --mcast-interface eth0 --syncid 1";
+
+test.each([
+  { master: MASTER, backup: "ipvsadm --start-daemon backup --mcast-interface eth0 --syncid 2", id: "sync-not-received", why: "has syncid 1, that of second 2", fix: "--stop-daemon backup; ipvsadm --start-daemon backup --mcast-interface eth0 --syncid 1" },
+  { master: MASTER, backup: "ipvsadm --start-daemon backup --mcast-interface eth1 --syncid 1", id: "sync-not-received", why: "listens on eth1 (link hb)", fix: "backup --mcast-interface eth0 --syncid 1" },
+  { master: MASTER, backup: "true", id: "connections-not-synced", why: "on second no sync daemon runs as backup", fix: "ipvsadm --start-daemon backup --mcast-interface eth0 --syncid 1" },
+  { master: "true", backup: "true", id: "connections-not-synced", why: "no sync daemon runs there as master", fix: "--start-daemon master on director, backup on second" },
+  { master: MASTER.replace("0 1", "90 100"), backup: "ipvsadm --start-daemon backup --mcast-interface eth0 --syncid 1", id: "connections-not-synced", why: "director had not told of this one", fix: "Accept that young connections are lost" },
+])("sync: $why -> $id", ({ master, backup, id, why, fix }) => {
+  const findings = findingsOf(takeover({ master, backup }));
+  expect(findings.map((one) => one.id)).toEqual([id]);
+  expect(findings[0]?.why).toContain(why);
+  expect(findings[0]?.fix).toContain(fix);
+});
+
+/** Two routers of keepalived whose configurations differ. */
+function twoRouters(one: string, two: string): string {
+  const host = (name: string, address: string, config: string) => `
+  ${name}:
+    interfaces: { eth0: { link: lan, address: ${address}/24 } }
+    files:
+      /etc/keepalived/keepalived.conf: "vrrp_instance VI_1 {\\n interface eth0\\n virtual_ipaddress {\\n 10.0.0.100/32 dev eth0\\n }\\n ${config}\\n}\\n"
+    run: systemctl start keepalived`;
+  return `
+title: two routers
+hosts:${host("one", "10.0.0.2", `priority 150\\n ${one}`)}${host("two", "10.0.0.3", `priority 100\\n ${two}`)}
+timeline:
+  - { at: 20s, host: one, run: "true" }
+`;
+}
+
+const PASS = (word: string) => `virtual_router_id 51\\n authentication {\\n auth_type PASS\\n auth_pass ${word}\\n }`;
+
+test.each([
+  { one: PASS("left"), two: PASS("right"), host: "two", fix: "In keepalived.conf: the same auth_pass on one and two." },
+  { one: "virtual_router_id 51", two: "virtual_router_id 52", host: "two", fix: "In keepalived.conf: the same virtual_router_id on one and two." },
+  { one: "virtual_router_id 51\\n advert_int 1", two: "virtual_router_id 51\\n advert_int 3", host: "two", fix: "In keepalived.conf: the same advert_int on one and two." },
+  { one: "virtual_router_id 51\\n unicast_peer {\\n 10.0.0.33\\n }", two: "virtual_router_id 51\\n unicast_peer {\\n 10.0.0.2\\n }", host: "one", fix: "names 10.0.0.33, which nobody has; it must name 10.0.0.3." },
+])("two-masters: $fix", ({ one, two, host, fix }) => {
+  const findings = findingsOf(twoRouters(one, two));
+  expect(findings.map((finding) => `${finding.id} ${finding.host}`)).toEqual([`two-masters ${host}`]);
+  expect(findings[0]?.fix).toContain(fix);
+  expect(new Set(findings[0]?.events).size).toBe(findings[0]?.events.length);
+});
