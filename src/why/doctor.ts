@@ -96,6 +96,7 @@ const EXPLAINED_BY: Readonly<Record<string, readonly string[]>> = {
   "server-lacks-vip": ["duplicate-address"],
   "ip-forward-off": ["duplicate-address"],
   "not-listening-on-vip": ["duplicate-address"],
+  "no-route-to-client": ["notrack-with-conntrack"],
   loop: ["server-lacks-vip", "server-not-on-link"],
 };
 
@@ -118,15 +119,16 @@ function restsOn(evidence: Evidence, one: Finding, other: Finding): boolean {
 
 /** The same fault with the same cure on several hosts is told once, and names them all. */
 function withHostsTogether(findings: readonly Finding[]): Finding[] {
-  const groups = new Map<string, Finding[]>();
+  const groups: [Finding, ...Finding[]][] = [];
   for (const finding of findings) {
-    const key = `${finding.id} ${named(finding.fix, finding.host, "*")}`;
-    groups.set(key, [...(groups.get(key) ?? []), finding]);
+    const group = groups.find(([first, ...others]) => first.id === finding.id && named(first.fix, first.host, "*") === named(finding.fix, finding.host, "*") && [first, ...others].every(({ host }) => host !== finding.host));
+    if (group === undefined) groups.push([finding]);
+    else group.push(finding);
   }
-  return [...groups.values()].map((group) => {
-    const [first, ...others] = group as [Finding, ...Finding[]];
-    const hosts = others.map(({ host }) => host).filter((host) => host !== first.host);
-    if (hosts.length === 0) return first;
+  return groups.map((group) => {
+    const [first, ...others] = group;
+    if (others.length === 0) return first;
+    const hosts = others.map(({ host }) => host);
     const events = [...new Set(group.flatMap((one) => one.events.slice(0, Math.ceil(EVENTS_MAX / group.length))))].sort((a, b) => a - b);
     return { ...first, title: `${first.title}; the same on ${listed(hosts)}`, fix: named(first.fix, first.host, listed([first.host, ...hosts])), events };
   });

@@ -336,14 +336,15 @@ export const noRouteToClient: Check = (evidence) => {
 /** NAT answers go by the director; an interface whose prefix is narrower than its neighbours' lacks its own network; else it is a default route. */
 function wayToClient(evidence: Evidence, conversation: Conversation, { host, id }: EventOf<"packet-dropped">): string {
   const dest = evidence.destsFor(conversation.to.address).find((one) => isServerOf(evidence, host, one) && one.sinceId <= id && id < one.untilId);
-  if (dest?.method === "masq") return `On ${host}: ip route add default via ${directorAddress(evidence, dest.director, host)}, the address of ${dest.director} on its network: with NAT answers go back through it.`;
+  const change = evidence.tables.rows(host, "routes", id).some(({ table, destination }) => table === 254 && destination === "default") ? "replace" : "add";
+  if (dest?.method === "masq") return `On ${host}: ip route ${change} default via ${directorAddress(evidence, dest.director, host)}, the address of ${dest.director} on its network: with NAT answers go back through it.`;
   for (const row of evidence.tables.rows(host, "addresses", id)) {
     const link = evidence.linkOf(host, row.device);
     const length = link === undefined ? undefined : prefixOfPeers(evidence, { link, host, id, own: parseIpv4Address(row.address) ?? 0, length: row.prefixLength, client: conversation.from.address });
     if (length !== undefined)
       return `On ${host}: ip addr del ${row.address}/${row.prefixLength} dev ${row.device}; ip addr add ${row.address}/${length} dev ${row.device}. The client is on its own network; the others there have /${length}, and /${row.prefixLength} leaves ${host} no route to it.`;
   }
-  return `On ${host}: ip route add default via ROUTER, a router on its network that knows the way to the client.`;
+  return `On ${host}: ip route ${change} default via ROUTER, a router on its network that knows the way to the client.`;
 }
 
 /** The prefix length that others on the link have for a network of both the host and the client, when the host's own is longer. */

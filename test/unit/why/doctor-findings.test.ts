@@ -204,3 +204,127 @@ test.each([
   expect(findings[0]?.fix).toContain(fix);
   expect(new Set(findings[0]?.events).size).toBe(findings[0]?.events.length);
 });
+
+test("no-route-to-client: a NAT server's way is the director, a narrow prefix is widened, an existing default route is replaced", () => {
+  const [byDirector] = findingsOf(nat("true").replace("    gateway: 10.1.1.1\n", ""));
+  expect(byDirector).toMatchObject({ id: "no-route-to-client", host: "rs1" });
+  expect(byDirector?.fix).toContain("ip route add default via 10.1.1.1, the address of director");
+  const [narrow] = findingsOf(directRouting({}).replace("10.0.0.12/24", "10.0.0.12/30"));
+  expect(narrow).toMatchObject({ id: "no-route-to-client", host: "rs2" });
+  expect(narrow?.fix).toContain("ip addr add 10.0.0.12/24 dev eth0");
+  const [wrong] = findingsOf(nat("true").replace("    gateway: 10.1.1.1\n", "    gateway: 10.1.1.77\n").replace("curl -s -m 3", "curl -s -m 6"));
+  expect(wrong?.fix).toContain("ip route replace default via 10.1.1.1,");
+});
+
+test("arp-announces-vip: who asks as the VIP and drops the answer has a way to the client", () => {
+  const behindRouter = directRouting({ rs1: "arptables-legacy -A INPUT -d 10.0.0.100 -j DROP; ip addr add 10.0.0.100/32 dev lo", timeline: "{ at: 1s, host: client, run: \"for i in 1 2; do curl -s -m 3 http://10.0.0.100/; done\" }\n  - { at: 9s, host: client, run: \"curl -s -m 3 http://10.0.0.100/\" }" });
+  const findings = findingsOf(behindRouter);
+  expect(findings.map(({ id }) => id)).not.toContain("no-route-to-client");
+});
+
+test("unexpected-forwarding-method: `-m` forgotten for two servers -> both are named", () => {
+  const two = nat("ipvsadm -a -t 203.0.113.1:80 -r 10.1.1.3:80")
+    .replace("-r 10.1.1.2:80 -m", "-r 10.1.1.2:80")
+    .replace("  rs1:", "  rs2:\n    interfaces: { eth0: { link: in, address: 10.1.1.3/24 } }\n    gateway: 10.1.1.1\n    run: service httpd start\n  rs1:");
+  const findings = findingsOf(two);
+  expect(findings.map(({ id }) => id)).toEqual(["unexpected-forwarding-method"]);
+  expect(findings[0]?.fix).toContain("-r 10.1.1.2:80 -m; ipvsadm -e -t 203.0.113.1:80 -r 10.1.1.3:80 -m");
+});
+
+test("reply-bypasses-director: the gateway of the servers stayed with the other director", () => {
+  const findings = findingsOf(`
+title: a NAT pair
+hosts:
+  client: { interfaces: { eth0: { link: out, address: 203.0.113.9/24 } } }
+  one:
+    interfaces: { eth0: { link: out, address: 203.0.113.2/24 }, eth1: { link: in, address: 10.1.1.2/24 } }
+    forward: true
+    run: ip addr add 10.1.1.1/32 dev eth1; ip addr add 203.0.113.80/32 dev eth0; ipvsadm -A -t 203.0.113.80:80; ipvsadm -a -t 203.0.113.80:80 -r 10.1.1.11 -m
+  two:
+    interfaces: { eth0: { link: out, address: 203.0.113.3/24 }, eth1: { link: in, address: 10.1.1.3/24 } }
+    forward: true
+    run: ipvsadm -A -t 203.0.113.80:80; ipvsadm -a -t 203.0.113.80:80 -r 10.1.1.11 -m
+  rs1:
+    interfaces: { eth0: { link: in, address: 10.1.1.11/24 } }
+    gateway: 10.1.1.1
+    run: service httpd start
+timeline:
+  - { at: 1s, host: client, run: "curl -s -m 2 http://203.0.113.80/" }
+  - { at: 3s, crash: one }
+  - { at: 3.1s, host: two, run: "ip addr add 203.0.113.80/32 dev eth0; arping -c 2 -U -I eth0 203.0.113.80" }
+  - { at: 6s, host: client, run: "curl -s -m 2 http://203.0.113.80/" }
+`);
+  expect(findings).toMatchObject([{ id: "reply-bypasses-director", host: "two" }]);
+  expect(findings[0]?.fix).toContain("ip addr add 10.1.1.1/32 dev eth1; arping -U -c 3 -I eth1 10.1.1.1");
+});
+
+const TWELVE = "{ at: 1s, host: client, run: \"for i in 1 2 3 4 5 6 7 8 9 10 11 12; do curl -s -m 2 http://10.0.0.100/; done\" }";
+
+test("totals are those of the whole run", () => {
+  const [weights] = findingsOf(directRouting({ director: "ipvsadm -e -t 10.0.0.100:80 -r 10.0.0.12 -g -w 9", timeline: TWELVE }));
+  expect(weights).toMatchObject({ id: "weights-ignored" });
+  expect(weights?.why).toContain("In this run: 10.0.0.12:80 6, 10.0.0.11:80 6.");
+  const [persistence] = findingsOf(directRouting({ timeline: TWELVE }).replace("-s rr", "-s rr -p 300"));
+  expect(persistence?.title).toContain("All 12 connections of 10.0.0.5");
+});
+
+test("persistence-per-service: the cure has the ports and the servers of the services", () => {
+  const director = "ipvsadm -A -t 10.0.0.100:8443 -s rr -p 60; ipvsadm -a -t 10.0.0.100:8443 -r 10.0.0.11 -g; ipvsadm -a -t 10.0.0.100:8443 -r 10.0.0.12 -g";
+  const timeline = `{ at: 0.5s, host: other, run: "curl -s http://10.0.0.100:8443/" }
+  - { at: 1s, host: client, run: "curl -s http://10.0.0.100/; curl -s http://10.0.0.100:8443/" }`;
+  const hosts = "  other: { interfaces: { eth0: { link: lan, address: 10.0.0.6/24 } } }";
+  const [finding] = findingsOf(directRouting({ director, timeline, hosts }).replace("-s rr\n", "-s rr -p 60\n").replaceAll("service httpd start", "HTTPD_PORTS=\"80 8443\" httpd"));
+  expect(finding).toMatchObject({ id: "persistence-per-service" });
+  expect(finding?.fix).toMatch(/--dports (80,8443|8443,80) .*ipvsadm -a -f 1 -r 10\.0\.0\.11 -g; ipvsadm -a -f 1 -r 10\.0\.0\.12 -g/);
+});
+
+test("forward-dropped: a router that drops requests gets both rules, one that drops the tunnel the protocol", () => {
+  const routed = (method: string, rs: string, rules: string) => `
+title: a router between
+hosts:
+  client: { interfaces: { eth0: { link: out, address: 203.0.113.9/24 } }, gateway: 203.0.113.1 }
+  router:
+    interfaces: { eth0: { link: out, address: 203.0.113.1/24 }, eth1: { link: lan, address: 10.0.0.1/24 }, eth2: { link: far, address: 10.0.1.1/24 } }
+    forward: true
+    run: ${rules}
+  director:
+    interfaces: { eth0: { link: lan, address: 10.0.0.2/24 } }
+    gateway: 10.0.0.1
+    run: ip addr add 10.0.0.100/32 dev eth0; ipvsadm -A -t 10.0.0.100:80; ipvsadm -a -t 10.0.0.100:80 -r ${rs} ${method}
+  near:
+    interfaces: { eth0: { link: lan, address: 10.0.0.11/24 } }
+    gateway: 10.0.0.1
+    run: ${HIDE}; service httpd start
+  far:
+    interfaces: { eth0: { link: far, address: 10.0.1.11/24 } }
+    gateway: 10.0.1.1
+    run: modprobe ipip; ip link set tunl0 up; ip addr add 10.0.0.100/32 dev tunl0; sysctl -q -w net.ipv4.conf.all.rp_filter=0; service httpd start
+timeline:
+  - { at: 1s, host: client, run: "curl -s -m 3 http://10.0.0.100/" }
+`;
+  const [requests] = findingsOf(routed("-g", "10.0.0.11", "iptables -P FORWARD DROP"));
+  expect(requests).toMatchObject({ id: "forward-dropped", host: "router" });
+  expect(requests?.fix).toContain("iptables -I FORWARD -d 10.0.0.100 -p tcp --dport 80 -j ACCEPT");
+  expect(requests?.fix).toContain("iptables -I FORWARD -s 10.0.0.100 -p tcp --sport 80 -j ACCEPT");
+  expect(findingsOf(routed("-g", "10.0.0.11", "iptables -P FORWARD DROP; iptables -I FORWARD -d 10.0.0.100 -p tcp --dport 80 -j ACCEPT; iptables -I FORWARD -s 10.0.0.100 -p tcp --sport 80 -j ACCEPT"))).toEqual([]);
+  const [tunnel] = findingsOf(routed("-i", "10.0.1.11", "iptables -A FORWARD -p 4 -j DROP"));
+  expect(tunnel).toMatchObject({ id: "forward-dropped", host: "router", fix: "On router: iptables -I FORWARD -s 10.0.0.2 -p 4 -j ACCEPT" });
+});
+
+test("persistent-despite-drain: two servers of one director stay two findings", () => {
+  const timeline = `{ at: 1s, host: client, run: "curl -s http://10.0.0.100/" }
+  - { at: 1s, host: other, run: "curl -s http://10.0.0.100/" }
+  - { at: 2s, host: director, run: "ipvsadm -e -t 10.0.0.100:80 -r 10.0.0.11 -g -w 0; ipvsadm -e -t 10.0.0.100:80 -r 10.0.0.12 -g -w 0" }
+  - { at: 3s, host: client, run: "curl -s http://10.0.0.100/" }
+  - { at: 3s, host: other, run: "curl -s http://10.0.0.100/" }`;
+  const hosts = "  other: { interfaces: { eth0: { link: lan, address: 10.0.0.6/24 } } }";
+  const findings = findingsOf(directRouting({ timeline, hosts }).replace("-s rr", "-s rr -p 300"));
+  expect(findings.filter(({ id }) => id === "persistent-despite-drain").length).toBe(2);
+});
+
+test("server-gone: connections that were ended are told in one sentence", () => {
+  const timeline = `{ at: 1s, host: client, run: "(printf 'GET / HTTP/1.1\\\\r\\\\nHost: a\\\\r\\\\n\\\\r\\\\n'; sleep 3; printf 'GET / HTTP/1.1\\\\r\\\\nHost: a\\\\r\\\\n\\\\r\\\\n'; sleep 1) | nc -w 9 10.0.0.100 80" }
+  - { at: 2s, host: director, run: "ipvsadm -d -t 10.0.0.100:80 -r 10.0.0.12; ipvsadm -d -t 10.0.0.100:80 -r 10.0.0.11" }`;
+  const [finding] = findingsOf(directRouting({ director: "sysctl -q -w net.ipv4.vs.expire_nodest_conn=1", timeline }));
+  expect(finding).toMatchObject({ id: "server-gone", title: "director ended connections whose real server was removed" });
+});
