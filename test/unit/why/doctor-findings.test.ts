@@ -328,3 +328,13 @@ test("server-gone: connections that were ended are told in one sentence", () => 
   const [finding] = findingsOf(directRouting({ director: "sysctl -q -w net.ipv4.vs.expire_nodest_conn=1", timeline }));
   expect(finding).toMatchObject({ id: "server-gone", title: "director ended connections whose real server was removed" });
 });
+
+test("mtu-black-hole: the cure names the chain in which the message is dropped", () => {
+  const upload = directRouting({ timeline: "{ at: 1s, host: client, run: \"head -c 20000 /dev/zero > /tmp/big; curl -s -m 8 --data-binary @/tmp/big http://10.0.0.100/\" }" })
+    .replaceAll(" -g", " -i")
+    .replaceAll("dev lo", "dev tunl0; modprobe ipip; ip link set tunl0 up; sysctl -q -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.tunl0.rp_filter=0; ip addr add 10.0.0.100/32 dev tunl0")
+    .replace("ip addr add 10.0.0.100/32 dev eth0", "ip addr add 10.0.0.100/32 dev eth0; iptables -A OUTPUT -p icmp --icmp-type fragmentation-needed -j DROP");
+  const [finding] = findingsOf(upload);
+  expect(finding).toMatchObject({ id: "mtu-black-hole", host: "director" });
+  expect(finding?.fix).toContain("iptables -I OUTPUT -p icmp");
+});
