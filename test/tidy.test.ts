@@ -23,7 +23,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   scenario: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload"],
   sched: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario"],
   lab: ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "scenario"],
-  why: ["base", "wire", "trace", "shell", "scenario"],
+  why: ["base", "wire", "trace", "ipvs", "shell", "scenario"],
   report: ["base", "wire", "kernel", "trace", "link", "host"],
   "index.ts": ["base", "wire", "kernel", "trace", "link", "host", "ipvs", "shell", "workload", "scenario", "sched", "lab"],
   vitest: ["index.ts", "trace", "ipvs"],

@@ -13,7 +13,7 @@ export async function doctorCommand(file: string, options: { readonly json?: boo
   const evidence = new Evidence(await readRun(file, options.seed));
   const findings = diagnose(evidence);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ findings }, undefined, 1)}\n`);
-  else if (findings.length === 0) process.stdout.write(`nothing is wrong: ${evidence.conversations.length} conversations, no finding\n`);
+  else if (findings.length === 0) process.stdout.write(`nothing is wrong: ${evidence.conversations.length} ${evidence.conversations.length === 1 ? "conversation" : "conversations"}, no finding\n`);
   else process.stdout.write(`${findings.map((finding) => formatFinding(finding, evidence)).join("\n")}`);
   process.exitCode = findings.length === 0 ? 0 : EXIT_UNMET;
 }

@@ -21,7 +21,7 @@ export interface Finding {
 /** Looks for one kind of fault. Finds nothing where all is well. */
 export type Check = (evidence: Evidence) => Finding[];
 
-const EVENTS_MAX = 20;
+export const EVENTS_MAX = 20;
 
 /** Findings of one kind, one for each host and subject however often it shows. */
 export class FindingList {
@@ -31,12 +31,12 @@ export class FindingList {
   add(finding: Omit<Finding, "events">, event: number | readonly number[], subject = ""): void {
     const key = `${finding.id} ${finding.host} ${subject}`;
     const known = this.#found.get(key);
-    const events = typeof event === "number" ? [event] : event;
+    const events = typeof event === "number" ? [event] : [...new Set(event)];
     if (known === undefined) this.#found.set(key, { ...finding, events: events.slice(0, EVENTS_MAX) });
     else for (const id of events) if (known.events.length < EVENTS_MAX && !known.events.includes(id)) known.events.push(id);
   }
 
   get list(): Finding[] {
-    return [...this.#found.values()];
+    return [...this.#found.values()].map((one) => ({ ...one, events: one.events.toSorted((a, b) => a - b) }));
   }
 }

@@ -7,7 +7,7 @@ import type { TraceEvent } from "../../trace/events.ts";
 import { type Conversation, formatEnd, isRst } from "../conversations.ts";
 import type { DestSpan, Evidence, EventOf } from "../evidence.ts";
 import { type Check, FindingList } from "../finding.ts";
-import { failed, frameSource, isServerOf, methodsOf, serviceOf, toVirtual } from "./service-view.ts";
+import { directorAddress, failed, frameSource, isServerOf, methodsOf, serviceOf, toVirtual } from "./service-view.ts";
 
 /**
  * A prefix on lo makes the whole subnet local (net/ipv4/fib_frontend.c:fib_add_ifaddr: on a loopback device the network route has type local): packets
@@ -118,7 +118,7 @@ export const serverLacksVip: Check = (evidence) => {
           host: dest.director,
           title: `${dest.service} sends to ${formatIpv4Address(dest.address)} by ${methodWord(dest.method)}, but ${host} is set up for NAT`,
           why: `${commandText(evidence, dest)} ipvsadm takes direct routing (-g) when no method is given. ${host} gets packets for ${name}, an address that it does not have, and ${happens}; its default gateway is ${dest.director}, as NAT wants it.`,
-          fix: `On ${dest.director}: ipvsadm -e ${serviceArgument(dest.service)} -r ${formatIpv4Address(dest.address)}:${dest.port} -m (in keepalived.conf: lvs_method NAT).`,
+          fix: natFix(evidence, dest, id),
         },
         id,
         name,
@@ -159,6 +159,13 @@ function isMeantForNat(evidence: Evidence, dest: DestSpan, host: string, id: num
   const gateway = evidence.tables.rows(host, "routes", id).find((route) => route.table === 254 && route.destination === "default")?.via;
   const address = gateway === null || gateway === undefined ? undefined : parseIpv4Address(gateway);
   return address !== undefined && evidence.hasAddress(dest.director, address, id);
+}
+
+/** All servers of the service that are set up for NAT get it: one was seen, the next would be refused as well. */
+function natFix(evidence: Evidence, { director, service }: DestSpan, id: number): string {
+  const alike = evidence.dests.filter((one) => one.director === director && one.service === service && one.sinceId <= id && id < one.untilId && evidence.hostNames.some((host) => isServerOf(evidence, host, one) && isMeantForNat(evidence, one, host, id)));
+  const commands = alike.map(({ address, port }) => `ipvsadm -e ${serviceArgument(service)} -r ${formatIpv4Address(address)}:${port} -m`);
+  return `On ${director}: ${commands.join("; ")} (in keepalived.conf: lb_kind NAT).`;
 }
 
 function commandText(evidence: Evidence, dest: DestSpan): string {
@@ -316,19 +323,52 @@ export const noRouteToClient: Check = (evidence) => {
       const isReply = drop.packet.dst === conversation.from.address;
       const isNoRoute = drop.reason === "IP_OUTNOROUTES" || (drop.reason === "IP_RPFILTER" && drop.detail.startsWith("no route back"));
       if (!isNoRoute && !(isReply && drop.reason === "NEIGH_FAILED")) continue;
+      // The next hop is there and answered, but to the VIP: that is the fault of the request.
+      if (drop.reason === "NEIGH_FAILED" && wasAnsweredAsVip(evidence, drop)) continue;
       found.add(
         {
           id: "no-route-to-client",
           host,
           title: `${host} has no way to ${formatIpv4Address(conversation.from.address)}, the client`,
           why: drop.reason === "NEIGH_FAILED" ? `Its answer found nobody at the next hop: ${drop.detail}.` : `${drop.detail}: the request arrives, no answer leaves.`,
-          fix: `On ${host}: ip route add default via ROUTER, a router on its network that knows the way to the client.`,
+          fix: wayToClient(evidence, conversation, drop),
         },
         drop.id,
       );
     }
   return found.list;
 };
+
+/** NAT answers go by the director; an interface whose prefix is narrower than its neighbours' lacks its own network; else it is a default route. */
+function wayToClient(evidence: Evidence, conversation: Conversation, { host, id }: EventOf<"packet-dropped">): string {
+  const dest = evidence.destsFor(conversation.to.address).find((one) => isServerOf(evidence, host, one) && one.sinceId <= id && id < one.untilId);
+  const change = evidence.tables.rows(host, "routes", id).some(({ table, destination }) => table === 254 && destination === "default") ? "replace" : "add";
+  if (dest?.method === "masq") return `On ${host}: ip route ${change} default via ${directorAddress(evidence, dest.director, host)}, the address of ${dest.director} on its network: with NAT answers go back through it.`;
+  for (const row of evidence.tables.rows(host, "addresses", id)) {
+    const link = evidence.linkOf(host, row.device);
+    const length = link === undefined ? undefined : prefixOfPeers(evidence, { link, host, id, own: parseIpv4Address(row.address) ?? 0, length: row.prefixLength, client: conversation.from.address });
+    if (length !== undefined)
+      return `On ${host}: ip addr del ${row.address}/${row.prefixLength} dev ${row.device}; ip addr add ${row.address}/${length} dev ${row.device}. The client is on its own network; the others there have /${length}, and /${row.prefixLength} leaves ${host} no route to it.`;
+  }
+  return `On ${host}: ip route ${change} default via ROUTER, a router on its network that knows the way to the client.`;
+}
+
+/** The prefix length that others on the link have for a network of both the host and the client, when the host's own is longer. */
+function prefixOfPeers(evidence: Evidence, { link, host, id, own, length, client }: { readonly link: string; readonly host: string; readonly id: number; readonly own: Ipv4Address; readonly length: number; readonly client: Ipv4Address }): number | undefined {
+  if (isInPrefix(client, networkOf(own, length), length)) return undefined;
+  for (const peer of evidence.hostNames)
+    for (const row of peer === host ? [] : evidence.tables.rows(peer, "addresses", id)) {
+      const network = networkOf(parseIpv4Address(row.address) ?? 0, row.prefixLength);
+      if (evidence.linkOf(peer, row.device) === link && row.prefixLength < length && isInPrefix(own, network, row.prefixLength) && isInPrefix(client, network, row.prefixLength)) return row.prefixLength;
+    }
+  return undefined;
+}
+
+/** The host asked for its next hop as a virtual address, and was answered. */
+function wasAnsweredAsVip(evidence: Evidence, drop: EventOf<"packet-dropped">): boolean {
+  const hop = /ARP for (\S+) /.exec(drop.detail)?.[1];
+  return evidence.of("arp-decision").some(({ id, isAnswered, target, sender }) => id < drop.id && isAnswered && evidence.isVirtual(sender) && formatIpv4Address(target) === hop && evidence.hasAddress(drop.host, sender, id));
+}
 
 /** Direct routing readdresses the frame only; behind a router the packet is routed by its destination, the VIP, and comes back. */
 export const serverNotOnLink: Check = (evidence) => {

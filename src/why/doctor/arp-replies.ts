@@ -7,6 +7,7 @@ import { formatMacAddress } from "../../base/mac-address.ts";
 import { NS_PER_SECOND } from "../../base/time.ts";
 import type { Evidence, EventOf } from "../evidence.ts";
 import { type Check, type Finding, FindingList } from "../finding.ts";
+import { failed, isServerOf, toVirtual } from "./service-view.ts";
 import { answerersOn, directSends, lessonOf, settingsOf, vip, wouldAnswer } from "./arp-view.ts";
 
 const HIDE = "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce";
@@ -67,8 +68,8 @@ function isOn(evidence: Evidence, host: string, link: string | undefined): boole
 
 /** The settings of this host silence it later on: then it was only too late, not wrong. */
 function silencedLater(evidence: Evidence, { host, device, target, id }: EventOf<"arp-decision">): EventOf<"sysctl"> | undefined {
-  const change = evidence.of("sysctl").find((one) => one.id > id && one.host === host && /\.arp_ignore$/.test(one.key) && Number(one.after) > Number(one.before) && !wouldAnswer(evidence, host, device, target, one.id + 2));
-  return change;
+  // Tables are written at the end of an event: what is in force after a setting is what holds when its instant is over.
+  return evidence.of("sysctl").find((one) => one.id > id && one.host === host && /\.arp_ignore$/.test(one.key) && Number(one.after) > Number(one.before) && !wouldAnswer(evidence, host, device, target, recordAt(evidence, one.timeNs) ?? one.id));
 }
 
 /** Packets for the address that went to this host although it would not answer for it any longer. */
@@ -103,8 +104,8 @@ export const vipAnsweredByOthers: Check = (evidence) => {
         id: "vip-answered-by-others",
         host,
         title: `${host} answers ARP for ${vip(target)}, which ${director} should do alone`,
-        why: `${host} has ${name}${placeText(evidence, host, target, event.id)} and was asked on ${device}: ${ignoreWords(evidence, event)}. Whoever takes this answer sends past ${director}.`,
-        fix: ignoreFix(evidence, event),
+        why: `${host} has ${name}${placeText(evidence, host, target, event.id)} and was asked on ${device}: ${ignoreWords(evidence, event)}. Whoever takes this answer sends past ${director}.${silenced === undefined ? "" : ` Since ${evidence.timeOf(silenced.id)} ${silenced.key} = ${silenced.after} keeps it silent.`}`,
+        fix: silenced === undefined ? ignoreFix(evidence, event) : `On ${host}: make the settings that came at ${evidence.timeOf(silenced.id)} before the VIP goes up (in /etc/sysctl.d). Who believes an old answer needs an announcement: arping -U -c 3 -I ${deviceOf(evidence, director, target) ?? "eth0"} ${name} on ${director}.`,
       },
       event.id,
       name,
@@ -134,6 +135,8 @@ function ignoreFix(evidence: Evidence, { host, device, target, id }: EventOf<"ar
   const name = formatIpv4Address(target);
   const level = evidence.inForce(host, device, "arp_ignore", id);
   const isOnDevice = evidence.addressRow(host, target, id)?.device === device;
+  const isOfService = evidence.directs(host, target, id) || evidence.destsFor(target).some((dest) => isServerOf(evidence, host, dest));
+  if (isOnDevice && !isOfService) return `On ${host}: ip addr del ${name}/${evidence.addressRow(host, target, id)?.prefixLength} dev ${device}, and give it an address of its own: ${host} is no real server of ${name}, and two hosts of one link cannot share an address. Or choose another VIP.`;
   if (isOnDevice) return `On ${host}: put ${name}/32 on lo instead of ${device}, with arp_ignore=1 and arp_announce=2.`;
   return level === 3 ? `On ${host}: arp_ignore=1 (or give ${name} scope host), and arp_announce=2.` : `On ${host}: ${HIDE}`;
 }
@@ -144,15 +147,15 @@ export const arpSettingWithoutEffect: Check = (evidence) => {
   for (const { event } of wrongAnswers(evidence)) {
     const { host, device, target, id } = event;
     if (evidence.inForce(host, device, "arp_ignore", id) !== 0) continue;
-    const elsewhere = settingsOf(evidence, host, "arp_ignore", id).filter(({ device: one }) => one !== device && one !== "all" && one !== "default");
-    const [wrong] = elsewhere;
+    const wrong = typedElsewhere(evidence, event);
     if (wrong === undefined) continue;
+    const place = evidence.addressRow(host, target, id)?.device ?? "another interface";
     found.add(
       {
         id: "sysctl-without-effect",
         host,
         title: `arp_ignore of ${wrong.device} on ${host} has no effect on requests that come in by ${device}`,
-        why: `net.ipv4.conf.${wrong.device}.arp_ignore = ${wrong.value}, but what counts is the interface that receives the request: ${evidence.inForceText(host, device, "arp_ignore", id)}. That ${formatIpv4Address(target)} is on ${evidence.addressRow(host, target, id)?.device ?? "another interface"} does not matter.`,
+        why: `net.ipv4.conf.${wrong.device}.arp_ignore = ${wrong.value}, but what counts is the interface that receives the request: ${evidence.inForceText(host, device, "arp_ignore", id)}. ${wrong.device === "default" ? `conf/default is copied to interfaces that come later; ${device} was there.` : `That ${formatIpv4Address(target)} is on ${place} does not matter.`} So ${host} answers for ${formatIpv4Address(target)}, and who asked sends past the director.`,
         fix: `On ${host}: ${HIDE} (or conf/${device} instead of conf/all).`,
       },
       id,
@@ -160,6 +163,14 @@ export const arpSettingWithoutEffect: Check = (evidence) => {
   }
   return found.list;
 };
+
+/** The arp_ignore that was set for another interface; one that only follows from conf/default was nobody's wish. */
+function typedElsewhere(evidence: Evidence, { host, device, id }: EventOf<"arp-decision">): { readonly device: string; readonly value: number } | undefined {
+  const typed = settingsOf(evidence, host, "arp_ignore", id).filter(
+    (one) => one.device !== device && one.device !== "all" && evidence.of("sysctl").some((change) => change.host === host && change.id < id && change.key === `net.ipv4.conf.${one.device}.arp_ignore`),
+  );
+  return typed.find((one) => one.device !== "default") ?? typed[0];
+}
 
 /**
  * An address that somebody needs is not answered for. arp_ignore 8 answers for no address, 2 only those who ask from the address's own subnet
@@ -183,7 +194,7 @@ export const arpIgnoreBlocks: Check = (evidence) => {
         host,
         title: `${host} does not answer ARP for ${formatIpv4Address(target)}, which ${asker} needs`,
         why: `${event.detail}: ${why}. ${asker} could not resolve ${formatIpv4Address(target)} and gave up at ${evidence.timeOf(failure.id)}.`,
-        fix: `On ${host}: arp_ignore=1, which hides the VIP on lo and answers for the addresses of ${device}.`,
+        fix: unblockFix(evidence, event),
       },
       [id, failure.id],
       formatIpv4Address(target),
@@ -191,6 +202,15 @@ export const arpIgnoreBlocks: Check = (evidence) => {
   }
   return found.list;
 };
+
+function unblockFix(evidence: Evidence, { host, device, target, id }: EventOf<"arp-decision">): string {
+  const name = formatIpv4Address(target);
+  const keys = ["all", device].map((conf) => `net.ipv4.conf.${conf}.arp_ignore`).filter((key) => evidence.setting(host, key, id) > 0);
+  const row = evidence.addressRow(host, target, id);
+  if (row?.device === device) return `On ${host}: sysctl -w ${keys.filter((key) => evidence.setting(host, key, id) > 1).map((key) => `${key}=1`).join(" ")}. Level 1 hides the VIP on lo and answers for the addresses of ${device}, whoever asks.`;
+  const move = row === undefined ? `ip addr add ${name}/32 dev ${device}` : `ip addr del ${name}/${row.prefixLength} dev ${row.device}; ip addr add ${name}/32 dev ${device}`;
+  return `On ${host}: ${move}. ${host} must answer for ${name}; or sysctl -w ${keys.map((key) => `${key}=0`).join(" ")}.`;
+}
 
 /** Two interfaces of one host on one LAN answer the same request: the address seems to move. net/ipv4/arp.c:arp_process, with arp_ignore and arp_filter 0. */
 export const arpFlux: Check = (evidence) => {
@@ -242,6 +262,33 @@ export const staleNeighbour: Check = (evidence) => {
     const isHarm = conversation !== undefined && (conversation.outcome !== "ok" || evidence.isVirtual(to)) && isOld(evidence, answerer.host, to, event);
     if (!isHarm) continue;
     report(evidence, found, { event, to, receiver, answerer, reply: reply?.id });
+  }
+  return found.list;
+};
+
+/** Two hosts on one link have the same address of their own, both answer for it, and packets came to the one that cannot serve them. */
+export const duplicateAddress: Check = (evidence) => {
+  const found = new FindingList();
+  const conversations = failed(toVirtual(evidence));
+  for (const event of evidence.of("arp-decision")) {
+    const { host, device, target, sender, id } = event;
+    const link = evidence.linkOf(host, device);
+    if (!event.isAnswered || evidence.isVirtual(target) || sender === target || link === undefined || evidence.addressRow(host, target, id)?.device !== device) continue;
+    const other = answerersOn(evidence, link, target, id).find((one) => one.host !== host && evidence.addressRow(one.host, target, id)?.device === one.device);
+    const drop = other === undefined ? undefined : conversations.flatMap(({ drops }) => drops).find((one) => one.host === host && one.id > id && one.packet.payload.kind !== "icmp");
+    if (other === undefined || drop === undefined) continue;
+    const name = formatIpv4Address(target);
+    found.add(
+      {
+        id: "duplicate-address",
+        host,
+        title: `${host} and ${other.host} both have ${name}`,
+        why: `Both are on the link ${link} and answer ARP for ${name}; who asks keeps the one answer or the other. A packet of the service came to ${host}, which dropped it at ${evidence.timeOf(drop.id)}: ${drop.detail}.`,
+        fix: `Only one of them may have ${name}: if ${other.host} is the one, on ${host}: ip addr del ${name}/${evidence.addressRow(host, target, id)?.prefixLength ?? 32} dev ${device}; then ip neigh flush to ${name} on who asked.`,
+      },
+      [id, drop.id],
+      name,
+    );
   }
   return found.list;
 };

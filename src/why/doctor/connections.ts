@@ -86,7 +86,7 @@ export const serverGone: Check = (evidence) => {
       {
         id: "server-gone",
         host,
-        title: `${host} ${isSilent ? "drops packets" : "ended connections"} of connections whose real server was removed`,
+        title: `${host} ${isSilent ? "drops packets of" : "ended"} connections whose real server was removed`,
         why: `${removed === undefined ? "The server was removed" : `${removed.entry.split(" route ")[0]} was removed at ${evidence.timeOf(removed.id)}`} while ${formatEnd(conversation.from)} was connected to it. ${isSilent ? "net.ipv4.vs.expire_nodest_conn = 0: its packets are dropped silently, the client hangs" : "net.ipv4.vs.expire_nodest_conn = 1: its entry went at once, and the next packet was answered with RST"}.`,
         fix: isSilent ? `On ${host}: drain a server with weight 0 (ipvsadm -e ... -w 0) before you remove it; expire_nodest_conn=1 at least tells clients at once.` : `On ${host}: drain a server with weight 0 (ipvsadm -e ... -w 0) and remove it when it has no connections.`,
       },

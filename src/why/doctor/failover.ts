@@ -1,50 +1,123 @@
 /**
- * Faults of failover: two masters, and connections that the new director does not know.
+ * Faults of failover by VRRP: two masters at once, and why the one does not heed the other.
  */
 
 import { formatIpv4Address } from "../../base/ipv4-address.ts";
-import { formatEnd, isRst } from "../conversations.ts";
 import type { Evidence, EventOf } from "../evidence.ts";
 import type { TraceEvent } from "../../trace/events.ts";
+import type { VrrpAdvert } from "../../wire/packet.ts";
 import { type Check, FindingList } from "../finding.ts";
-import { choicesOf, toVirtual } from "./service-view.ts";
 
 /** In a takeover the master changes once; who alternates with another has not heard it. */
 const CHANGES_MIN = 3;
 /** A master that hears another with a higher priority yields at once; one that dies is replaced after 3.6 s at the default of 1 s. */
 const SHARED_NS = 3 * 1_000_000_000;
-const SYNC_GROUP = 0xe0000051;
 const VRRP = 112;
+const VRRP_GROUP = 0xe0000012;
+const AUTH_NAMES: readonly string[] = ["none", "PASS", "AH"];
 
-/** Two hosts send VRRP advertisements for one router at the same time: neither hears the other, or one does not. RFC 5798, 6.4.3 */
+/** Two hosts send VRRP advertisements for one address at the same time: neither hears the other, or one does not heed it. RFC 5798, 6.4.3 */
 export const twoMasters: Check = (evidence) => {
   const found = new FindingList();
-  const adverts = new Map<number, EventOf<"frame-sent">[]>();
+  const adverts = new Map<number, Advert[]>();
   for (const event of evidence.of("frame-sent")) {
     const { payload } = event.frame;
     if (payload.kind !== "ipv4" || payload.payload.kind !== "vrrp" || payload.payload.priority === 0) continue;
-    adverts.set(payload.payload.vrid, [...(adverts.get(payload.payload.vrid) ?? []), event]);
+    adverts.set(payload.payload.vrid, [...(adverts.get(payload.payload.vrid) ?? []), { event, advert: payload.payload }]);
   }
   for (const [vrid, sent] of adverts) {
-    const overlap = firstOverlap(sent) ?? sharedAddress(evidence, sent);
+    const overlap = firstOverlap(sent.map(({ event }) => event)) ?? sharedAddress(evidence, sent);
     if (overlap === undefined) continue;
     const [one, two] = overlap;
-    const lost = evidence.of("packet-dropped").find((drop) => drop.packet.protocol === VRRP && drop.reason !== "OTHERHOST" && drop.id > 0 && [one.host, two.host].includes(drop.host));
-    const addresses = sent.flatMap(({ frame: { payload } }) => (payload.kind === "ipv4" && payload.payload.kind === "vrrp" ? payload.payload.addresses : []));
+    const addresses = [...new Set(sent.flatMap(({ advert }) => advert.addresses))].map(formatIpv4Address);
+    const shares = (advert: VrrpAdvert) => advert.addresses.some((address) => addresses.includes(formatIpv4Address(address)));
+    const pair = [one.host, two.host].map((host) => [...adverts.values()].flat().filter(({ event, advert }) => event.host === host && shares(advert)));
+    const cause = causeOfDeafness(evidence, [one.host, two.host], pair);
     found.add(
       {
         id: "two-masters",
-        host: two.host,
-        title: `${one.host} and ${two.host} are both master of virtual router ${vrid} (${[...new Set(addresses)].map(formatIpv4Address).join(", ")})`,
-        why: `From ${evidence.timeOf(two.id)} on both act as master. A backup becomes master when it hears none for three intervals and its skew. ${lost === undefined ? "No advertisement of the one reaches the other." : `${lost.host} dropped an advertisement at ${evidence.timeOf(lost.id)}: ${lost.detail}.`} Both have the address and announce it; neighbours believe who announced last.`,
-        fix: `Let VRRP pass between ${one.host} and ${two.host}: iptables -I INPUT -p 112 -j ACCEPT on both, one link or VLAN, multicast 224.0.0.18 (or unicast_peer). garp_master_refresh mends what neighbours believe.`,
+        host: cause.host ?? two.host,
+        title: `${one.host} and ${two.host} are both master of ${cause.isOfRouters ? addresses.join(", ") : `virtual router ${vrid} (${addresses.join(", ")})`}`,
+        why: `From ${evidence.timeOf(two.id)} on both act as master. A backup becomes master when it hears none for three intervals and its skew. ${cause.why} Both have the address and announce it; neighbours believe who announced last.`,
+        fix: `${cause.fix} garp_master_refresh mends what neighbours believe.`,
       },
-      [one.id, two.id, ...(lost === undefined ? [] : [lost.id])],
-      String(vrid),
+      [one.id, two.id, ...cause.events],
+      [one.host, two.host, ...addresses].sort().join(" "),
     );
   }
   return found.list;
 };
+
+interface Advert {
+  readonly event: EventOf<"frame-sent">;
+  readonly advert: VrrpAdvert;
+}
+
+interface Deafness {
+  readonly host?: string;
+  readonly why: string;
+  readonly fix: string;
+  readonly events: readonly number[];
+  /** Each is master of a router of its own. */
+  readonly isOfRouters?: boolean;
+}
+
+/** Why one of two masters does not heed the other: its advertisements are dropped, do not arrive, or say something else than it expects. */
+function causeOfDeafness(evidence: Evidence, [one, two]: readonly [string, string], [ofOne = [], ofTwo = []]: readonly Advert[][]): Deafness {
+  const [a, b] = [ofOne.at(-1), ofTwo.at(-1)];
+  const lost = evidence.of("packet-dropped").find((drop) => drop.packet.protocol === VRRP && drop.reason !== "OTHERHOST" && [one, two].includes(drop.host));
+  const pass = `Let VRRP pass between ${one} and ${two}: iptables -I INPUT -p 112 -j ACCEPT on both, one link or VLAN, multicast 224.0.0.18 (or unicast_peer).`;
+  const dropped = lost === undefined ? "" : `${lost.host} dropped an advertisement at ${evidence.timeOf(lost.id)}: ${lost.detail}.`;
+  const events = lost === undefined ? [] : [lost.id];
+  if (lost !== undefined && lost.packet.dst !== VRRP_GROUP && evidence.hostOf(lost.packet.dst) === undefined) {
+    const other = lost.host === one ? b : a;
+    return {
+      host: lost.host,
+      why: dropped,
+      fix: `On ${lost.host}: unicast_peer in keepalived.conf names ${formatIpv4Address(lost.packet.dst)}, which nobody has; it must name ${other === undefined ? "the other director's address" : formatIpv4Address(sourceOf(other))}.`,
+      events,
+    };
+  }
+  if (lost !== undefined || a === undefined || b === undefined) return { why: dropped === "" ? "No advertisement of the one reaches the other." : dropped, fix: pass, events };
+  if (a.advert.vrid !== b.advert.vrid)
+    return {
+      why: `${one} is router ${a.advert.vrid}, ${two} is router ${b.advert.vrid}: to each the other's advertisements are those of a stranger.`,
+      fix: `In keepalived.conf: the same virtual_router_id on ${one} and ${two}.`,
+      events: [a.event.id, b.event.id],
+      isOfRouters: true,
+    };
+  const [higher, lower, sent] = a.advert.priority >= b.advert.priority ? [one, two, ofOne] : [two, one, ofTwo];
+  const arrived = sent.filter(({ event }) => evidence.of("frame-received").some(({ cause, host }) => cause === event.id && host === lower));
+  const [first] = arrived;
+  const differences = differencesOf(a.advert, b.advert);
+  if (first !== undefined && differences.length > 0)
+    return {
+      why: `The advertisements of ${higher} come to ${lower} and are rejected: ${differences.map(({ name, values: [x, y] }) => `${name} is ${x} on ${one} and ${y} on ${two}`).join("; ")}.`,
+      fix: `In keepalived.conf: the same ${differences.map(({ name }) => name).join(" and ")} on ${one} and ${two}.`,
+      events: [first.event.id],
+    };
+  const count = arrived.length === 0 ? `No advertisement of ${higher} reaches ${lower}.` : `${arrived.length} of ${sent.length} advertisements of ${higher} reached ${lower}.`;
+  return { why: count, fix: pass, events: [] };
+}
+
+function sourceOf({ event: { frame } }: Advert): number {
+  return frame.payload.kind === "ipv4" ? frame.payload.src : 0;
+}
+
+/** What both must agree on, as keepalived.conf calls it. vrrp.c:vrrp_in_chk */
+function differencesOf(a: VrrpAdvert, b: VrrpAdvert): { readonly name: string; readonly values: readonly [string, string] }[] {
+  const password = ({ authData }: VrrpAdvert) => [...authData].filter((byte) => byte !== 0).map((byte) => String.fromCharCode(byte)).join("");
+  const seconds = ({ version, intervalUnits }: VrrpAdvert) => `${version === 2 ? intervalUnits : intervalUnits / 100} s`;
+  const addresses = (advert: VrrpAdvert) => [...advert.addresses].sort((x, y) => x - y).map(formatIpv4Address).join(", ");
+  const fields: { name: string; of: (advert: VrrpAdvert) => string }[] = [
+    { name: "vrrp_version", of: ({ version }) => String(version) },
+    { name: "auth_type", of: ({ authType }) => AUTH_NAMES[authType] ?? String(authType) },
+    { name: "auth_pass", of: password },
+    { name: "advert_int", of: seconds },
+    { name: "virtual_ipaddress", of: addresses },
+  ];
+  return fields.flatMap(({ name, of }) => (of(a) === of(b) ? [] : [{ name, values: [of(a), of(b)] as const }]));
+}
 
 /** The first two advertisements of an alternation; undefined: masters only followed each other. */
 function firstOverlap(sent: readonly EventOf<"frame-sent">[]): readonly [EventOf<"frame-sent">, EventOf<"frame-sent">] | undefined {
@@ -63,8 +136,8 @@ function firstOverlap(sent: readonly EventOf<"frame-sent">[]): readonly [EventOf
 }
 
 /** Hosts that run keepalived and have a router's address at the same time for longer than a takeover takes. */
-function sharedAddress(evidence: Evidence, sent: readonly EventOf<"frame-sent">[]): readonly [TraceEvent, TraceEvent] | undefined {
-  const addresses = new Set(sent.flatMap(({ frame: { payload } }) => (payload.kind === "ipv4" && payload.payload.kind === "vrrp" ? payload.payload.addresses : [])));
+function sharedAddress(evidence: Evidence, sent: readonly Advert[]): readonly [TraceEvent, TraceEvent] | undefined {
+  const addresses = new Set(sent.flatMap(({ advert }) => advert.addresses));
   const hosts = evidence.hostNames.filter((host) => evidence.of("command-start").some((event) => event.host === host && /keepalived/.test(event.command)));
   const spans = hosts.flatMap((host) => [...addresses].flatMap((address) => spansOfAddress(evidence, host, address)));
   for (const one of spans)
@@ -92,74 +165,4 @@ function spansOfAddress(evidence: Evidence, host: string, address: number) {
     else if (event.change === "remove" && spans.length > 0) (spans.at(-1) as { untilId: number }).untilId = event.id;
   }
   return spans;
-}
-
-/** A connection came to a director that has no entry for it: nobody told it. ip_vs_sync.c:ip_vs_sync_conn */
-export const connectionsNotSynced: Check = (evidence) => {
-  const found = new FindingList();
-  for (const conversation of toVirtual(evidence)) {
-    const [choice] = choicesOf(evidence, conversation);
-    if (choice === undefined || !conversation.isEstablished) continue;
-    const vip = conversation.to.address;
-    const drop = conversation.drops.find((one) => one.id > choice.id && one.host !== choice.host && one.reason === "NO_SOCKET" && one.packet.dst === vip && !isRst(one.packet) && evidence.isLocal(one.host, vip, one.id) && (evidence.directs(one.host, vip, one.id) || evidence.isDirector(one.host)));
-    if (drop === undefined) continue;
-    const sync = evidence.of("frame-sent").find((event) => event.host === choice.host && event.frame.payload.kind === "ipv4" && event.frame.payload.dst === SYNC_GROUP);
-    const others = evidence.tables.rows(drop.host, "ipvsConnections", drop.id).filter(({ isFromSync }) => isFromSync).length;
-    const threshold = evidence.tables.row(choice.host, "sysctls", "net.ipv4.vs.sync_threshold", choice.id)?.value.replace(/\s+/, " ");
-    const reason =
-      sync === undefined
-        ? `${choice.host} sent no word of its connections: no sync daemon.`
-        : others > 0
-          ? `${drop.host} was told of ${others} connections by sync, but not of this one: with sync_threshold = ${threshold} the master tells of a connection at its third packet, and seconds later.`
-          : `${choice.host} sends sync messages, but ${drop.host} knows no connection from them.`;
-    found.add(
-      {
-        id: "connections-not-synced",
-        host: drop.host,
-        title: `${drop.host} took the VIP over without the connections of ${choice.host}`,
-        why: `${formatEnd(conversation.from)} was given to ${choice.chosen} by ${choice.host}. At ${evidence.timeOf(drop.id)} its packets came to ${drop.host}, which has no entry for them and answered with RST. ${reason}`,
-        fix: sync === undefined ? `Run sync daemons: ipvsadm --start-daemon master on ${choice.host}, backup on ${drop.host} (keepalived: lvs_sync_daemon eth0 VI_1), both ways if either may be master; nopreempt avoids a second loss.` : `Accept that young connections are lost, or tell more often: sysctl -w net.ipv4.vs.sync_threshold="1 2" on ${choice.host}; nopreempt in keepalived.conf avoids needless takeovers.`,
-      },
-      [choice.id, drop.id],
-    );
-  }
-  return found.list;
-};
-
-/** A backup's sync daemon runs, and the master's messages do not come to it: another interface, link or port. ip_vs_sync.c:sync_thread_backup */
-export const syncNotReceived: Check = (evidence) => {
-  const found = new FindingList();
-  for (const event of evidence.of("frame-sent")) {
-    const { payload } = event.frame;
-    if (payload.kind !== "ipv4" || payload.dst !== SYNC_GROUP || payload.payload.kind !== "udp") continue;
-    for (const backup of evidence.hostNames) {
-      if (backup === event.host || !hasBackupDaemon(evidence, backup, event.id) || evidence.isCut(backup, event.id)) continue;
-      const arrival = evidence.of("frame-received").find((one) => one.cause === event.id && one.host === backup);
-      const drop = arrival === undefined ? undefined : evidence.of("packet-dropped").find((one) => one.host === backup && one.cause === arrival.id);
-      if (arrival !== undefined && drop === undefined) continue;
-      found.add(
-        {
-          id: "sync-not-received",
-          host: backup,
-          title: `The sync daemon of ${backup} does not get what ${event.host} sends`,
-          why: `${event.host} sends its connections to 224.0.0.81 by ${event.device} (link ${evidence.linkOf(event.host, event.device)}). ${drop === undefined ? `${backup} is not on that link.` : `It comes in by ${arrival?.device} of ${backup}, where nobody listens: ${drop.detail}.`}`,
-          fix: `Start both daemons on interfaces of one link, with one syncid: ipvsadm --start-daemon backup --mcast-interface ${arrival?.device ?? "ETH"} on ${backup}; look at ipvsadm -L --daemon on both.`,
-        },
-        [event.id, ...(drop === undefined ? [] : [drop.id])],
-      );
-    }
-  }
-  return found.list;
-};
-
-/** Started and not stopped by what was typed. */
-function hasBackupDaemon(evidence: Evidence, host: string, id: number): boolean {
-  let isRunning = false;
-  for (const { id: at, host: where, command } of evidence.of("command-start")) {
-    if (at > id) break;
-    if (where !== host || !command.startsWith("ipvsadm")) continue;
-    if (/--start-daemon[ =]backup/.test(command)) isRunning = true;
-    if (/--stop-daemon[ =]backup/.test(command)) isRunning = false;
-  }
-  return isRunning;
 }

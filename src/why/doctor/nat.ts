@@ -5,8 +5,9 @@
 import { formatIpv4Address } from "../../base/ipv4-address.ts";
 import { type Conversation, formatEnd } from "../conversations.ts";
 import type { DestSpan, Evidence, EventOf } from "../evidence.ts";
-import { type Check, FindingList } from "../finding.ts";
-import { choicesOf, chosenDest, failed, isServerOf, methodsOf, receivedBy, ruleOf, sentBy, toVirtual } from "./service-view.ts";
+import { type Check, type Finding, FindingList } from "../finding.ts";
+import { serviceArgument } from "./addresses.ts";
+import { choicesOf, chosenDest, failed, directorAddress, isServerOf, methodsOf, receivedBy, ruleOf, sentBy, toVirtual } from "./service-view.ts";
 
 /** A reply of a NAT server that did not pass its director. */
 interface Bypass {
@@ -53,8 +54,13 @@ export const replyBypassesDirector: Check = (evidence) => {
   for (const bypass of bypasses(evidence)) {
     const { conversation, choice, dest, server, event, arrival } = bypass;
     const director = choice.host;
+    if (evidence.isLocal(server, conversation.to.address, event.id)) {
+      found.add(meantForDirectRouting(evidence, bypass), [choice.id, event.id], dest.service);
+      continue;
+    }
     const from = formatIpv4Address(dest.address);
     const redirected = evidence.of("route").findLast((one) => one.id <= event.id && one.host === server && one.dst === conversation.from.address && one.detail.includes("redirect"));
+    const inner = innerGateway(evidence, bypass);
     const masquerade = ruleOf(evidence, director, "nat", /POSTROUTING.*-j (MASQUERADE|SNAT)/, choice.id);
     const isTracked = evidence.setting(director, "net.ipv4.vs.conntrack", choice.id) !== 0;
     const where = arrival === undefined ? "" : `; ${arrival.host} got it at ${evidence.timeOf(arrival.id)} from ${from}, whom it never called`;
@@ -80,6 +86,18 @@ export const replyBypassesDirector: Check = (evidence) => {
         },
         [choice.id, event.id],
       );
+    } else if (inner !== undefined) {
+      found.add(
+        {
+          id: "reply-bypasses-director",
+          host: director,
+          title: `${director} took ${formatIpv4Address(conversation.to.address)} over, but not ${inner.address}, the gateway of its servers`,
+          why: `${director} sent the request to ${from} (NAT); the answer must come back through it. ${server} sends it to its default gateway ${inner.address}, and that is still ${inner.holder}${where}.`,
+          fix: `On ${director}: ip addr add ${inner.address}/32 dev ${inner.device}; arping -U -c 3 -I ${inner.device} ${inner.address}${evidence.isCut(inner.holder, event.id) ? "" : ` (and on ${inner.holder}: take it off)`}. With NAT the inner gateway address moves together with the VIP (keepalived: both in virtual_ipaddress).`,
+        },
+        event.id,
+        inner.address,
+      );
     } else {
       found.add(
         {
@@ -98,6 +116,34 @@ export const replyBypassesDirector: Check = (evidence) => {
   return found.list;
 };
 
+/** The server's gateway is an address of another director of the same service, which the VIP has left. */
+function innerGateway(evidence: Evidence, { conversation, choice, server, event }: Bypass): { readonly address: string; readonly holder: string; readonly device: string } | undefined {
+  const address = evidence.tables.rows(server, "routes", event.id).find((route) => route.table === 254 && route.destination === "default")?.via;
+  const holder = evidence.ownerOfMac(event.frame.dst)?.host;
+  if (address == null || holder === undefined || holder === choice.host || !evidence.directorsOf(conversation.to.address).includes(holder)) return undefined;
+  const hadVip = evidence.everHad(holder, conversation.to.address);
+  const gateway = evidence.tables.rows(holder, "addresses", event.id).find((row) => row.address === address);
+  const link = gateway === undefined ? undefined : evidence.linkOf(holder, gateway.device);
+  const device = evidence.header.hosts.find(({ name }) => name === choice.host)?.interfaces.find((one) => one.link === link)?.name;
+  return hadVip && device !== undefined ? { address, holder, device } : undefined;
+}
+
+/** The server has the VIP itself, which only direct routing and tunnels need: the method is wrong, not the server. */
+function meantForDirectRouting(evidence: Evidence, { conversation: { to }, choice, dest, server, event }: Bypass): Omit<Finding, "events"> {
+  const vip = formatIpv4Address(to.address);
+  const place = evidence.addressRow(server, to.address, event.id)?.device;
+  const method = place !== undefined && evidence.tables.rows(server, "links", event.id).some(({ name, kind }) => name === place && kind === "ipip") ? { flag: "-i", word: "TUN" } : { flag: "-g", word: "DR" };
+  const servers = evidence.dests.filter((one) => one.director === choice.host && one.service === dest.service && one.method === "masq" && evidence.hostNames.some((host) => isServerOf(evidence, host, one) && evidence.isLocal(host, to.address, event.id)));
+  const commands = servers.map((one) => `ipvsadm -e ${serviceArgument(dest.service)} -r ${formatIpv4Address(one.address)}:${one.port} ${method.flag}`);
+  return {
+    id: "unexpected-forwarding-method",
+    host: choice.host,
+    title: `${dest.service} sends to ${formatIpv4Address(dest.address)} by NAT, but ${server} is set up for ${method.word === "DR" ? "direct routing" : "a tunnel"}`,
+    why: `${choice.host} rewrote the request to ${formatIpv4Address(dest.address)} (keepalived takes NAT when no lb_kind is given). ${server} has ${vip} itself${place === undefined ? "" : ` on ${place}`}, as direct routing and tunnels want it, and answers past ${choice.host} from ${formatIpv4Address(dest.address)}, whom the client never called.`,
+    fix: `On ${choice.host}: ${[...new Set(commands)].join("; ")} (in keepalived.conf: lb_kind ${method.word}).`,
+  };
+}
+
 function sendRedirects(evidence: Evidence, director: string, id: number): string {
   const on = evidence.header.hosts.find(({ name }) => name === director)?.interfaces.map(({ name }) => evidence.inForceText(director, name, "send_redirects", id)) ?? [];
   return on.join(", ");
@@ -111,16 +157,6 @@ function isOnLink(evidence: Evidence, server: string, conversation: Conversation
 function routeText(evidence: Evidence, server: string, conversation: Conversation, event: EventOf<"frame-sent">): string {
   const next = evidence.ownerOfMac(event.frame.dst)?.host ?? "somebody else";
   return next === conversation.client ? `For ${server} the client is on its own network (${event.device}), so it answers directly` : `The route of ${server} to the client goes by ${next}`;
-}
-
-function directorAddress(evidence: Evidence, director: string, server: string): string {
-  const links = new Set(evidence.header.hosts.find(({ name }) => name === server)?.interfaces.map(({ link }) => link));
-  const device = evidence.header.hosts.find(({ name }) => name === director)?.interfaces.find(({ link }) => links.has(link))?.name;
-  return evidence.tables.rows(director, "addresses").find((row) => row.device === device && !evidence.isVirtual(parse(row.address)))?.address ?? director;
-}
-
-function parse(address: string): number {
-  return address.split(".").reduce((sum, part) => (sum * 256 + Number(part)) >>> 0, 0);
 }
 
 /** A router, or the director of NAT, does not forward. net/ipv4/route.c:ip_route_input_slow */

@@ -26,14 +26,19 @@ function persistentChoices(evidence: Evidence): { readonly choice: EventOf<"sche
 export const persistenceHidesBalance: Check = (evidence) => {
   const found = new FindingList();
   const seen = new Map<string, EventOf<"scheduled">[]>();
+  const alike = new Map<string, { readonly row: EventOf<"scheduled">[]; readonly seconds: number }>();
   for (const { choice, seconds } of persistentChoices(evidence)) {
     const key = `${choice.host} ${choice.service}`;
-    const row = seen.get(key) ?? [];
+    const last = seen.get(key) ?? [];
+    const row = last[0] !== undefined && last[0].client !== choice.client ? [] : last;
     seen.set(key, row);
-    if (row[0] !== undefined && row[0].client !== choice.client) row.length = 0;
     row.push(choice);
     const free = choice.candidates.filter(({ isEligible }) => isEligible).length;
     if (row.length < ALIKE_MIN || free < 2 || row.slice(1).some(({ by }) => by !== "template")) continue;
+    if (!alike.has(key)) alike.set(key, { row, seconds });
+  }
+  for (const { row, seconds } of alike.values()) {
+    const choice = row[0] as EventOf<"scheduled">;
     const client = formatIpv4Address(choice.client);
     found.add(
       {
@@ -117,13 +122,24 @@ export const persistencePerService: Check = (evidence) => {
         host: choice.host,
         title: `${formatIpv4Address(choice.client)} is on ${formatIpv4Address(one.address)} for ${other.service} and on ${formatIpv4Address(two.address)} for ${choice.service}`,
         why: `Each virtual service has its own persistence templates. What the client did on one server (a cart, a login) the other does not know.`,
-        fix: `On ${choice.host}: mark both ports (iptables -t mangle -A PREROUTING -d ${formatIpv4Address(service.address)} -p tcp -m multiport --dports 80,443 -j MARK --set-mark 1) and make one service of them: ipvsadm -A -f 1 -s ${choice.scheduler} -p ${seconds}.`,
+        fix: `On ${choice.host}: mark both ports and make one service of them: iptables -t mangle -A PREROUTING -d ${formatIpv4Address(service.address)} -p tcp -m multiport --dports ${portOf(other)},${portOf(choice)} -j MARK --set-mark 1; ipvsadm -A -f 1 -s ${choice.scheduler} -p ${seconds}; ${serversOf(evidence, choice).join("; ")}; ipvsadm -D ${serviceArgument(other.service)}; ipvsadm -D ${serviceArgument(choice.service)}.`,
       },
       [other.id, choice.id],
     );
   }
   return found.list;
 };
+
+function portOf({ service }: EventOf<"scheduled">): string {
+  return service.split(":").at(-1) ?? "";
+}
+
+/** The servers of a service as they are added to a service of mark 1. */
+function serversOf(evidence: Evidence, choice: EventOf<"scheduled">): string[] {
+  return evidence.dests
+    .filter(({ director, service, sinceId, untilId }) => director === choice.host && service === choice.service && sinceId <= choice.id && choice.id < untilId)
+    .map(({ address, method }) => `ipvsadm -a -f 1 -r ${formatIpv4Address(address)} ${method === "masq" ? "-m" : method === "tunnel" ? "-i" : "-g"}`);
+}
 
 /** Datagrams of one socket are one connection for IPVS and go to one server as long as they come (300 s). ip_vs_proto_udp.c, IP_VS_SVC_F_ONEPACKET */
 export const oneClientUdp: Check = (evidence) => {

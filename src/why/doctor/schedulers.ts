@@ -57,28 +57,31 @@ function isHealthChecked(evidence: Evidence, choice: EventOf<"scheduled">): bool
 /** Weights that differ, with a scheduler that does not read them (net/netfilter/ipvs/ip_vs_rr.c:ip_vs_rr_schedule looks for more than 0 only). */
 export const weightsIgnored: Check = (evidence) => {
   const found = new FindingList();
-  const counts = new Map<string, Map<string, number>>();
+  const counts = new Map<string, { readonly choices: EventOf<"scheduled">[]; readonly given: Map<string, number> }>();
   for (const choice of evidence.of("scheduled")) {
     const service = serviceOf(evidence, choice);
     if (choice.by !== "scheduler" || choice.chosen === undefined || service === undefined || !BLIND_TO_WEIGHTS.has(choice.scheduler)) continue;
     const weights = new Set(choice.candidates.filter(({ isEligible }) => isEligible).map(({ weight }) => weight));
     if (weights.size < 2) continue;
     const key = `${choice.host} ${choice.service} ${choice.scheduler}`;
-    const given = counts.get(key) ?? new Map<string, number>();
-    counts.set(key, given);
-    given.set(choice.chosen, (given.get(choice.chosen) ?? 0) + 1);
-    const total = [...given.values()].reduce((sum, count) => sum + count, 0);
-    if (total < CHOICES_MIN) continue;
+    const count = counts.get(key) ?? { choices: [], given: new Map<string, number>() };
+    counts.set(key, count);
+    count.choices.push(choice);
+    count.given.set(choice.chosen, (count.given.get(choice.chosen) ?? 0) + 1);
+  }
+  for (const { choices, given } of counts.values()) {
+    const choice = choices[0] as EventOf<"scheduled">;
+    if (choices.length < CHOICES_MIN) continue;
     const { host } = choice;
     found.add(
       {
         id: "weights-ignored",
         host,
         title: `The weights of ${choice.service} differ, but ${choice.scheduler} does not read them`,
-        why: `${choice.candidates.map((one) => `${formatIpv4Address(one.address)}:${one.port} has weight ${one.weight}`).join(", ")}; ${choice.scheduler} reads a weight only when it is 0. So far: ${[...given].map(([server, count]) => `${server} ${count}`).join(", ")}.`,
+        why: `${choice.candidates.map((one) => `${formatIpv4Address(one.address)}:${one.port} has weight ${one.weight}`).join(", ")}; ${choice.scheduler} reads a weight only when it is 0. In this run: ${[...given].map(([server, count]) => `${server} ${count}`).join(", ")}.`,
         fix: `On ${host}: ipvsadm -E ${choice.service.replace(/^TCP /, "-t ").replace(/^UDP /, "-u ")} -s w${choice.scheduler}`,
       },
-      choice.id,
+      choices.map(({ id }) => id),
       choice.service,
     );
   }

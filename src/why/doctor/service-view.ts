@@ -2,7 +2,7 @@
  * What the checks of virtual services share: conversations with them, the choices of directors, who a server is.
  */
 
-import { formatIpv4Address } from "../../base/ipv4-address.ts";
+import { formatIpv4Address, parseIpv4Address } from "../../base/ipv4-address.ts";
 import { type Conversation, innermost } from "../conversations.ts";
 import type { DestSpan, Evidence, EventOf, ServiceSpan } from "../evidence.ts";
 import type { TraceEvent } from "../../trace/events.ts";
@@ -58,6 +58,13 @@ export function* receivedBy(evidence: Evidence, conversation: Conversation, host
 export function* sentBy(evidence: Evidence, conversation: Conversation, host?: string) {
   for (const event of evidence.recordsOf(conversation, "frame-sent"))
     if ((host === undefined || event.host === host) && event.frame.payload.kind === "ipv4") yield { event, packet: innermost(event.frame.payload) };
+}
+
+/** The address of a director on a link of a server, for itself; its name when there is none. */
+export function directorAddress(evidence: Evidence, director: string, server: string): string {
+  const links = new Set(evidence.header.hosts.find(({ name }) => name === server)?.interfaces.map(({ link }) => link));
+  const device = evidence.header.hosts.find(({ name }) => name === director)?.interfaces.find(({ link }) => links.has(link))?.name;
+  return evidence.tables.rows(director, "addresses").find((row) => row.device === device && !evidence.isVirtual(parseIpv4Address(row.address) ?? 0))?.address ?? director;
 }
 
 /** A rule of iptables that a host had at a record, whose text and table match. */

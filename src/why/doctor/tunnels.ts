@@ -108,7 +108,7 @@ export const mtuBlackHole: Check = (evidence) => {
         host: filtered?.drop.host ?? first.host,
         title: `Packets of ${first.packet.lengthBytes} bytes die at ${first.host} (MTU ${mtu}), and ${sender} ${heard === 0 ? "never hears of it" : "does not act on it"}`,
         why: `${first.host}: ${first.detail}. ${filtered === undefined ? (heard === 0 ? `The message "fragmentation needed" did not reach ${sender}.` : `${sender} got ${heard} such messages.`) : `The message "fragmentation needed" was dropped on ${filtered.drop.host}: ${filtered.rule}.`} So ${sender} sends the same segment again and again; small answers pass, big ones never.`,
-        fix: `${filtered === undefined ? "Let" : `On ${filtered.drop.host}: let`} ICMP type 3 code 4 pass (iptables -I INPUT/FORWARD -p icmp --icmp-type fragmentation-needed -j ACCEPT), or clamp the MSS in both directions (-j TCPMSS --set-mss ${Number(mtu) - 40}).`,
+        fix: `${filtered === undefined ? "Let" : `On ${filtered.drop.host}: let`} ICMP type 3 code 4 pass (iptables -I ${filtered?.chain ?? "INPUT"} -p icmp --icmp-type fragmentation-needed -j ACCEPT${filtered === undefined ? ", and in FORWARD of routers" : ""}), or clamp the MSS in both directions (-j TCPMSS --set-mss ${Number(mtu) - 40}).`,
       },
       [first.id, ...(filtered === undefined ? [] : [filtered.drop.id])],
       sender,
