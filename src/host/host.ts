@@ -516,6 +516,8 @@ export interface TcpSocket {
   /** Bytes received and not yet read, bytes sent and not yet acknowledged: netstat's Recv-Q and Send-Q. */
   readonly receiveQueueBytes: number;
   readonly sendQueueBytes: number;
+  /** connect or write sent the last segment: the socket is locked when an answer to that comes back at once. */
+  readonly wasSentInCall?: boolean;
   /** The running timer for ss -o and netstat -o: on (retransmit), keepalive, timewait, probe, or undefined. */
   readonly timer: { readonly name: string; readonly expiresAtNs: number; readonly retries: number } | undefined;
   /** TCP_NODELAY: small segments do not wait for acknowledgments. */

@@ -237,7 +237,8 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
 
   /**
    * TCP and UDP take redirects only for a socket that they find, and TCP not for a connection that is still being made by the other side:
-   * so a redirect about a SYN+ACK is never obeyed (tcp_v4_err, __udp4_lib_err; icmp_err and tunnels ask nobody).
+   * so a redirect about a SYN+ACK is never obeyed (tcp_v4_err, __udp4_lib_err; icmp_err and tunnels ask nobody). Nor is one about what connect
+   * or write sent: it comes back while the call still holds the socket (LINUX_MIB_LOCKDROPPEDICMPS), where all hosts share a kernel.
    */
   #isOnBehalfOf(quoted: Ipv4Packet): boolean {
     const { payload } = quoted;
@@ -247,7 +248,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
       const socket = tcp.sockets.find(
         (one) => one.localPort === srcPort && one.remotePort === dstPort && one.localAddress === quoted.src && one.remoteAddress === quoted.dst,
       );
-      return socket !== undefined && socket.state !== "SYN_RECV" && socket.state !== "TIME_WAIT";
+      return socket !== undefined && socket.wasSentInCall !== true && socket.state !== "SYN_RECV" && socket.state !== "TIME_WAIT";
     }
     if (!(payload instanceof UdpDatagram)) return true;
     const { srcPort } = payload;

@@ -87,6 +87,8 @@ export interface Route {
   readonly isRedirected?: boolean;
   /** When the learnt MTU or gateway is forgotten; 0: nothing was learnt. */
   readonly expiresAtNs?: number;
+  /** Path MTU that was learnt, 0: none (rt_pmtu). It need not be less than the device's. */
+  readonly pathMtu?: number;
 }
 
 /** A failed lookup. `ENETUNREACH`, `EHOSTUNREACH`, `EACCES`, `EINVAL` (blackhole), `EXDEV` (source validation) ... */

@@ -247,6 +247,7 @@ export class Ipv4Routing implements Routing {
       doRedirect,
       isRedirected,
       expiresAtNs: exception?.expiresAtNs ?? 0,
+      pathMtu: exception?.mtu ?? 0,
     };
   }
 

@@ -138,6 +138,9 @@ export class TcpConnection implements TcpSocket, EventTarget {
   rcvTimeNs = 0;
   softError: Errno | undefined = undefined;
   isConfirmPending = false;
+  /** A system call of the owner is sending (sock_owned_by_user). */
+  isInCall = false;
+  wasSentInCall = false;
 
   /** A segment that came twice, to be told once (DSACK). */
   duplicate: readonly [number, number] | undefined = undefined;
@@ -236,7 +239,9 @@ export class TcpConnection implements TcpSocket, EventTarget {
     if (bytes.length === 0) return true;
     this.sendQueue.push(bytes);
     this.writeSeq = seqAdd(this.writeSeq, bytes.length);
+    this.isInCall = true;
     if (this.state !== "SYN_SENT" && this.state !== "SYN_RECV") writeQueue(this, false);
+    this.isInCall = false;
     this.isWriteBlocked = this.sendQueue.unsentBytes > 0;
     touchRow(this.tcp.host, "sockets", this);
     return true;

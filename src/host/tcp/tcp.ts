@@ -186,7 +186,9 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     this.insert(conn);
     this.count("ActiveOpens");
     conn.setState("SYN_SENT");
+    conn.isInCall = true;
     sendSyn(conn);
+    conn.isInCall = false;
   }
 
   /** The port asked for, or a free one; undefined when the connection would not be unique. */
@@ -389,6 +391,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     const options = this.#sendOptions;
     options.confirmsNeighbour = conn.isConfirmPending;
     if (route !== undefined) conn.isConfirmPending = false;
+    conn.wasSentInCall = conn.isInCall;
     options.route = route;
     options.device = conn.device;
     options.mark = conn.mark;

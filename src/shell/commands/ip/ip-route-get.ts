@@ -108,8 +108,8 @@ function expiryOf(session: IpSession, route: Route): string {
 
 /** The learnt MTU, or the one that the route names. */
 function metricsOf(route: Route): { readonly mtu: number; readonly mtuLocked: boolean; readonly advmss: number } {
-  const hasLearnt = (route.expiresAtNs ?? 0) !== 0 && route.mtu < route.device.mtu;
-  const mtu = hasLearnt ? route.mtu : (route.entry?.mtu ?? 0);
+  const learnt = route.pathMtu ?? 0;
+  const mtu = learnt !== 0 ? learnt : (route.entry?.mtu ?? 0);
   return { mtu, mtuLocked: route.mtuLocked && mtu !== 0, advmss: route.entry?.advmss ?? 0 };
 }
 
