@@ -21,6 +21,7 @@ import type { IcmpLimits } from "./icmp-limits.ts";
 import type { Ipv4Conf, Ipv4ConfKey } from "./ipv4-conf.ts";
 import type { KernelOptions } from "./kernel-options.ts";
 import type { Mib } from "./mib.ts";
+import type { NeighbourFamily, NeighbourParameterSet } from "./neighbour-parameter-sets.ts";
 import type { ArpTable } from "./netfilter/arp-table.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
 import type { NetfilterHooks } from "./netfilter/hooks.ts";
@@ -276,6 +277,8 @@ export interface NeighbourTable {
   /** In the kernel's listing order as far as it can be known, else order of creation; proxy entries last. */
   readonly list: readonly Neighbour[];
   lookup(device: NetDevice, address: Ipv4Address): Neighbour | undefined;
+  /** What `ip ntable` shows: the table's own parameters first, then those of the devices, the youngest first. */
+  parameterSets(family: NeighbourFamily): readonly NeighbourParameterSet[];
   hasProxy(device: NetDevice, address: Ipv4Address): boolean;
   /** neigh_update for an ARP packet; false when there is no entry and none was made. */
   learn(device: NetDevice, address: Ipv4Address, mac: MacAddress, learning: NeighbourLearning): boolean;
