@@ -22,6 +22,7 @@ export interface NeighbourParameterSet {
   readonly reachableTimeNs: number;
 }
 
+const FALLBACK_TUNNELS = new Set(["tunl0", "gre0"]);
 /** Kinds of devices that IPv6 leaves alone. */
 const WITHOUT_IPV6 = new Set(["tunnel", "gre"]);
 
@@ -37,8 +38,11 @@ export class NeighbourParameterSets {
   }
 
   of(family: NeighbourFamily): readonly NeighbourParameterSet[] {
-    const devices = this.#host.devices.list.filter((device) => family === "inet" || !WITHOUT_IPV6.has(device.kind)).sort((a, b) => b.index - a.index);
-    return [undefined, ...devices].map((device) => this.#set(family, device));
+    const devices = this.#host.devices.list.filter((device) => family === "inet" || !WITHOUT_IPV6.has(device.kind));
+    // A namespace has its fallback tunnels from the start; here they come when they are first used.
+    const fallback = devices.filter((device) => FALLBACK_TUNNELS.has(device.name));
+    const [loopback, ...others] = devices.filter((device) => !fallback.includes(device));
+    return [undefined, ...others.reverse(), ...fallback.reverse(), ...(loopback === undefined ? [] : [loopback])].map((device) => this.#set(family, device));
   }
 
   #set(family: NeighbourFamily, device: NetDevice | undefined): NeighbourParameterSet {
