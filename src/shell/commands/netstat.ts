@@ -340,7 +340,7 @@ function* interfaces(context: CommandContext, options: NetstatOptions): Running<
 
 function statistics(context: CommandContext, options: NetstatOptions): number {
   if (options.isUnix) {
-    context.stderr.write("netstat: No statistics support for specified address family: unix\n");
+    context.stdout.write("netstat: No statistics support for specified address family: unix\n");
     return 1;
   }
   const { host } = context.machine;
