@@ -178,7 +178,9 @@ export class Arp implements ArpProtocol {
     if (this.#host.sysctl.inForce(device, "arp_filter") === 0) return undefined;
     const route = this.#host.routing.output({ dst: senderIp, src: targetIp });
     if (isRouteError(route)) return `arp_filter: no route back (${route.errno})`;
-    return route.device === device ? undefined : `arp_filter: the way back is ${route.device.name}`;
+    if (route.device === device) return undefined;
+    this.#host.mib.tcpExt.ArpFilter++;
+    return `arp_filter: the way back is ${route.device.name}`;
   }
 
   #accepts(device: NetDevice, senderIp: Ipv4Address): boolean {

@@ -59,7 +59,8 @@ export class Fou implements FouPorts {
     this.#udp = udp;
     const handler: ProtocolHandler = {
       receive: (skb) => {
-        if (!this.#receive(skb)) udp.receive(skb);
+        if (this.#receive(skb)) this.#host.mib.udp.InDatagrams++;
+        else udp.receive(skb);
       },
     };
     if (udp.error !== undefined) handler.error = (skb, icmp, quoted) => udp.error?.(skb, icmp, quoted);

@@ -20,6 +20,8 @@ import type { DeviceDriver, InterfaceAddress, NetDevice, Scope, TunnelParameters
 import type { IcmpLimits } from "./icmp-limits.ts";
 import type { Ipv4Conf, Ipv4ConfKey } from "./ipv4-conf.ts";
 import type { KernelOptions } from "./kernel-options.ts";
+import type { Mib } from "./mib.ts";
+import type { NeighbourFamily, NeighbourParameterSet } from "./neighbour-parameter-sets.ts";
 import type { ArpTable } from "./netfilter/arp-table.ts";
 import type { ConntrackEntry } from "./netfilter/conntrack-entry.ts";
 import type { NetfilterHooks } from "./netfilter/hooks.ts";
@@ -35,6 +37,8 @@ export interface Host {
   /** Everything that can be listed, as rows. Whoever changes a table touches it. */
   readonly tables: TableSet;
   readonly options: KernelOptions;
+  /** What /proc/net/snmp and /proc/net/netstat count. */
+  readonly mib: Mib;
   readonly sysctl: Sysctl;
   readonly devices: DeviceTable;
   readonly addresses: AddressTable;
@@ -275,6 +279,8 @@ export interface NeighbourTable {
   /** In the kernel's listing order as far as it can be known, else order of creation; proxy entries last. */
   readonly list: readonly Neighbour[];
   lookup(device: NetDevice, address: Ipv4Address): Neighbour | undefined;
+  /** What `ip ntable` shows: the table's own parameters first, then those of the devices, the youngest first. */
+  parameterSets(family: NeighbourFamily): readonly NeighbourParameterSet[];
   hasProxy(device: NetDevice, address: Ipv4Address): boolean;
   /** neigh_update for an ARP packet; false when there is no entry and none was made. */
   learn(device: NetDevice, address: Ipv4Address, mac: MacAddress, learning: NeighbourLearning): boolean;
@@ -334,29 +340,7 @@ export interface SendOptions {
   readonly confirmsNeighbour?: boolean;
 }
 
-/** IpStats of /proc/net/snmp; names are the kernel's. */
-export interface IpCounters {
-  InReceives: number;
-  InHdrErrors: number;
-  InAddrErrors: number;
-  ForwDatagrams: number;
-  InUnknownProtos: number;
-  InDiscards: number;
-  InDelivers: number;
-  OutRequests: number;
-  OutDiscards: number;
-  OutNoRoutes: number;
-  ReasmTimeout: number;
-  ReasmReqds: number;
-  ReasmOKs: number;
-  ReasmFails: number;
-  FragOKs: number;
-  FragFails: number;
-  FragCreates: number;
-}
-
 export interface IpProtocol {
-  readonly counters: IpCounters;
   /** undefined takes the handler away. */
   registerProtocol(protocol: number, handler: ProtocolHandler | undefined): void;
   protocol(protocol: number): ProtocolHandler | undefined;
@@ -418,8 +402,6 @@ export interface IcmpProtocol {
   /** Opens a ping or raw ICMP socket with an identifier of its own. Replies to its requests come as they are, errors about them with the quoted packet. */
   openEcho(onPacket: (packet: Ipv4Packet, icmp: IcmpMessage) => void): EchoSocket & { readonly identifier: number };
   readonly limits: IcmpLimits;
-  /** Messages sent and received by type, for /proc/net/snmp. */
-  readonly counters: { readonly sent: Map<number, number>; readonly received: Map<number, number> };
 }
 
 /* --------------------------------------------------------------------------------------------------------------- tunnels */
@@ -487,7 +469,6 @@ export interface UdpProtocol {
   readonly sockets: readonly UdpSocket[];
   /** port 0: an ephemeral one. EADDRINUSE, EADDRNOTAVAIL. */
   bind(options: { readonly address: Ipv4Address; readonly port: number; readonly owner?: SocketOwner; readonly receiveErrors?: boolean; readonly reuseAddress?: boolean; readonly device?: NetDevice }, events: UdpSocketEvents): UdpSocket | Errno;
-  readonly counters: Record<string, number>;
 }
 
 export type TcpStateName = "ESTABLISHED" | "SYN_SENT" | "SYN_RECV" | "FIN_WAIT1" | "FIN_WAIT2" | "TIME_WAIT" | "CLOSE" | "CLOSE_WAIT" | "LAST_ACK" | "LISTEN" | "CLOSING";
@@ -558,7 +539,6 @@ export interface TcpProtocol {
   /** Every socket but listeners, TIME_WAIT and SYN_RECV included, in the order in which netstat lists them as far as it can be known. */
   readonly sockets: readonly TcpSocket[];
   readonly listeners: readonly TcpListener[];
-  readonly counters: Record<string, number>;
   /** EADDRINUSE, EADDRNOTAVAIL. `onAccept` gives the events of the new connection. `deferAcceptSeconds`: TCP_DEFER_ACCEPT, wait for data. */
   listen(options: { readonly address: Ipv4Address; readonly port: number; readonly backlog?: number; readonly owner?: SocketOwner; readonly deferAcceptSeconds?: number; readonly noReuseAddress?: boolean }, onAccept: (socket: TcpSocket) => TcpEvents): TcpListener | Errno;
   /** Starts a connection; errno when it cannot even start (ENETUNREACH, EADDRNOTAVAIL). */

@@ -36,8 +36,6 @@ interface Peer {
 }
 
 export class IcmpLimits {
-  /** Messages held back, by the names of /proc/net/snmp. */
-  readonly counters = { OutRateLimitGlobal: 0, OutRateLimitHost: 0 };
   readonly #host: Host;
   readonly #peers = new Map<number, Peer>();
   readonly #rateMask: SysctlCell;
@@ -66,7 +64,7 @@ export class IcmpLimits {
       this.#credit = Math.min(this.#credit + refill, this.#burst.value);
     }
     if (this.#credit <= 0) {
-      this.counters.OutRateLimitGlobal++;
+      this.#host.mib.icmp.OutRateLimitGlobal++;
       return false;
     }
     // The kernel blurs the count so that it cannot be read from outside.
@@ -82,7 +80,7 @@ export class IcmpLimits {
     const peer = this.#peerOf(destination);
     this.#refill(peer, PEER_BURST * intervalNs);
     if (peer.tokensNs < intervalNs) {
-      this.counters.OutRateLimitHost++;
+      this.#host.mib.icmp.OutRateLimitHost++;
       return false;
     }
     peer.tokensNs -= intervalNs;

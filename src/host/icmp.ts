@@ -29,6 +29,7 @@ import { SCOPE_GLOBAL, SCOPE_LINK } from "./device.ts";
 import { type EchoSocketOptions, type PingSocket, PingSockets } from "./echo-socket.ts";
 import { type EchoSocket, type Host, type IcmpProtocol, isRouteError, type ProtocolHandler, type SysctlCell } from "./host.ts";
 import { IcmpLimits } from "./icmp-limits.ts";
+import type { IcmpCounters } from "./mib.ts";
 import type { Route } from "./route.ts";
 import { SkBuff } from "./skb.ts";
 
@@ -63,8 +64,8 @@ interface Outgoing {
 
 export class Icmp implements IcmpProtocol, ProtocolHandler {
   readonly limits: IcmpLimits;
-  readonly counters = { sent: new Map<number, number>(), received: new Map<number, number>() };
   readonly #host: Host;
+  readonly #counters: IcmpCounters;
   readonly #sockets = new PingSockets();
   readonly #echoIgnoreAll: SysctlCell;
   readonly #echoIgnoreBroadcasts: SysctlCell;
@@ -79,6 +80,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
 
   constructor(host: Host) {
     this.#host = host;
+    this.#counters = host.mib.icmp;
     this.limits = new IcmpLimits(host);
     const { sysctl } = host;
     this.#echoIgnoreAll = sysctl.registerInteger("net.ipv4.icmp_echo_ignore_all", 0, { min: 0, max: 1 });
@@ -141,7 +143,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
       skb.conntrack = about.conntrack;
       skb.conntrackInfo = about.conntrackInfo === "ESTABLISHED_REPLY" || about.conntrackInfo === "RELATED_REPLY" ? "RELATED" : "RELATED_REPLY";
     }
-    count(this.counters.sent, message.type);
+    count(this.#counters.sent, message.type);
     this.#isLocked = this.#host.options.isMultiprocessor;
     this.#host.ip.localOut(skb);
     this.#isLocked = false;
@@ -152,11 +154,17 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
   receive(skb: SkBuff): void {
     const message = skb.ip.payload as IcmpMessage;
     const { type } = message;
-    count(this.counters.received, type);
+    count(this.#counters.received, type);
     const isGroup = skb.route?.type === "broadcast" || skb.route?.type === "multicast";
     if (isGroup) {
       const isQuestion = type === ICMP_ECHO || type === ICMP_TIMESTAMP;
-      if (!isQuestion || this.#echoIgnoreBroadcasts.value !== 0) return;
+      if (!isQuestion || this.#echoIgnoreBroadcasts.value !== 0) {
+        this.#counters.InErrors++;
+        return;
+      }
+    } else if (type > ICMP_TYPES_MAX) {
+      this.#counters.InErrors++;
+      return;
     }
     switch (type) {
       case ICMP_ECHO:
@@ -214,7 +222,10 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
   /** icmp_unreach */
   #unreachable(skb: SkBuff, message: IcmpMessage): void {
     const { quoted, type, code } = message;
-    if (quoted === undefined) return;
+    if (quoted === undefined) {
+      this.#counters.InErrors++;
+      return;
+    }
     if (type === ICMP_DEST_UNREACH) {
       if (code > ICMP_UNREACH_CODES_MAX) return;
       if (code === ICMP_FRAG_NEEDED && this.#noPmtuDiscovery.value >= 2) return;
@@ -228,7 +239,10 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
   /** icmp_redirect. The protocol of the packet decides whether anybody here still cares about it. */
   #redirected(skb: SkBuff, message: IcmpMessage): void {
     const { quoted, code } = message;
-    if (quoted === undefined || skb.device === undefined) return;
+    if (quoted === undefined || skb.device === undefined) {
+      this.#counters.InErrors++;
+      return;
+    }
     if (code <= REDIRECT_CODE_MAX && this.#isOnBehalfOf(quoted)) {
       this.#host.routing.learnRedirect(quoted.dst, message.rest, skb.device, skb.ip.src, { src: quoted.src });
     }
@@ -293,7 +307,7 @@ export class Icmp implements IcmpProtocol, ProtocolHandler {
     if (packet.lengthBytes > IP_LENGTH_MAX || (options.dontFragment === true && !fits)) return "EMSGSIZE";
     packet.dontFragment = options.dontFragment ?? (fits && !route.mtuLocked && this.#noPmtuDiscovery.value === 0);
     packet.id = options.dontFragment === true ? 0 : host.ip.nextId(packet);
-    count(this.counters.sent, ICMP_ECHO);
+    count(this.#counters.sent, ICMP_ECHO);
     return host.ip.send(packet, { route, mark: options.mark ?? 0, keepId: true });
   }
 }
@@ -316,6 +330,6 @@ function echoReply(request: IcmpMessage): IcmpMessage {
   return reply;
 }
 
-function count(counters: Map<number, number>, type: number): void {
-  counters.set(type, (counters.get(type) ?? 0) + 1);
+function count(messages: Float64Array, type: number): void {
+  messages[type] = (messages[type] as number) + 1;
 }

@@ -52,6 +52,8 @@ export class IpForward {
     if (route.doRedirect) this.#redirect(skb, route);
     if (!host.hooks.run(NF_FORWARD, skb, skb.device, route.device)) return;
     ip.counters.ForwDatagrams++;
+    // ip_forward_finish counts octets that ip_output counts again.
+    ip.extended.OutOctets += skb.ip.lengthBytes;
     ip.output(skb);
   }
 

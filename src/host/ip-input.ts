@@ -20,10 +20,12 @@ import type { NetDevice } from "./device.ts";
 import { isRouteError } from "./host.ts";
 import type { Ip } from "./ip.ts";
 import { NF_LOCAL_IN, NF_PREROUTING } from "./netfilter/hooks.ts";
-import type { RouteError } from "./route.ts";
+import type { IpExtCounters } from "./mib.ts";
+import type { Route, RouteError } from "./route.ts";
 import type { SkBuff } from "./skb.ts";
 
 const ICMP_PKT_FILTERED = 13;
+const ECN_MASK = 3;
 
 export class IpInput {
   readonly #ip: Ip;
@@ -39,6 +41,7 @@ export class IpInput {
       return;
     }
     ip.counters.InReceives++;
+    countInput(ip.extended, skb);
     if (!ip.host.hooks.run(NF_PREROUTING, skb, skb.device, undefined)) return;
     this.#routeAndGoOn(skb, skb.device as NetDevice);
   }
@@ -51,6 +54,7 @@ export class IpInput {
       const packet = skb.ip;
       const found = host.routing.input({ dst: packet.dst, src: packet.src, device, mark: skb.mark, tos: packet.tos });
       if (isRouteError(found)) {
+        if (found.errno === "EXDEV") host.mib.tcpExt.IPReversePathFilter++;
         this.#noRoute(skb, device, found);
         return;
       }
@@ -61,6 +65,7 @@ export class IpInput {
       return;
     }
     const { type } = route;
+    if (type !== "unicast" && type !== "local") this.#countGroup(skb, type);
     const isWrongFrame = skb.packetType !== "host" && (type === "unicast" || type === "local");
     if (isWrongFrame && host.sysctl.inForce(device, "drop_unicast_in_l2_multicast") !== 0) {
       this.#ip.drop(skb, "IP_INVALID_DEST", "unicast packet in a multicast frame");
@@ -70,12 +75,24 @@ export class IpInput {
     else this.localDeliver(skb);
   }
 
+  #countGroup(skb: SkBuff, type: Route["type"]): void {
+    const { extended } = this.#ip;
+    if (type === "multicast") {
+      extended.InMcastPkts++;
+      extended.InMcastOctets += skb.ip.lengthBytes;
+    } else if (type === "broadcast") {
+      extended.InBcastPkts++;
+      extended.InBcastOctets += skb.ip.lengthBytes;
+    }
+  }
+
   /** route.c:ip_error. Martians and packets that the reverse path filter refuses die silently. */
   #noRoute(skb: SkBuff, device: NetDevice, error: RouteError): void {
     const { host, counters } = this.#ip;
     const { errno } = error;
     const isUnreachable = errno === "ENETUNREACH" || errno === "EHOSTUNREACH" || errno === "EACCES";
     if (errno === "EHOSTUNREACH" && device.conf.forwarding === 0) counters.InAddrErrors++;
+    else if (errno === "ENETUNREACH") this.#ip.extended.InNoRoutes++;
     this.#ip.drop(skb, error.reason ?? (errno === "EHOSTUNREACH" ? "IP_INADDRERRORS" : "IP_INNOROUTES"), error.detail);
     if (!isUnreachable || device.conf.forwarding === 0 || !host.icmp.limits.mayReportRouteError(skb.ip.src)) return;
     const code = errno === "ENETUNREACH" ? ICMP_NET_UNREACH : errno === "EHOSTUNREACH" ? ICMP_HOST_UNREACH : ICMP_PKT_FILTERED;
@@ -114,6 +131,24 @@ export class IpInput {
       return;
     }
     handler.receive(skb);
+  }
+}
+
+/** ip_rcv_core: octets, and packets by what the two bits of congestion notification say. */
+function countInput(extended: IpExtCounters, skb: SkBuff): void {
+  extended.InOctets += skb.ip.lengthBytes;
+  switch (skb.ip.tos & ECN_MASK) {
+    case 0:
+      extended.InNoECTPkts++;
+      break;
+    case 1:
+      extended.InECT1Pkts++;
+      break;
+    case 2:
+      extended.InECT0Pkts++;
+      break;
+    default:
+      extended.InCEPkts++;
   }
 }
 

@@ -76,6 +76,7 @@ export class IpOutput implements EventTarget {
     const { route } = skb;
     assert(route !== undefined, "a packet needs a route before POSTROUTING");
     this.#ip.counters.OutRequests++;
+    this.#ip.extended.OutOctets += skb.ip.lengthBytes;
     if (route.type === "broadcast" || route.type === "multicast") {
       if (this.#isHeardHere(skb, route)) this.#loopBack(skb, route);
       if (route.type === "multicast" && skb.ip.ttl === 0) return;
@@ -114,11 +115,29 @@ export class IpOutput implements EventTarget {
     const packet = skb.ip;
     const mtu = skb.isForwarded ? ip.forwarder.mtuOf(route) : route.mtu;
     if (packet.lengthBytes <= mtu && skb.fragmentMaxBytes === 0) {
-      const nextHop = skb.nextHop !== 0 ? skb.nextHop : route.gateway !== 0 ? route.gateway : packet.dst;
-      ip.host.neighbours.output(route.device, nextHop, skb);
+      this.#toNextHop(skb, route);
       return;
     }
     this.#fragment(skb, route, mtu);
+  }
+
+  /** ip_finish_output2. */
+  #toNextHop(skb: SkBuff, route: Route): void {
+    const packet = skb.ip;
+    if (route.type !== "unicast" && route.type !== "local") this.#countGroup(packet.lengthBytes, route.type);
+    const nextHop = skb.nextHop !== 0 ? skb.nextHop : route.gateway !== 0 ? route.gateway : packet.dst;
+    this.#ip.host.neighbours.output(route.device, nextHop, skb);
+  }
+
+  #countGroup(lengthBytes: number, type: Route["type"]): void {
+    const { extended } = this.#ip;
+    if (type === "multicast") {
+      extended.OutMcastPkts++;
+      extended.OutMcastOctets += lengthBytes;
+    } else if (type === "broadcast") {
+      extended.OutBcastPkts++;
+      extended.OutBcastOctets += lengthBytes;
+    }
   }
 
   /** ip_fragment. A packet that was reassembled here is cut no larger than its fragments were. */
@@ -131,10 +150,9 @@ export class IpOutput implements EventTarget {
       ip.host.icmp.sendError(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
       return;
     }
-    const nextHop = skb.nextHop !== 0 ? skb.nextHop : route.gateway !== 0 ? route.gateway : packet.dst;
     const limit = skb.fragmentMaxBytes > 0 ? Math.min(mtu, skb.fragmentMaxBytes) : mtu;
     if (packet.lengthBytes <= limit) {
-      ip.host.neighbours.output(route.device, nextHop, skb);
+      this.#toNextHop(skb, route);
       return;
     }
     const fragments = fragmentPacket(packet, limit);
@@ -150,8 +168,9 @@ export class IpOutput implements EventTarget {
       part.packetType = skb.packetType;
       part.isForwarded = skb.isForwarded;
       part.cause = skb.cause;
+      part.nextHop = skb.nextHop;
       ip.counters.FragCreates++;
-      ip.host.neighbours.output(route.device, nextHop, part);
+      this.#toNextHop(part, route);
     }
     ip.counters.FragOKs++;
   }

@@ -117,7 +117,10 @@ export class Reassembly implements EventTarget {
       return false;
     }
     const overlaps = (before !== undefined && before.offset + before.bytes.length > offset) || (after !== undefined && after.offset < end);
-    if (overlaps) return this.#discard(datagram, skb, "overlapping fragments");
+    if (overlaps) {
+      this.#ip.extended.ReasmOverlaps++;
+      return this.#discard(datagram, skb, "overlapping fragments");
+    }
     datagram.parts.splice(index + 1, 0, { offset, bytes: all.length === length ? all : all.subarray(0, length), skb });
     if (offset === 0) datagram.hasFirst = true;
     datagram.receivedBytes += length;

@@ -11,11 +11,12 @@
 import { assert } from "../base/assert.ts";
 import type { DropReason } from "../trace/events.ts";
 import type { Ipv4Packet } from "../wire/packet.ts";
-import type { Errno, Host, IpCounters, IpProtocol, ProtocolHandler, RawListener, SendOptions } from "./host.ts";
+import type { Errno, Host, IpProtocol, ProtocolHandler, RawListener, SendOptions } from "./host.ts";
 import { IpForward } from "./ip-forward.ts";
 import { IpInput } from "./ip-input.ts";
 import { IpOutput } from "./ip-output.ts";
 import { type DefragmentUser, Reassembly } from "./ip-reassembly.ts";
+import type { IpCounters, IpExtCounters } from "./mib.ts";
 import type { SkBuff } from "./skb.ts";
 
 const PROTOCOLS = 256;
@@ -23,25 +24,8 @@ const RAW_SOCKETS_MAX = 1024;
 
 export class Ip implements IpProtocol {
   readonly host: Host;
-  readonly counters: IpCounters = {
-    InReceives: 0,
-    InHdrErrors: 0,
-    InAddrErrors: 0,
-    ForwDatagrams: 0,
-    InUnknownProtos: 0,
-    InDiscards: 0,
-    InDelivers: 0,
-    OutRequests: 0,
-    OutDiscards: 0,
-    OutNoRoutes: 0,
-    ReasmTimeout: 0,
-    ReasmReqds: 0,
-    ReasmOKs: 0,
-    ReasmFails: 0,
-    FragOKs: 0,
-    FragFails: 0,
-    FragCreates: 0,
-  };
+  readonly counters: IpCounters;
+  readonly extended: IpExtCounters;
   readonly forwarder: IpForward;
   readonly #input: IpInput;
   readonly #output: IpOutput;
@@ -51,6 +35,8 @@ export class Ip implements IpProtocol {
 
   constructor(host: Host) {
     this.host = host;
+    this.counters = host.mib.ip;
+    this.extended = host.mib.ipExt;
     this.forwarder = new IpForward(this);
     this.#input = new IpInput(this);
     this.#output = new IpOutput(this);

@@ -17,6 +17,7 @@ import { Icmp } from "./icmp.ts";
 import { Ip } from "./ip.ts";
 import { BoundedKernelLog } from "./kernel-log.ts";
 import { KERNEL_6_1_176, type KernelOptions } from "./kernel-options.ts";
+import { Mib } from "./mib.ts";
 import { Multicast } from "./multicast.ts";
 import { NeighbourCache } from "./neighbour.ts";
 import { Conntrack } from "./netfilter/conntrack.ts";
@@ -41,6 +42,7 @@ export class LinuxHost implements Host {
   readonly trace: Tracer;
   readonly tables: TableSet;
   readonly options: KernelOptions;
+  readonly mib = new Mib();
   readonly sysctl: SysctlTree;
   readonly log: BoundedKernelLog;
   readonly hooks = new NetfilterHooks();

@@ -9,8 +9,8 @@ import { NS_PER_MS, NS_PER_SECOND } from "../base/time.ts";
 /** Clock ticks a second in /proc (USER_HZ): the unit of locktime and the delays. */
 const USER_HZ = 100;
 
-/** What one queued packet of an Ethernet frame's length is taken to occupy, so that unres_qlen shows 101 for the default bytes. */
-const QUEUED_PACKET_BYTES = 2100;
+/** What one queued packet of an Ethernet frame's length is taken to occupy (SKB_TRUESIZE of 1514 bytes). */
+const QUEUED_PACKET_BYTES = 2090;
 
 export class NeighbourParameters {
   anycast_delay = 100;

@@ -27,8 +27,13 @@ export class ReachableTimes {
     this.#host = host;
   }
 
+  /** Counts the draws. */
+  get period(): number {
+    return Math.floor(this.#host.loop.nowNs / REDRAW_NS);
+  }
+
   of(device: NetDevice): number {
-    const period = Math.floor(this.#host.loop.nowNs / REDRAW_NS);
+    const { period } = this;
     const baseMs = device.neigh.base_reachable_time_ms;
     const known = this.#draws.get(device);
     if (known !== undefined && known.period === period && known.baseMs === baseMs) return known.timeNs;

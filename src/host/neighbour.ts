@@ -16,6 +16,7 @@ import type { NetDevice } from "./device.ts";
 import type { Errno, Host, Neighbour, NeighbourLearning, NeighbourState, NeighbourTable } from "./host.ts";
 import { touchRow } from "./host-tables.ts";
 import { NeighbourEntry } from "./neighbour-entry.ts";
+import { type NeighbourFamily, type NeighbourParameterSet, NeighbourParameterSets } from "./neighbour-parameter-sets.ts";
 import { ReachableTimes } from "./neighbour-reachable-time.ts";
 import type { SkBuff } from "./skb.ts";
 import { timerWheelDelay } from "./timer-wheel.ts";
@@ -45,6 +46,7 @@ export class NeighbourCache implements NeighbourTable {
   /** Entries in order of creation, with their number apart from permanent ones. */
   readonly #all = new Set<NeighbourEntry>();
   readonly #reachableTimes: ReachableTimes;
+  readonly #parameterSets: NeighbourParameterSets;
   #collectableCount = 0;
   #lastForcedNs = Number.NEGATIVE_INFINITY;
   #lastPeriodicNs = 0;
@@ -52,12 +54,17 @@ export class NeighbourCache implements NeighbourTable {
   constructor(host: Host) {
     this.#host = host;
     this.#reachableTimes = new ReachableTimes(host);
+    this.#parameterSets = new NeighbourParameterSets(host, this.#reachableTimes);
   }
 
   get list(): readonly Neighbour[] {
     const list: Neighbour[] = [...this.#all];
     for (const proxies of this.#proxies.values()) list.push(...proxies.values());
     return list;
+  }
+
+  parameterSets(family: NeighbourFamily): readonly NeighbourParameterSet[] {
+    return this.#parameterSets.of(family);
   }
 
   lookup(device: NetDevice, address: Ipv4Address): Neighbour | undefined {

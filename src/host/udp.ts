@@ -33,6 +33,7 @@ import {
   type UdpSocketEvents,
 } from "./host.ts";
 import { touchRow } from "./host-tables.ts";
+import type { UdpCounters } from "./mib.ts";
 import type { Route, RouteError } from "./route.ts";
 import { routeConnect } from "./route-connect.ts";
 import type { SkBuff } from "./skb.ts";
@@ -48,7 +49,7 @@ const FATAL_UNREACH_CODES = new Set([2, 3, 5, 6, 7, 8, 9, 10, 13, 14, 15]);
 
 export class Udp implements UdpProtocol, ProtocolHandler {
   readonly host: Host;
-  readonly counters: Record<string, number> = {};
+  readonly counters: UdpCounters;
   readonly defaultTtl: SysctlCell;
   readonly #nonlocalBind: SysctlCell;
   readonly #byPort = new Map<number, UdpEndpoint[]>();
@@ -58,6 +59,7 @@ export class Udp implements UdpProtocol, ProtocolHandler {
 
   constructor(host: Host) {
     this.host = host;
+    this.counters = host.mib.udp;
     this.#ports = new PortTable(host.random("udp-ports"));
     this.#range = new LocalPortRange(host.sysctl);
     this.defaultTtl = integerCell(host.sysctl, "net.ipv4.ip_default_ttl", 64, 255);
@@ -116,7 +118,7 @@ export class Udp implements UdpProtocol, ProtocolHandler {
   receive(skb: SkBuff): void {
     const datagram = skb.ip.payload;
     if (!(datagram instanceof UdpDatagram)) {
-      this.count("InErrors");
+      this.counters.InErrors++;
       return;
     }
     const { src, dst } = skb.ip;
@@ -127,23 +129,26 @@ export class Udp implements UdpProtocol, ProtocolHandler {
     }
     const type = skb.route?.type;
     if (type === "broadcast" || type === "multicast") {
+      let isHeard = false;
       for (const socket of this.#byPort.get(datagram.dstPort) ?? []) {
         if (!socket.isFor(dst, src, datagram.srcPort, skb.device)) continue;
-        this.count("InDatagrams");
+        isHeard = true;
+        this.counters.InDatagrams++;
         socket.receive(payload, src, datagram.srcPort, skb.ip);
       }
+      if (!isHeard) this.counters.IgnoredMulti++;
       return;
     }
     const socket = this.#find(dst, datagram.dstPort, src, datagram.srcPort, skb.device);
     if (socket === undefined) this.#unwanted(skb, datagram);
     else {
-      this.count("InDatagrams");
+      this.counters.InDatagrams++;
       socket.receive(payload, src, datagram.srcPort, skb.ip);
     }
   }
 
   #unwanted(skb: SkBuff, datagram: UdpDatagram): void {
-    this.count("NoPorts");
+    this.counters.NoPorts++;
     if (this.host.trace.isFull)
       this.host.trace.emit({
         kind: "packet-dropped",
@@ -154,6 +159,12 @@ export class Udp implements UdpProtocol, ProtocolHandler {
         detail: `nobody is bound to UDP port ${datagram.dstPort}`,
       });
     if (skb.packetType === "host") this.host.icmp.sendError(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+  }
+
+  /** udp_sendmsg, __ip4_datagram_connect. */
+  noRoute(errno: Errno): Errno {
+    if (errno === "ENETUNREACH") this.host.mib.ip.OutNoRoutes++;
+    return errno;
   }
 
   /** The socket that says most about both ends (compute_score). */
@@ -176,9 +187,13 @@ export class Udp implements UdpProtocol, ProtocolHandler {
   /** net/ipv4/udp.c:__udp4_lib_err. */
   error(skb: SkBuff, icmp: IcmpMessage, quoted: Ipv4Packet): void {
     const ends = quotedPorts(quoted);
-    if (ends === undefined || icmp.type === ICMP_REDIRECT || icmp.type === ICMP_SOURCE_QUENCH) return;
+    if (ends === undefined) return;
     const socket = this.#find(quoted.src, ends.src, quoted.dst, ends.dst, skb.device);
-    if (socket === undefined) return;
+    if (socket === undefined) {
+      this.host.mib.icmp.InErrors++;
+      return;
+    }
+    if (icmp.type === ICMP_REDIRECT || icmp.type === ICMP_SOURCE_QUENCH) return;
     let errno: Errno | undefined;
     let isFatal = false;
     switch (icmp.type) {
@@ -205,10 +220,6 @@ export class Udp implements UdpProtocol, ProtocolHandler {
     if (errno === undefined) return;
     if (!socket.receivesErrors && (!isFatal || socket.remotePort === 0)) return;
     socket.fail(errno, socket.receivesErrors ? { from: skb.ip.src, message: icmp, packet: skb.ip } : undefined);
-  }
-
-  count(name: string): void {
-    this.counters[name] = (this.counters[name] ?? 0) + 1;
   }
 }
 
@@ -282,7 +293,7 @@ class UdpEndpoint implements UdpSocket {
     const src = isMulticast(this.localAddress) ? 0 : this.localAddress;
     const device = this.device ?? (isMulticast(address) ? this.multicast.device : undefined);
     const route = routeConnect(this.#udp.host.routing, { dst: address, src, device });
-    if (isRouteError(route)) return route.errno;
+    if (isRouteError(route)) return this.#udp.noRoute(route.errno);
     if (route.type === "broadcast") return "EACCES";
     if (this.localAddress === 0 || isMulticast(this.localAddress)) this.localAddress = route.source;
     this.remoteAddress = address;
@@ -303,7 +314,7 @@ class UdpEndpoint implements UdpSocket {
     if (port === 0) return to === undefined ? "EDESTADDRREQ" : "EINVAL";
     const host = this.#udp.host;
     const route = this.#route(address);
-    if (isRouteError(route)) return route.errno;
+    if (isRouteError(route)) return this.#udp.noRoute(route.errno);
     const ttl = options?.ttl ?? (route.type === "multicast" ? this.multicast.ttl : this.#udp.defaultTtl.value);
     const packet = new Ipv4Packet(
       this.localAddress !== 0 && !isMulticast(this.localAddress) ? this.localAddress : route.source,
@@ -326,7 +337,7 @@ class UdpEndpoint implements UdpSocket {
         this.#id = (this.#id + 1) & 0xffff;
       }
     }
-    this.#udp.count("OutDatagrams");
+    this.#udp.counters.OutDatagrams++;
     return host.ip.send(packet, { route, keepId, multicastLoop: this.multicast.loops });
   }
 

@@ -168,15 +168,8 @@ export class PacketPath {
     const director = this.#director;
     if (skb.ip.protocol === PROTOCOL_ICMP) return this.#errorAboutRequest(skb, state) ?? "ACCEPT";
     if (!isSupportedProtocol(skb.ip.protocol)) return "ACCEPT";
-    let whole = skb;
-    if (skb.ip.isFragment) {
-      // Parts of a reply are put together before they can be translated; the whole goes on in place of the last part.
-      const reassembled = director.host.ip.defragment(skb, "ipvs");
-      if (reassembled === undefined) return "STOLEN";
-      whole = reassembled;
-      skb.ip = whole.ip;
-      skb.isWritable = whole.isWritable;
-    }
+    // Parts of a reply are put together before they can be translated; the whole goes on in place of the last part.
+    if (!this.#isWhole(skb)) return "STOLEN";
     const key = this.#key;
     if (!key.read(skb.ip)) return "ACCEPT";
     const connection = director.table.findOut(key.protocol, key.sourceAddress, key.sourcePort, key.destinationAddress, key.destinationPort);
@@ -231,6 +224,11 @@ export class PacketPath {
     return false;
   }
 
+  /** False: the packet is a part, and others are missing yet (ip_vs_gather_frags). */
+  #isWhole(skb: SkBuff): boolean {
+    return !skb.ip.isFragment || this.#director.host.ip.defragment(skb, "ipvs") !== undefined;
+  }
+
   /* ---------------------------------------------------------------------------------------------------- ICMP errors */
 
   #forwardIcmpHook(skb: SkBuff): Verdict {
@@ -241,6 +239,7 @@ export class PacketPath {
   /** An error from the client's side about a reply, or from a tunnel's path about a request; undefined: not related. ip_vs_in_icmp */
   #errorAboutReply(skb: SkBuff): Verdict | undefined {
     const director = this.#director;
+    if (!this.#isWhole(skb)) return "STOLEN";
     const icmp = skb.ip.payload;
     if (!(icmp instanceof IcmpMessage) || icmp.quoted === undefined || !isRelayedType(icmp.type)) return undefined;
     const tunnelled = this.#ownTunnelled(skb, icmp.quoted);
@@ -318,6 +317,7 @@ export class PacketPath {
   /** An error about a request, from the server's side or from the director itself; undefined: not related. ip_vs_out_icmp, handle_response_icmp */
   #errorAboutRequest(skb: SkBuff, state: HookState): Verdict | undefined {
     const { host, table } = this.#director;
+    if (!this.#isWhole(skb)) return "STOLEN";
     const icmp = skb.ip.payload;
     if (!(icmp instanceof IcmpMessage) || icmp.quoted === undefined || !isRelayedType(icmp.type)) return undefined;
     if (!isSupportedProtocol(icmp.quoted.protocol)) return undefined;

@@ -7,6 +7,7 @@ import { abCommand } from "./commands/ab.ts";
 import { curlCommand } from "./commands/curl/curl.ts";
 import { ncCommands } from "./commands/nc.ts";
 import { netstatCommand } from "./commands/netstat.ts";
+import { nstatCommand } from "./commands/nstat.ts";
 import { ssCommand } from "./commands/ss.ts";
 import { telnetCommand } from "./commands/telnet.ts";
 import { wgetCommand } from "./commands/wget.ts";
@@ -17,6 +18,7 @@ export const networkCommands: readonly Command[] = [
   curlCommand,
   ...ncCommands,
   netstatCommand,
+  nstatCommand,
   ssCommand,
   telnetCommand,
   wgetCommand,

@@ -1,11 +1,12 @@
 /**
- * /proc/net/tcp, udp, snmp, netstat and sockstat: the sockets and counters of a host as the kernel prints them.
+ * /proc/net/tcp, udp and sockstat: the sockets of a host as the kernel prints them.
  *
- * Linux v6.1 net/ipv4/tcp_ipv4.c:tcp4_seq_show, net/ipv4/udp.c:udp4_seq_show, net/ipv4/proc.c.
+ * Linux v6.1 net/ipv4/tcp_ipv4.c:tcp4_seq_show, net/ipv4/udp.c:udp4_seq_show, net/ipv4/proc.c:sockstat_seq_show.
  */
 
 import { NS_PER_SECOND } from "../base/time.ts";
 import type { Host, TcpSocket, TcpStateName, UdpSocket } from "../host/host.ts";
+import { procNetNetstat, procNetSnmp, procNetSnmp6 } from "./proc-mib.ts";
 
 const STATE_NUMBERS: Readonly<Record<TcpStateName, number>> = {
   ESTABLISHED: 1,
@@ -83,91 +84,11 @@ export function procNetSockstat(host: Host): string {
   return `sockets: used ${inUse + host.udp.sockets.length}\nTCP: inuse ${inUse} orphan 0 tw ${timeWaits} alloc ${inUse} mem 0\nUDP: inuse ${host.udp.sockets.length} mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n`;
 }
 
-const TCP_COUNTERS = [
-  "ActiveOpens",
-  "PassiveOpens",
-  "AttemptFails",
-  "EstabResets",
-  "CurrEstab",
-  "InSegs",
-  "OutSegs",
-  "RetransSegs",
-  "InErrs",
-  "OutRsts",
-  "InCsumErrors",
-] as const;
-const UDP_COUNTERS = [
-  "InDatagrams",
-  "NoPorts",
-  "InErrors",
-  "OutDatagrams",
-  "RcvbufErrors",
-  "SndbufErrors",
-  "InCsumErrors",
-  "IgnoredMulti",
-  "MemErrors",
-] as const;
-
-/** Values of the Tcp row of /proc/net/snmp, CurrEstab counted now. */
-export function tcpCounter(host: Host, name: string): number {
-  if (name === "CurrEstab") return host.tcp.sockets.filter((s) => s.state === "ESTABLISHED" || s.state === "CLOSE_WAIT").length;
-  return host.tcp.counters[name] ?? 0;
-}
-
-export function procNetSnmp(host: Host): string {
-  const ip = host.ip.counters;
-  const forwarding = host.sysctl.read("net.ipv4.ip_forward") === "1" ? 1 : 2;
-  const ttl = host.sysctl.read("net.ipv4.ip_default_ttl") ?? "64";
-  const icmp = host.icmp.counters;
-  const limited = host.icmp.limits.counters;
-  const total = (map: ReadonlyMap<number, number>): number => [...map.values()].reduce((sum, count) => sum + count, 0);
-  const types: readonly (readonly [string, number])[] = [
-    ["DestUnreachs", 3],
-    ["TimeExcds", 11],
-    ["ParmProbs", 12],
-    ["SrcQuenchs", 4],
-    ["Redirects", 5],
-    ["Echos", 8],
-    ["EchoReps", 0],
-    ["Timestamps", 13],
-    ["TimestampReps", 14],
-    ["AddrMasks", 17],
-    ["AddrMaskReps", 18],
-  ];
-  const list = (map: ReadonlyMap<number, number>): string => types.map(([, type]) => map.get(type) ?? 0).join(" ");
-  const seen = (prefix: string, map: ReadonlyMap<number, number>): (readonly [string, number])[] =>
-    [...map]
-      .filter(([, count]) => count > 0)
-      .sort((a, b) => a[0] - b[0])
-      .map(([type, count]) => [`${prefix}Type${type}`, count]);
-  const messages = [...seen("In", icmp.received), ...seen("Out", icmp.sent)];
-  return [
-    `Ip: Forwarding DefaultTTL ${Object.keys(ip).join(" ")}`,
-    `Ip: ${forwarding} ${ttl} ${Object.values(ip).join(" ")}`,
-    `Icmp: InMsgs InErrors InCsumErrors ${types.map(([name]) => `In${name}`).join(" ")} OutMsgs OutErrors OutRateLimitGlobal OutRateLimitHost ${types.map(([name]) => `Out${name}`).join(" ")}`,
-    `Icmp: ${total(icmp.received)} 0 0 ${list(icmp.received)} ${total(icmp.sent)} 0 ${limited.OutRateLimitGlobal} ${limited.OutRateLimitHost} ${list(icmp.sent)}`,
-    ...(messages.length === 0 ? [] : [`IcmpMsg: ${messages.map(([name]) => name).join(" ")}`, `IcmpMsg: ${messages.map(([, count]) => count).join(" ")}`]),
-    `Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ${TCP_COUNTERS.join(" ")}`,
-    `Tcp: 1 200 120000 -1 ${TCP_COUNTERS.map((name) => tcpCounter(host, name)).join(" ")}`,
-    `Udp: ${UDP_COUNTERS.join(" ")}`,
-    `Udp: ${UDP_COUNTERS.map((name) => host.udp.counters[name] ?? 0).join(" ")}`,
-    `UdpLite: ${UDP_COUNTERS.join(" ")}`,
-    `UdpLite: ${UDP_COUNTERS.map(() => 0).join(" ")}`,
-  ]
-    .map((row) => `${row}\n`)
-    .join("");
-}
-
-/** /proc/net/netstat with the counters that are kept. */
-export function procNetNetstat(host: Host): string {
-  const counted = Object.entries(host.tcp.counters).filter(([name]) => !(TCP_COUNTERS as readonly string[]).includes(name));
-  return `TcpExt: ${counted.map(([name]) => name).join(" ")}\nTcpExt: ${counted.map(([, count]) => count).join(" ")}\n`;
-}
-
-/** Files of /proc/net that are about sockets, by name, for whoever mounts /proc. */
+/** Files of /proc/net that are about sockets and what they count, by name, for whoever mounts /proc. */
 export const PROC_NET_SOCKET_FILES: Readonly<Record<string, (host: Host) => string>> = {
   netstat: procNetNetstat,
   snmp: procNetSnmp,
+  snmp6: procNetSnmp6,
   sockstat: procNetSockstat,
   tcp: procNetTcp,
   udp: procNetUdp,

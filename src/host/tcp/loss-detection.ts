@@ -47,7 +47,7 @@ export function detectLoss(conn: TcpConnection): LossNews {
     if (remainingNs <= 0) {
       if (segment.isRetransmitted) news = "again";
       else if (news === "none") news = "lost";
-      queue.markLost(segment);
+      if (queue.markLost(segment)) conn.tcp.extended.TCPLostRetransmit++;
     } else if (remainingNs > waitNs) waitNs = remainingNs;
   }
   if (waitNs > 0) conn.armRetransmit("reorder", waitNs + TIMEOUT_MIN_NS);
@@ -60,10 +60,19 @@ function reorderingWindow(conn: TcpConnection): number {
   return Math.min(Math.trunc(conn.rtt.minNs / 4), conn.rtt.smoothedNs);
 }
 
+/** net/ipv4/tcp_input.c:tcp_enter_recovery. */
+export function enterRecovery(conn: TcpConnection): void {
+  if (conn.hasSack) conn.tcp.extended.TCPSackRecovery++;
+  else conn.tcp.extended.TCPRenoRecovery++;
+  conn.tlpRepeatEnd = 0;
+  conn.undoMarker = conn.sndUna;
+  conn.congestion.enterRecovery(conn.sndNxt);
+}
+
 export function onReorderTimer(conn: TcpConnection): void {
   if (detectLoss(conn) !== "none") {
     if (conn.congestion.state === "Open" || conn.congestion.state === "Disorder") {
-      conn.congestion.enterRecovery(conn.sndNxt);
+      enterRecovery(conn);
       conn.congestion.reduce(1, conn.sendQueue.networkCount, false);
     }
     retransmitLost(conn);

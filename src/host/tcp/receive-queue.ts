@@ -52,19 +52,20 @@ export class ReceiveQueue {
     return bytes;
   }
 
-  /** Keeps a segment that lies ahead of a gap. */
-  pushEarly(seq: number, endSeq: number, payload: Uint8Array, isFin: boolean): void {
-    if (this.#early.length >= OUT_OF_ORDER_MAX) return;
+  /** Keeps a segment that lies ahead of a gap. False: all of it is there already. */
+  pushEarly(seq: number, endSeq: number, payload: Uint8Array, isFin: boolean): boolean {
+    if (this.#early.length >= OUT_OF_ORDER_MAX) return true;
     let index = this.#early.length;
     while (index > 0 && seqAfter((this.#early[index - 1] as EarlySegment).seq, seq)) index--;
     const before = this.#early[index - 1];
     if (before !== undefined && !seqBefore(before.endSeq, endSeq)) {
       this.#noteBlock(seq, endSeq);
-      return;
+      return false;
     }
     this.#early.splice(index, 0, { seq, endSeq, payload, isFin });
     this.chargedBytes += payload.length + SEGMENT_OVERHEAD_BYTES;
     this.#noteBlock(seq, endSeq);
+    return true;
   }
 
   /** The gap before `rcvNxt` is filled: moves what follows into order. Returns the new edge and whether a FIN lies before it. */

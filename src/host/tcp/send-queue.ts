@@ -188,16 +188,18 @@ export class SendQueue {
     this.sackedCount++;
   }
 
-  /** It is not in the network any more; nor is a retransmission of it. */
-  markLost(segment: SentSegment): void {
-    if (segment.isSacked) return;
-    if (segment.isRetransmitted) {
+  /** It is not in the network any more; nor is a retransmission of it. True when one was lost after the segment itself. */
+  markLost(segment: SentSegment): boolean {
+    if (segment.isSacked) return false;
+    const wasRetransmitted = segment.isRetransmitted;
+    if (wasRetransmitted) {
       segment.isRetransmitted = false;
       this.retransmittedCount--;
     }
-    if (segment.isLost) return;
+    if (segment.isLost) return wasRetransmitted;
     segment.isLost = true;
     this.lostCount++;
+    return false;
   }
 
   markRetransmitted(segment: SentSegment): void {

@@ -5,8 +5,10 @@
  * Not modelled: undo, F-RTO.
  */
 
-import { TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
-import { detectLoss, noteDelivered } from "./loss-detection.ts";
+import { TCP_FIN, TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
+import { countSackBlocks, judgeLossProbe } from "./duplicate-sack.ts";
+import { predictAgain, uncharge } from "./header-prediction.ts";
+import { detectLoss, enterRecovery, noteDelivered } from "./loss-detection.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
 import { rearmRetransmit, retransmitLost, scheduleLossProbe, sendAck, syncMss, windowProbeDelay } from "./tcp-output.ts";
 import type { TcpConnection } from "./tcp-socket.ts";
@@ -17,17 +19,23 @@ const CHALLENGE_INTERVAL_NS = 500_000_000;
 /** acceptable: went forward or stayed. old: acknowledges what was acknowledged long ago. invalid: acknowledges what was never sent. */
 export type AckVerdict = "acceptable" | "old" | "invalid";
 
-/** Processes the acknowledgment number, window and SACK blocks of a segment (tcp_ack). */
-export function processAck(conn: TcpConnection, segment: TcpSegment): AckVerdict {
+/** Processes the acknowledgment number, window and SACK blocks of a segment (tcp_ack). `isFast`: the segment is as it was predicted. */
+export function processAck(conn: TcpConnection, segment: TcpSegment, isFast = false): AckVerdict {
   const ack = segment.ack;
+  const { extended } = conn.tcp;
   const priorUna = conn.sndUna;
   if (seqBefore(ack, priorUna)) {
     if (seqBefore(ack, seqAdd(priorUna, -conn.maxWindow))) sendChallengeAck(conn);
-    else if (conn.hasSack && segment.options.sack !== undefined) tagSacked(conn, segment);
+    else if (conn.hasSack && segment.options.sack !== undefined) {
+      countSackBlocks(conn, segment, priorUna);
+      extended.TCPDelivered += tagSacked(conn, segment).count;
+    }
     return "old";
   }
   if (seqAfter(ack, conn.sndNxt)) return "invalid";
   const isForward = seqAfter(ack, priorUna);
+  if (isFast && isForward) extended.TCPHPAcks++;
+  else if (segment.payload.length === 0 && (segment.flags & (TCP_SYN | TCP_FIN)) === 0) extended.TCPPureAcks++;
   const priorInFlight = conn.packetsOut;
   const priorMissing = priorInFlight - conn.sendQueue.sackedCount;
   const hadWindowUpdate = updateWindow(conn, segment, ack);
@@ -36,11 +44,13 @@ export function processAck(conn: TcpConnection, segment: TcpSegment): AckVerdict
     conn.retransmits = 0;
     conn.probesOut = 0;
   }
+  if (conn.hasSack) countSackBlocks(conn, segment, priorUna);
   const sacked = conn.hasSack && segment.options.sack !== undefined ? tagSacked(conn, segment) : NOTHING_SACKED;
   const cleaned = isForward ? cleanSent(conn, ack) : NOTHING_CLEANED;
   const isSampled = sampleRoundTrip(conn, segment, cleaned, sacked);
   conn.softError = undefined;
   conn.rcvTimeNs = conn.tcp.host.loop.nowNs;
+  judgeLossProbe(conn, ack, isForward || hadWindowUpdate || segment.payload.length > 0 || sacked.count > 0);
   if (priorInFlight === 0) {
     onProbeAnswered(conn);
     if (isForward) conn.isConfirmPending = true;
@@ -49,6 +59,7 @@ export function processAck(conn: TcpConnection, segment: TcpSegment): AckVerdict
   if (conn.tlpHighSeq !== 0 && !seqBefore(ack, conn.tlpHighSeq)) conn.tlpHighSeq = 0;
   const isDuplicate = !isForward && !hadWindowUpdate && segment.payload.length === 0;
   const delivered = priorMissing - (conn.packetsOut - conn.sendQueue.sackedCount);
+  extended.TCPDelivered += delivered;
   // What was sent after the head was last sent does not extend the wait for the head.
   const isHeadYounger = isSampled && sacked.firstSentNs >= 0 && sacked.firstSentNs < (conn.sendQueue.head?.sentAtNs ?? 0);
   alert(conn, { acked: cleaned.count, newlySacked: sacked.count, isDuplicate, delivered });
@@ -72,6 +83,8 @@ function updateWindow(conn: TcpConnection, segment: TcpSegment, ack: number): bo
   conn.sndWl1 = segment.seq;
   if (window === conn.sndWnd) return false;
   conn.sndWnd = window;
+  conn.predictedWindow = -1;
+  predictAgain(conn);
   if (window > conn.maxWindow) {
     conn.maxWindow = window;
     if (conn.pmtuCookie > 0) syncMss(conn, conn.pmtuCookie);
@@ -109,6 +122,7 @@ function cleanSent(conn: TcpConnection, ack: number): Cleaned {
   for (let sent = queue.acknowledge(ack); sent !== undefined; sent = queue.acknowledge(ack)) {
     count++;
     noteDelivered(conn, sent);
+    uncharge(conn, sent.payload.length);
     if (sent.wasEverRetransmitted) hasRetransmitted = true;
     else if (!sent.isSacked) {
       lastSentNs = sent.sentAtNs;
@@ -190,7 +204,7 @@ function alert(conn: TcpConnection, news: AckNews): void {
   // Who lost a retransmission starts over with fast recovery.
   if (congestion.state === "Open" || congestion.state === "Disorder" || (congestion.state === "Loss" && loss === "again")) {
     if (isLossSeen) {
-      congestion.enterRecovery(conn.sndNxt);
+      enterRecovery(conn);
       const head = queue.head;
       if (head !== undefined && !conn.hasSack) queue.markLost(head);
     } else if (queue.sackedCount > 0 || conn.duplicateAcks > 0) congestion.state = "Disorder";
@@ -221,8 +235,11 @@ function onProbeAnswered(conn: TcpConnection): void {
 /** RFC 5961: proves to a peer in doubt where this end stands; at most twice a second for a connection. */
 export function sendChallengeAck(conn: TcpConnection): void {
   const now = conn.tcp.host.loop.nowNs;
-  if (conn.lastChallengeNs >= 0 && now - conn.lastChallengeNs < CHALLENGE_INTERVAL_NS) return;
+  if (conn.lastChallengeNs >= 0 && now - conn.lastChallengeNs < CHALLENGE_INTERVAL_NS) {
+    conn.tcp.extended.TCPACKSkippedChallenge++;
+    return;
+  }
   conn.lastChallengeNs = now;
-  conn.tcp.count("TCPChallengeACK");
+  conn.tcp.extended.TCPChallengeACK++;
   sendAck(conn);
 }

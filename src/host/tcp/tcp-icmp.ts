@@ -91,12 +91,16 @@ export function applyIcmpError(conn: TcpConnection, effect: IcmpEffect): void {
   if (effect.kind === "redirect" || conn.state === "CLOSE") return;
   if (conn.acceptor !== undefined && conn.state === "SYN_RECV") {
     // A request socket: only what proves that the answer cannot arrive ends it (tcp_req_err).
-    if (effect.seq === conn.iss && effect.kind === "error" && effect.mayAbort) conn.die();
+    if (effect.seq !== conn.iss) conn.tcp.extended.OutOfWindowIcmps++;
+    else if (effect.kind === "error" && effect.mayAbort) {
+      conn.tcp.extended.ListenDrops++;
+      conn.die();
+    }
     return;
   }
   // Who cannot know the sequence numbers in flight is no router on the path.
   if (seqBefore(effect.seq, conn.sndUna) || seqAfter(effect.seq, conn.sndNxt)) {
-    conn.tcp.count("OutOfWindowIcmps");
+    conn.tcp.extended.OutOfWindowIcmps++;
     return;
   }
   if (effect.kind === "too-big") {

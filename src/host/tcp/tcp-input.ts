@@ -7,6 +7,7 @@
 import { NS_PER_SECOND } from "../../base/time.ts";
 import { TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST, TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
 import { INITIAL_WINDOW_SEGMENTS, THRESHOLD_INFINITE } from "./congestion.ts";
+import { chargeReceived, isPredicted, predict, predictAgain } from "./header-prediction.ts";
 import { TCP_MSS_DEFAULT } from "./limits.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
 import { processAck, sendChallengeAck } from "./tcp-ack.ts";
@@ -31,10 +32,12 @@ export function receiveSegment(conn: TcpConnection, segment: TcpSegment): InputV
   if (conn.state === "CLOSE") return "discard";
   conn.clockNs = conn.tcp.host.loop.nowNs;
   if (conn.state === "SYN_SENT") return receiveInSynSent(conn, segment);
+  const isFast = isPredicted(conn, segment);
+  if (isFast && segment.payload.length > 0) conn.tcp.extended.TCPHPHits++;
   const verdict = validate(conn, segment);
   if (verdict !== undefined) return verdict;
   if ((segment.flags & TCP_ACK) === 0) return "discard";
-  return receiveValid(conn, segment);
+  return receiveValid(conn, segment, isFast);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- SYN_SENT */
@@ -49,7 +52,10 @@ function receiveInSynSent(conn: TcpConnection, segment: TcpSegment): InputVerdic
       return "reset";
     }
     const echo = segment.options.timestamps?.echo ?? 0;
-    if (conn.hasTimestamps && echo !== 0 && ((conn.timestampNow() - echo) | 0) < 0) return "reset";
+    if (conn.hasTimestamps && echo !== 0 && ((conn.timestampNow() - echo) | 0) < 0) {
+      conn.tcp.extended.PAWSActive++;
+      return "reset";
+    }
     if ((flags & TCP_RST) !== 0) {
       conn.fail("ECONNREFUSED");
       return "done";
@@ -63,6 +69,8 @@ function receiveInSynSent(conn: TcpConnection, segment: TcpSegment): InputVerdic
     syncMss(conn, conn.tcp.routeOf(conn)?.mtu ?? 1500);
     initReceiveMss(conn);
     establish(conn);
+    if (conn.sndWscale === 0) predict(conn);
+    else conn.predictedWindow = -1;
     sendAck(conn);
     if (conn.isFinQueued) finishEarlyClose(conn);
     writeQueue(conn, false);
@@ -140,17 +148,23 @@ export function establish(conn: TcpConnection): void {
 function validate(conn: TcpConnection, segment: TcpSegment): InputVerdict | undefined {
   const flags = segment.flags;
   const isRst = (flags & TCP_RST) !== 0;
+  const { extended } = conn.tcp;
   if (conn.hasTimestamps && isOldDuplicate(conn, segment) && !isRst) {
-    if ((flags & TCP_SYN) !== 0) sendChallengeAck(conn);
-    else sendDuplicateAck(conn, segment);
+    if ((flags & TCP_SYN) !== 0) challengeSyn(conn);
+    else {
+      extended.PAWSEstab++;
+      if (isAnswerDue(conn, segment)) sendDuplicateAck(conn, segment);
+      else extended.TCPACKSkippedPAWS++;
+    }
     return "discard";
   }
   const end = segmentEnd(segment);
   if (seqBefore(end, conn.rcvWup) || seqAfter(segment.seq, seqAdd(conn.rcvNxt, receiveWindow(conn)))) {
     if (isRst) {
       if (isResetOfClosedPeer(conn, segment)) return reset(conn);
-    } else if ((flags & TCP_SYN) !== 0) sendChallengeAck(conn);
-    else sendDuplicateAck(conn, segment);
+    } else if ((flags & TCP_SYN) !== 0) challengeSyn(conn);
+    else if (isAnswerDue(conn, segment)) sendDuplicateAck(conn, segment);
+    else extended.TCPACKSkippedSeq++;
     return "discard";
   }
   if (isRst) {
@@ -159,10 +173,16 @@ function validate(conn: TcpConnection, segment: TcpSegment): InputVerdict | unde
     return "discard";
   }
   if ((flags & TCP_SYN) !== 0) {
-    sendChallengeAck(conn);
+    challengeSyn(conn);
     return "discard";
   }
   return undefined;
+}
+
+function challengeSyn(conn: TcpConnection): void {
+  if (conn.state === "ESTABLISHED") conn.tcp.counters.InErrs++;
+  conn.tcp.extended.TCPSYNChallenge++;
+  sendChallengeAck(conn);
 }
 
 /** net/ipv4/tcp_input.c:tcp_paws_discard. */
@@ -196,19 +216,39 @@ function reset(conn: TcpConnection): InputVerdict {
   return "done";
 }
 
-/** net/ipv4/tcp_input.c:tcp_send_dupack; duplicates without data are answered at most twice a second. */
+/** Duplicates without data are answered at most twice a second (tcp_oow_rate_limited). */
+function isAnswerDue(conn: TcpConnection, segment: TcpSegment): boolean {
+  if (segment.payload.length > 0 || (segment.flags & TCP_SYN) !== 0) return true;
+  const now = conn.tcp.host.loop.nowNs;
+  if (conn.lastOutOfWindowNs >= 0 && now - conn.lastOutOfWindowNs < OUT_OF_WINDOW_INTERVAL_NS) return false;
+  conn.lastOutOfWindowNs = now;
+  return true;
+}
+
+/** net/ipv4/tcp_input.c:tcp_send_dupack. */
 function sendDuplicateAck(conn: TcpConnection, segment: TcpSegment): void {
-  if (segment.payload.length === 0 && (segment.flags & TCP_SYN) === 0) {
-    const now = conn.tcp.host.loop.nowNs;
-    if (conn.lastOutOfWindowNs >= 0 && now - conn.lastOutOfWindowNs < OUT_OF_WINDOW_INTERVAL_NS) return;
-    conn.lastOutOfWindowNs = now;
-  }
   const end = segmentEnd(segment);
   if (end !== segment.seq && seqBefore(segment.seq, conn.rcvNxt)) {
+    conn.tcp.extended.DelayedACKLost++;
     enterQuickAck(conn);
-    if (conn.hasSack) conn.duplicate = [segment.seq, seqAfter(end, conn.rcvNxt) ? conn.rcvNxt : end];
+    noteRepeated(conn, segment.seq);
+    tellDuplicate(conn, segment.seq, seqAfter(end, conn.rcvNxt) ? conn.rcvNxt : end);
   }
   sendAck(conn);
+}
+
+/** The same segment again and again: our acknowledgments go astray, and another way is tried (tcp_rcv_spurious_retrans). */
+function noteRepeated(conn: TcpConnection, seq: number): void {
+  if (seq === conn.duplicateSeq) conn.tcp.extended.TcpDuplicateDataRehash++;
+}
+
+/** net/ipv4/tcp_input.c:tcp_dsack_set. */
+function tellDuplicate(conn: TcpConnection, seq: number, end: number): void {
+  if (!conn.hasSack) return;
+  if (seqBefore(seq, conn.rcvNxt)) conn.tcp.extended.TCPDSACKOldSent++;
+  else conn.tcp.extended.TCPDSACKOfoSent++;
+  conn.duplicate = [seq, end];
+  conn.duplicateSeq = seq;
 }
 
 /** Remembers the timestamp to echo (tcp_replace_ts_recent). */
@@ -225,9 +265,9 @@ export function storeTimestamp(conn: TcpConnection, value: number): void {
 
 /* ------------------------------------------------------------------------------------------------- established and after */
 
-function receiveValid(conn: TcpConnection, segment: TcpSegment): InputVerdict {
+function receiveValid(conn: TcpConnection, segment: TcpSegment, isFast: boolean): InputVerdict {
   if (conn.hasTimestamps) updateTimestamp(conn, segment);
-  const ack = processAck(conn, segment);
+  const ack = processAck(conn, segment, isFast);
   if (conn.state === "SYN_RECV") {
     if (ack !== "acceptable") return "reset";
     completeSynRecv(conn, segment);
@@ -254,6 +294,7 @@ export function completeSynRecv(conn: TcpConnection, segment: TcpSegment): void 
   syncMss(conn, conn.tcp.routeOf(conn)?.mtu ?? 1500);
   initReceiveMss(conn);
   establish(conn);
+  predict(conn);
 }
 
 /** What the acknowledgment of our FIN does. */
@@ -268,6 +309,7 @@ function afterAck(conn: TcpConnection, segment: TcpSegment): InputVerdict | unde
       const end = segmentEnd(segment);
       const isFin = (segment.flags & TCP_FIN) !== 0;
       if (end !== segment.seq && seqAfter(isFin ? end - 1 : end, conn.rcvNxt)) {
+        conn.tcp.extended.TCPAbortOnData++;
         conn.die();
         return "reset";
       }
@@ -299,6 +341,7 @@ function receiveText(conn: TcpConnection, segment: TcpSegment): boolean {
     case "FIN_WAIT1":
     case "FIN_WAIT2":
       if (conn.isReceiveShutdown && end !== segment.seq && seqAfter(isFin ? seqAdd(end, 0xffffffff) : end, conn.rcvNxt)) {
+        conn.tcp.extended.TCPAbortOnData++;
         conn.die();
         return false;
       }
@@ -317,18 +360,23 @@ function queueText(conn: TcpConnection, segment: TcpSegment, end: number, isFin:
   }
   if (!seqAfter(end, conn.rcvNxt)) {
     // A retransmission: our acknowledgment was lost.
-    if (conn.hasSack) conn.duplicate = [segment.seq, end];
+    conn.tcp.extended.DelayedACKLost++;
+    noteRepeated(conn, segment.seq);
+    tellDuplicate(conn, segment.seq, end);
     enterQuickAck(conn);
     conn.ackPending = true;
     return;
   }
   const room = receiveWindow(conn);
   if (room === 0 || conn.receiveQueue.chargedBytes > conn.receiveBufferBytes) {
+    if (room === 0) conn.tcp.extended.TCPZeroWindowDrop++;
+    else conn.tcp.extended.TCPRcvQDrop++;
     enterQuickAck(conn);
     conn.ackPending = true;
     return;
   }
   const skip = (conn.rcvNxt - segment.seq) | 0;
+  chargeReceived(conn, segment.payload.length);
   conn.receiveQueue.push(skip === 0 ? segment.payload : segment.payload.subarray(skip));
   conn.rcvNxt = end;
   dataReceived(conn, segment);
@@ -339,6 +387,7 @@ function queueText(conn: TcpConnection, segment: TcpSegment, end: number, isFin:
     hasFin ||= drained.isFin;
     if (!conn.receiveQueue.hasGap) conn.isAckNow = true;
   }
+  predictAgain(conn);
   if (hasFin) receiveFin(conn);
 }
 
@@ -346,9 +395,15 @@ function queueText(conn: TcpConnection, segment: TcpSegment, end: number, isFin:
 function queueEarly(conn: TcpConnection, segment: TcpSegment, end: number, isFin: boolean): void {
   conn.ackPending = true;
   conn.isAckNow = true;
-  if (seqAfter(segment.seq, seqAdd(conn.rcvNxt, receiveWindow(conn))) || conn.receiveQueue.chargedBytes > conn.receiveBufferBytes) return;
-  conn.tcp.count("TCPOFOQueue");
-  conn.receiveQueue.pushEarly(segment.seq, end, segment.payload, isFin);
+  if (seqAfter(segment.seq, seqAdd(conn.rcvNxt, receiveWindow(conn)))) return;
+  if (conn.receiveQueue.chargedBytes > conn.receiveBufferBytes) {
+    conn.tcp.extended.TCPOFODrop++;
+    return;
+  }
+  conn.predictedWindow = -1;
+  conn.tcp.extended.TCPOFOQueue++;
+  chargeReceived(conn, segment.payload.length);
+  if (!conn.receiveQueue.pushEarly(segment.seq, end, segment.payload, isFin)) conn.tcp.extended.TCPOFOMerge++;
 }
 
 /** net/ipv4/tcp_input.c:tcp_event_data_recv with tcp_measure_rcv_mss and tcp_grow_window. */

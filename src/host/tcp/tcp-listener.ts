@@ -131,22 +131,24 @@ export class TcpAcceptor implements TcpListener {
   }
 
   #receiveSyn(skb: SkBuff, segment: TcpSegment, isn: number | undefined): void {
-    const settings = this.tcp.settings;
+    const { settings, extended } = this.tcp;
     if (this.#isQueueFull) {
-      this.tcp.count("ListenOverflows");
-      this.tcp.count("ListenDrops");
+      extended.ListenOverflows++;
+      extended.ListenDrops++;
       this.tcp.drop(skb, "SOCKET_BACKLOG", `accept queue of port ${this.localPort} is full${this.isJammed ? "" : `: ${this.#waiting.length} > ${this.backlog}`}`);
       return;
     }
     const isFull = this.#requests.length >= this.backlog;
     if (isFull && settings.synCookies.value === 0) {
-      this.tcp.count("TCPReqQFullDrop");
+      extended.TCPReqQFullDrop++;
+      extended.ListenDrops++;
       this.tcp.drop(skb, "SOCKET_BACKLOG", `SYN queue of port ${this.localPort} is full: ${this.#requests.length}`);
       return;
     }
     const conn = this.#newConnection(skb, segment);
     const route = this.tcp.routeOf(conn);
     if (route === undefined) {
+      extended.ListenDrops++;
       this.tcp.drop(skb, "IP_OUTNOROUTES", "no route for the SYN+ACK");
       return;
     }
@@ -192,10 +194,16 @@ export class TcpAcceptor implements TcpListener {
     conn.synAckTimeouts++;
     conn.armSlowTimer(Math.min(RTO_INITIAL_NS * 2 ** conn.synAckTimeouts, RTO_MAX_NS));
     if (!conn.isHandshakeAcked || timeouts >= this.#deferRetries - 1) {
-      this.tcp.count("RetransSegs");
-      conn.totalRetransmits++;
-      sendSynAck(conn);
+      this.#repeatSynAck(conn);
     }
+  }
+
+  /** net/ipv4/tcp_output.c:tcp_rtx_synack. */
+  #repeatSynAck(conn: TcpConnection): void {
+    if (sendSynAck(conn) !== undefined) return;
+    this.tcp.counters.RetransSegs++;
+    this.tcp.extended.TCPSynRetrans++;
+    conn.totalRetransmits++;
   }
 
   /** A segment for a connection in SYN_RECV (tcp_check_req). False: it must be answered with RST. */
@@ -204,8 +212,9 @@ export class TcpAcceptor implements TcpListener {
     const timestamps = conn.hasTimestamps ? segment.options.timestamps : undefined;
     const isOld = timestamps !== undefined && ((conn.tsRecent - timestamps.value) | 0) > 0;
     if (segment.seq === conn.irs && (flags & (TCP_SYN | TCP_ACK | TCP_RST)) === TCP_SYN && !isOld) {
-      if (!this.#isRateLimited(conn)) {
-        sendSynAck(conn);
+      if (this.#isRateLimited(conn)) this.tcp.extended.TCPACKSkippedSynRecv++;
+      else {
+        this.#repeatSynAck(conn);
         conn.armSlowTimer(Math.min(RTO_INITIAL_NS * 2 ** conn.synAckTimeouts, RTO_MAX_NS));
       }
       return true;
@@ -215,19 +224,24 @@ export class TcpAcceptor implements TcpListener {
     const windowEnd = seqAdd(conn.rcvNxt, conn.rcvWnd);
     const isInWindow = segment.seq === conn.rcvNxt || (seqAfter(end, conn.rcvNxt) && seqBefore(segment.seq, windowEnd));
     if (isOld || !(isInWindow || (segment.seq === windowEnd && segment.seq === end))) {
-      if ((flags & TCP_RST) === 0 && !this.#isRateLimited(conn)) sendAck(conn);
+      if ((flags & TCP_RST) === 0) {
+        if (this.#isRateLimited(conn)) this.tcp.extended.TCPACKSkippedSynRecv++;
+        else sendAck(conn);
+      }
+      if (isOld) this.tcp.extended.PAWSEstab++;
       return true;
     }
     if (timestamps !== undefined && !seqAfter(segment.seq, conn.rcvNxt)) storeTimestamp(conn, timestamps.value);
     if ((flags & TCP_RST) !== 0 || ((flags & TCP_SYN) !== 0 && segment.seq !== conn.irs)) {
-      this.tcp.count("EmbryonicRsts");
+      this.tcp.counters.AttemptFails++;
+      this.tcp.extended.EmbryonicRsts++;
       conn.die();
       return (flags & TCP_RST) !== 0;
     }
     if ((flags & TCP_ACK) === 0) return true;
     if (conn.synAckTimeouts < this.#deferRetries && end === conn.rcvNxt) {
       conn.isHandshakeAcked = true;
-      this.tcp.count("TCPDeferAcceptDrop");
+      this.tcp.extended.TCPDeferAcceptDrop++;
       return true;
     }
     return this.#establish(conn, segment);
@@ -235,11 +249,13 @@ export class TcpAcceptor implements TcpListener {
 
   #establish(conn: TcpConnection, segment: TcpSegment): boolean {
     if (this.#isQueueFull) {
-      this.tcp.count("ListenOverflows");
+      this.tcp.extended.ListenOverflows++;
+      this.tcp.extended.ListenDrops++;
       if (this.tcp.settings.abortOnOverflow.value === 0) {
         conn.isHandshakeAcked = true;
         return true;
       }
+      this.tcp.extended.EmbryonicRsts++;
       conn.die();
       return false;
     }
@@ -249,7 +265,7 @@ export class TcpAcceptor implements TcpListener {
     if (conn.synAckTimeouts === 0) conn.rtt.sample(this.tcp.host.loop.nowNs - conn.synAckSentNs, conn.sndUna, conn.sndNxt);
     completeSynRecv(conn, segment);
     conn.isConfirmPending = true;
-    this.tcp.count("PassiveOpens");
+    this.tcp.counters.PassiveOpens++;
     const verdict = receiveSegment(conn, segment);
     if (verdict === "reset") {
       conn.acceptor = undefined;
@@ -279,7 +295,8 @@ export class TcpAcceptor implements TcpListener {
   /** Answers without remembering anything; window scale and SACK are lost unless timestamps carry them (cookie_init_timestamp). */
   #sendCookie(conn: TcpConnection, segment: TcpSegment): void {
     this.#lastCookieNs = this.tcp.host.loop.nowNs;
-    this.tcp.count("SyncookiesSent");
+    this.tcp.extended.TCPReqQFullDoCookies++;
+    this.tcp.extended.SyncookiesSent++;
     if (!conn.hasTimestamps) {
       conn.hasSack = false;
       conn.hasWindowScale = false;
@@ -301,10 +318,10 @@ export class TcpAcceptor implements TcpListener {
     const index = isn & 3;
     const isGood = [this.#period(), this.#period() - 1].some((period) => this.#cookie(conn, irs, index, period) === isn);
     if (!isGood) {
-      this.tcp.count("SyncookiesFailed");
+      this.tcp.extended.SyncookiesFailed++;
       return false;
     }
-    this.tcp.count("SyncookiesRecv");
+    this.tcp.extended.SyncookiesRecv++;
     this.#restoreFromCookie(conn, segment, COOKIE_MSS[index as 0 | 1 | 2 | 3]);
     const route = this.tcp.routeOf(conn);
     if (route === undefined) return true;

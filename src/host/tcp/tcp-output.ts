@@ -19,6 +19,7 @@ import {
   TcpSegment,
 } from "../../wire/packet.ts";
 import type { Errno } from "../host.ts";
+import { charge } from "./header-prediction.ts";
 import { RECEIVE_BUFFER_BYTES, RECEIVE_BUFFER_MAX_BYTES, TCP_MSS_DEFAULT, TCP_MSS_MIN } from "./limits.ts";
 import { RTO_MAX_NS, RTO_MIN_NS } from "./rtt.ts";
 import { SentSegment } from "./send-queue.ts";
@@ -102,13 +103,23 @@ export function receiveWindow(conn: TcpConnection): number {
 
 /** Commits to a window and returns the header field; an offered edge is never taken back (tcp_select_window). */
 function windowField(conn: TcpConnection): number {
+  const { extended } = conn.tcp;
+  const before = conn.rcvWnd;
   const current = receiveWindow(conn);
   let window = selectWindow(conn);
-  if (window < current) window = alignUp(current, 1 << conn.rcvWscale);
+  if (window < current) {
+    if (window === 0) extended.TCPWantZeroWindowAdv++;
+    window = alignUp(current, 1 << conn.rcvWscale);
+  }
   window = Math.min(window, U16_MAX << conn.rcvWscale);
   conn.rcvWnd = window;
   conn.rcvWup = conn.rcvNxt;
-  return window >>> conn.rcvWscale;
+  const field = window >>> conn.rcvWscale;
+  if (field === 0) {
+    conn.predictedWindow = -1;
+    if (before !== 0) extended.TCPToZeroWindowAdv++;
+  } else if (before === 0) extended.TCPFromZeroWindowAdv++;
+  return field;
 }
 
 function alignUp(value: number, unit: number): number {
@@ -153,6 +164,8 @@ function transmit(conn: TcpConnection, seq: number, flags: number, payload: Uint
     segment.optionBytes = synOptionBytes(segment.options);
   } else establishedOptions(conn, segment);
   segment.payload = payload;
+  // Octets that were sent before do not count (RFC 1213, __tcp_transmit_skb).
+  if (original === undefined || !original.wasEverRetransmitted) conn.tcp.counters.OutSegs++;
   if ((flags & TCP_ACK) !== 0) ackSent(conn);
   if (payload.length > 0) dataSent(conn);
   return conn.tcp.sendSegment(conn, segment, isSyn && (flags & TCP_ACK) !== 0, original);
@@ -199,6 +212,7 @@ export function sendSyn(conn: TcpConnection): Errno | undefined {
   const seq = conn.iss;
   const segment = new SentSegment(seq, seqAdd(seq, 1), EMPTY_BYTES, TCP_SYN, conn.tcp.host.loop.nowNs);
   conn.sendQueue.sent(segment);
+  charge(conn, 0);
   conn.sndNxt = seqAdd(seq, 1);
   conn.armRetransmit("retransmit", conn.rtt.rtoNs);
   return transmit(conn, seq, TCP_SYN, EMPTY_BYTES, segment);
@@ -223,8 +237,9 @@ export function sendFin(conn: TcpConnection): void {
 
 /** net/ipv4/tcp_output.c:tcp_send_active_reset. */
 export function sendActiveReset(conn: TcpConnection): void {
-  conn.tcp.count("OutRsts");
-  transmit(conn, seqBefore(conn.sndNxt, seqAdd(conn.sndUna, conn.sndWnd)) ? conn.sndNxt : conn.sndUna, TCP_RST | TCP_ACK, EMPTY_BYTES);
+  conn.tcp.counters.OutRsts++;
+  const seq = seqBefore(conn.sndNxt, seqAdd(conn.sndUna, conn.sndWnd)) ? conn.sndNxt : conn.sndUna;
+  if (transmit(conn, seq, TCP_RST | TCP_ACK, EMPTY_BYTES) !== undefined) conn.tcp.extended.TCPAbortFailed++;
 }
 
 /** Schedules an acknowledgment for later (tcp_send_delayed_ack). */
@@ -296,6 +311,8 @@ function sendNew(conn: TcpConnection, size: number, isFin: boolean, mss: number)
   const segment = new SentSegment(seq, endSeq, payload, flags, conn.tcp.host.loop.nowNs);
   queue.sent(segment);
   conn.sndNxt = endSeq;
+  conn.tcp.extended.TCPOrigDataSent++;
+  charge(conn, size);
   if (size < mss) conn.sndSml = endSeq;
   if (wasEmpty || conn.retransmitJob === "loss-probe") conn.armRetransmit("retransmit", conn.rtt.rtoNs);
   transmit(conn, seq, flags, payload, segment);
@@ -320,6 +337,7 @@ function slowStartAfterIdle(conn: TcpConnection): void {
 export function retransmitSegment(conn: TcpConnection, segment: SentSegment): boolean {
   if (segment.waitingCount > 0) {
     if (conn.retransmitStampNs < 0) conn.retransmitStampNs = segment.sentAtNs;
+    conn.tcp.extended.TCPSpuriousRtxHostQueues++;
     return false;
   }
   const isSyn = (segment.flags & TCP_SYN) !== 0;
@@ -339,9 +357,9 @@ export function retransmitSegment(conn: TcpConnection, segment: SentSegment): bo
   conn.sendQueue.markRetransmitted(segment);
   if (conn.retransmitStampNs < 0) conn.retransmitStampNs = conn.clockNs;
   conn.totalRetransmits++;
-  conn.tcp.count("RetransSegs");
-  if (isSyn) conn.tcp.count("TCPSynRetrans");
-  transmit(conn, segment.seq, segment.flags, segment.payload, segment);
+  conn.tcp.counters.RetransSegs++;
+  if (isSyn) conn.tcp.extended.TCPSynRetrans++;
+  if (transmit(conn, segment.seq, segment.flags, segment.payload, segment) !== undefined) conn.tcp.extended.TCPRetransFail++;
   return true;
 }
 
@@ -349,6 +367,7 @@ export function retransmitSegment(conn: TcpConnection, segment: SentSegment): bo
 export function retransmitLost(conn: TcpConnection): void {
   const queue = conn.sendQueue;
   if (queue.lostCount === 0) return;
+  const { extended } = conn.tcp;
   let isFirst = true;
   for (let i = 0; i < queue.inFlightCount; i++) {
     if (queue.networkCount >= conn.congestion.window) break;
@@ -356,6 +375,8 @@ export function retransmitLost(conn: TcpConnection): void {
     if (segment === undefined) break;
     if (!segment.isLost || segment.isRetransmitted || segment.isSacked) continue;
     if (!retransmitSegment(conn, segment)) break;
+    if (conn.congestion.state === "Loss") extended.TCPSlowStartRetrans++;
+    else extended.TCPFastRetrans++;
     conn.congestion.onSent();
     if (isFirst) conn.armRetransmit("retransmit", conn.rtt.rtoNs);
     isFirst = false;
@@ -417,9 +438,10 @@ export function sendLossProbe(conn: TcpConnection): void {
       const mss = currentMss(conn);
       if (tail.payload.length > mss) queue.split(tail, tail.payload.length - (tail.payload.length % mss || mss));
       retransmitSegment(conn, queue.tail ?? tail);
+      conn.tlpRepeatEnd = conn.sndNxt;
     }
     conn.tlpHighSeq = conn.sndNxt;
-    conn.tcp.count("TCPLossProbes");
+    conn.tcp.extended.TCPLossProbes++;
   }
   rearmRetransmit(conn);
 }
@@ -439,7 +461,10 @@ function writeWakeup(conn: TcpConnection): void {
   if (room > 0 && (waiting > 0 || isFinWaiting(conn))) {
     const size = Math.min(waiting, mss, room);
     sendNew(conn, size, conn.isFinQueued && size === waiting && size < room, mss);
-  } else sendProbe(conn);
+  } else {
+    sendProbe(conn);
+    conn.tcp.extended.TCPWinProbe++;
+  }
 }
 
 /** net/ipv4/tcp_output.c:tcp_send_probe0. */

@@ -25,6 +25,7 @@ import { SendQueue } from "./send-queue.ts";
 import { seqAdd } from "./sequence.ts";
 import type { Tcp } from "./tcp.ts";
 import type { TcpAcceptor } from "./tcp-listener.ts";
+import { unchargeRead } from "./header-prediction.ts";
 import { afterRead, sendActiveReset, sendFin, writeQueue } from "./tcp-output.ts";
 import { onTcpTimer, type TcpTimerKind } from "./tcp-timers.ts";
 
@@ -111,6 +112,14 @@ export class TcpConnection implements TcpSocket, EventTarget {
   tsRecentStampNs = -1;
   tsOffset = 0;
   lastAckSent = 0;
+  /** The window field that the next segment in order is expected to carry (pred_flags); -1: none is expected. */
+  predictedWindow = -1;
+  /** Memory that the socket has been given and does not use (sk_forward_alloc). */
+  spareBytes = 0;
+  /** What received segments occupy until they are read. */
+  heldBytes = 0;
+  /** Where the last duplicate began that the peer was told of; -1: none. */
+  duplicateSeq = -1;
   #optionsMs = -1;
   #optionsEcho = -1;
   #options: TcpOptions = NO_TCP_OPTIONS;
@@ -129,6 +138,11 @@ export class TcpConnection implements TcpSocket, EventTarget {
   probesOut = 0;
   duplicateAcks = 0;
   tlpHighSeq = 0;
+  /** Where what a loss probe sent again ends, until it is known whether that was needed; 0: nothing. */
+  tlpRepeatEnd = 0;
+  /** Duplicates that the peer has told of (dsack_dups), and where the last recovery began; -1: there was none (undo_marker). */
+  duplicatesTold = 0;
+  undoMarker = -1;
   /** The most recently sent segment that was delivered (RACK): when it was sent, where it ends, how long it took. */
   rackSentNs = -1;
   rackEndSeq = 0;
@@ -269,7 +283,7 @@ export class TcpConnection implements TcpSocket, EventTarget {
     this.isReceiveShutdown = true;
     if (this.state === "CLOSE") return;
     if (this.receiveQueue.unreadBytes > 0) {
-      this.tcp.count("TCPAbortOnClose");
+      this.tcp.extended.TCPAbortOnClose++;
       this.#resetAndDie();
       return;
     }
@@ -323,8 +337,9 @@ export class TcpConnection implements TcpSocket, EventTarget {
     this.state = "CLOSE";
   }
 
-  /** The connection is over by an error that its owner hears of. */
+  /** The connection is over by an error that its owner hears of (tcp_done). */
   fail(errno: Errno): void {
+    if (this.state === "SYN_SENT" || this.state === "SYN_RECV") this.tcp.counters.AttemptFails++;
     this.sendQueue.clear();
     this.die();
     const events = this.events;
@@ -394,6 +409,7 @@ export class TcpConnection implements TcpSocket, EventTarget {
     }
     while (!this.isPaused && this.events !== undefined && this.receiveQueue.unreadBytes > 0) {
       const bytes = this.receiveQueue.read();
+      unchargeRead(this);
       this.copiedBytes += bytes.length;
       afterRead(this, bytes.length);
       this.events.onData?.(bytes);

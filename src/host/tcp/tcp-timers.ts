@@ -61,6 +61,7 @@ function onRetransmitTimeout(conn: TcpConnection): void {
   if (head === undefined) return;
   const isSynState = conn.state === "SYN_SENT" || conn.state === "SYN_RECV";
   conn.tlpHighSeq = 0;
+  conn.tlpRepeatEnd = 0;
   if (conn.sndWnd === 0 && !conn.isOrphan && !isSynState) {
     if (conn.tcp.host.loop.nowNs - conn.rcvTimeNs > RTO_MAX_NS) {
       giveUp(conn);
@@ -73,11 +74,13 @@ function onRetransmitTimeout(conn: TcpConnection): void {
     conn.armRetransmit("retransmit", conn.rtt.rtoNs);
     return;
   }
+  conn.tcp.extended.TCPTimeouts++;
   if (isSynState ? conn.retransmits >= conn.tcp.settings.synRetries.value + conn.tcp.host.options.tcpSynLinearTimeouts : isTimedOut(conn)) {
     giveUp(conn);
     return;
   }
-  conn.tcp.count("TCPTimeouts");
+  conn.tcp.extended.TcpTimeoutRehash++;
+  if (conn.retransmits === 0) countFailedRecovery(conn);
   enterLoss(conn);
   conn.retransmits++;
   retransmitSegment(conn, conn.sendQueue.head ?? head);
@@ -90,11 +93,26 @@ function onRetransmitTimeout(conn: TcpConnection): void {
   if (conn.retransmits > conn.tcp.settings.retries1.value) conn.tcp.forgetRoute(conn);
 }
 
+/** What the timeout put an end to. */
+function countFailedRecovery(conn: TcpConnection): void {
+  const { extended } = conn.tcp;
+  const { state } = conn.congestion;
+  if (state === "Recovery") {
+    if (conn.hasSack) extended.TCPSackRecoveryFail++;
+    else extended.TCPRenoRecoveryFail++;
+  } else if (state === "Loss") extended.TCPLossFailures++;
+  else if (state === "Disorder" || conn.sendQueue.sackedCount > 0) {
+    if (conn.hasSack) extended.TCPSackFailures++;
+    else extended.TCPRenoFailures++;
+  }
+}
+
 function enterLoss(conn: TcpConnection): void {
   const queue = conn.sendQueue;
+  conn.undoMarker = conn.sndUna;
   for (let i = 0; i < queue.inFlightCount; i++) {
     const segment = queue.segment(i);
-    if (segment !== undefined) queue.markLost(segment);
+    if (segment !== undefined && queue.markLost(segment)) conn.tcp.extended.TCPLostRetransmit++;
   }
   conn.congestion.enterLoss(conn.sndNxt, queue.networkCount);
 }
@@ -121,6 +139,7 @@ function orphanRetries(conn: TcpConnection, isAlive: boolean): number {
 
 /** net/ipv4/tcp_timer.c:tcp_write_err. */
 function giveUp(conn: TcpConnection): void {
+  conn.tcp.extended.TCPAbortOnTimeout++;
   conn.fail(conn.softError ?? "ETIMEDOUT");
 }
 
@@ -153,6 +172,7 @@ function onAckTimer(conn: TcpConnection): void {
     conn.atoNs = ATO_MIN_NS;
   } else conn.atoNs = Math.min(conn.atoNs * 2, conn.rtt.rtoNs);
   sendAck(conn);
+  conn.tcp.extended.DelayedACKs++;
 }
 
 function onSlowTimer(conn: TcpConnection): void {
@@ -181,6 +201,7 @@ function onSlowTimer(conn: TcpConnection): void {
     return;
   }
   sendProbe(conn);
+  conn.tcp.extended.TCPKeepAlive++;
   conn.probesOut++;
   conn.armSlowTimer(keepAlive.intervalNs);
 }

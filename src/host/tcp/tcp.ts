@@ -24,6 +24,7 @@ import {
   type TcpSocket,
 } from "../host.ts";
 import { formatEnd, touchRow } from "../host-tables.ts";
+import type { TcpCounters, TcpExtCounters } from "../mib.ts";
 import type { Route } from "../route.ts";
 import { routeConnect } from "../route-connect.ts";
 import type { SkBuff } from "../skb.ts";
@@ -43,6 +44,8 @@ import { receiveInTimeWait, TIME_WAIT_NS, TimeWaitEntry, TimeWaitQueue } from ".
 /** A route is looked up again after this long even when nothing is known to have changed: learnt path MTUs age. */
 const ROUTE_TRUST_NS = NS_PER_SECOND;
 const BACKLOG_DEFAULT = 128;
+/** A record that lives no longer is counted as killed (inet_timewait_sock.c:__inet_twsk_schedule). */
+const TIME_WAIT_KILLED_NS = 4 * NS_PER_SECOND;
 const CONNECTIONS_MAX = 1 << 20;
 
 export interface ConnectOptions {
@@ -59,8 +62,8 @@ export interface ConnectOptions {
 export class Tcp implements TcpProtocol, ProtocolHandler {
   readonly host: Host;
   readonly settings: TcpSettings;
-  /** The two that every segment counts have their place from the start. */
-  readonly counters: Record<string, number> & { InSegs: number; OutSegs: number } = { InSegs: 0, OutSegs: 0 };
+  readonly counters: TcpCounters;
+  readonly extended: TcpExtCounters;
   readonly secret: number;
   readonly tickNs: number;
   readonly #random: RandomStream;
@@ -83,6 +86,8 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
 
   constructor(host: Host) {
     this.host = host;
+    this.counters = host.mib.tcp;
+    this.extended = host.mib.tcpExt;
     this.settings = registerTcpSettings(host.sysctl);
     this.#range = new LocalPortRange(host.sysctl);
     this.#random = host.random("tcp");
@@ -151,7 +156,10 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     if (options.localPort !== undefined && options.localPort !== 0 && this.#ports.hasConflict(options.localPort, isReusable)) return "EADDRINUSE";
     const destination = options.address === 0 ? 0x7f000001 : options.address;
     const route = routeConnect(this.host.routing, { dst: destination, src: bound, device: options.device, mark: options.mark ?? 0 });
-    if (isRouteError(route)) return route.errno;
+    if (isRouteError(route)) {
+      if (route.errno === "ENETUNREACH") this.host.mib.ip.OutNoRoutes++;
+      return route.errno;
+    }
     if (route.type === "broadcast" || route.type === "multicast") return "ENETUNREACH";
     const source = bound !== 0 ? bound : route.source;
     if (this.#connections.size >= CONNECTIONS_MAX) return "ENOBUFS";
@@ -184,7 +192,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     conn.writeSeq = seqAdd(conn.iss, 1);
     conn.sndSml = conn.iss;
     this.insert(conn);
-    this.count("ActiveOpens");
+    this.counters.ActiveOpens++;
     conn.setState("SYN_SENT");
     conn.isInCall = true;
     sendSyn(conn);
@@ -208,6 +216,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     if (!isAskedFor && (!mayReuse || this.host.loop.nowNs - old.tsRecentStampNs < NS_PER_SECOND)) return false;
     this.#reusedSequence = seqAdd(old.sndNxt, 65535 + 2);
     this.#timeWaitQueue.kill(old);
+    this.extended.TWRecycled++;
     return true;
   }
 
@@ -347,7 +356,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
       hasAck ? TCP_RST : TCP_RST | TCP_ACK,
       0,
     );
-    this.count("OutRsts");
+    this.counters.OutRsts++;
     this.#sendReply(skb.ip.dst, skb.ip.src, reply);
   }
 
@@ -364,7 +373,11 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     if (effect === undefined) return;
     if (effect.kind === "redirect" || effect.kind === "too-big") this.#routeEpoch++;
     const conn = this.#connections.find(quoted.src, effect.localPort, quoted.dst, effect.remotePort);
-    if (conn === undefined) return;
+    if (conn === undefined) {
+      if (this.#timeWaits.find(quoted.src, effect.localPort, quoted.dst, effect.remotePort) === undefined) this.host.mib.icmp.InErrors++;
+      return;
+    }
+    if (conn.wasSentInCall && effect.kind !== "too-big") this.extended.LockDroppedIcmps++;
     this.#applyIcmp(conn, effect);
     conn.deliver();
   }
@@ -387,7 +400,6 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
       packet.id = conn.ipId;
       conn.ipId = (conn.ipId + 1) & 0xffff;
     }
-    this.counters.OutSegs++;
     const options = this.#sendOptions;
     options.confirmsNeighbour = conn.isConfirmPending;
     if (route !== undefined) conn.isConfirmPending = false;
@@ -452,7 +464,7 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
 
   #shrink(conn: TcpConnection, state: "TIME_WAIT" | "FIN_WAIT2", lifetimeNs: number): void {
     if (this.#timeWaitQueue.count >= this.settings.maxTimeWaitBuckets.value) {
-      this.count("TCPTimeWaitOverflow");
+      this.extended.TCPTimeWaitOverflow++;
       conn.die();
       return;
     }
@@ -478,7 +490,8 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     this.#ports.take(entry.localPort, { isBound: entry.isPortBound, isReusable: entry.isReusable });
     this.#timeWaitQueue.add(entry, lifetimeNs);
     touchRow(this.host, "sockets", entry);
-    this.count("TW");
+    if (lifetimeNs <= TIME_WAIT_KILLED_NS) this.extended.TWKilled++;
+    else this.extended.TW++;
   }
 
   /* ---------------------------------------------------------------------------------------------------- numbers and names */
@@ -515,19 +528,12 @@ export class Tcp implements TcpProtocol, ProtocolHandler {
     return (Math.trunc(this.host.loop.nowNs / NS_PER_MS) + offset) >>> 0;
   }
 
-  count(name: string): void {
-    this.counters[name] = (this.counters[name] ?? 0) + 1;
-  }
-
   drop(skb: SkBuff, reason: DropReason, detail: string): void {
     if (this.host.trace.isFull) this.host.trace.emit({ kind: "packet-dropped", host: this.host.name, cause: skb.cause, reason, packet: skb.recorded, detail });
   }
 
   stateChanged(conn: TcpConnection, before: string, after: string): void {
-    if (after === "CLOSE") {
-      if (before === "SYN_SENT" || before === "SYN_RECV") this.count("AttemptFails");
-      else if (before === "ESTABLISHED" || before === "CLOSE_WAIT") this.count("EstabResets");
-    }
+    if (after === "CLOSE" && (before === "ESTABLISHED" || before === "CLOSE_WAIT")) this.counters.EstabResets++;
     touchRow(this.host, "sockets", conn);
     if (this.host.trace.isFull) this.#traceState(conn, before, after);
   }

@@ -9,6 +9,7 @@ import { NS_PER_SECOND } from "../../base/time.ts";
 import type { EventId, EventTarget } from "../../kernel/event-loop.ts";
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, type TcpSegment } from "../../wire/packet.ts";
 import type { SocketOwner, TcpSocket } from "../host.ts";
+import type { TcpExtCounters } from "../mib.ts";
 import { seqAdd, seqAfter, seqBefore } from "./sequence.ts";
 import type { Tcp } from "./tcp.ts";
 import { segmentEnd } from "./tcp-input.ts";
@@ -105,9 +106,11 @@ export class TimeWaitQueue implements EventTarget {
   #pendingId: EventId = 0;
   #pendingNs = 0;
   count = 0;
+  readonly extended: TcpExtCounters;
 
   constructor(tcp: Tcp) {
     this.#tcp = tcp;
+    this.extended = tcp.extended;
   }
 
   list(): TimeWaitEntry[] {
@@ -176,6 +179,7 @@ export class TimeWaitQueue implements EventTarget {
 export function receiveInTimeWait(queue: TimeWaitQueue, entry: TimeWaitEntry, segment: TcpSegment, nowNs: number, rfc1337: boolean): TimeWaitVerdict {
   const timestamps = entry.hasTimestamps ? segment.options.timestamps : undefined;
   const isOld = timestamps !== undefined && entry.tsRecentStampNs >= 0 && ((entry.tsRecent - timestamps.value) | 0) > 0;
+  if (isOld && entry.state === "TIME_WAIT") queue.extended.PAWSEstab++;
   return entry.state === "FIN_WAIT2"
     ? receiveInFinWait2(queue, entry, segment, nowNs, isOld)
     : receiveInTimeWaitProper(queue, entry, segment, nowNs, isOld, rfc1337);
@@ -188,7 +192,7 @@ function receiveInFinWait2(queue: TimeWaitQueue, entry: TimeWaitEntry, segment: 
     segment.seq === entry.rcvNxt ||
     (seqAfter(end, entry.rcvNxt) && seqBefore(segment.seq, seqAdd(entry.rcvNxt, entry.windowBytes))) ||
     (segment.seq === end && !seqBefore(seqAdd(entry.rcvNxt, entry.windowBytes), segment.seq) && !seqBefore(segment.seq, entry.rcvNxt));
-  if (isOld || !isInWindow) return mayAcknowledge(entry, nowNs);
+  if (isOld || !isInWindow) return mayAcknowledge(queue, entry, nowNs);
   if ((flags & TCP_RST) !== 0) {
     queue.kill(entry);
     return "nothing";
@@ -231,7 +235,7 @@ function receiveInTimeWaitProper(
     return "reopen";
   if (isRst) return "nothing";
   if (isOld || (flags & TCP_ACK) !== 0) queue.refresh(entry, TIME_WAIT_NS);
-  return mayAcknowledge(entry, nowNs);
+  return mayAcknowledge(queue, entry, nowNs);
 }
 
 function rememberTimestamp(entry: TimeWaitEntry, segment: TcpSegment, nowNs: number): void {
@@ -242,8 +246,12 @@ function rememberTimestamp(entry: TimeWaitEntry, segment: TcpSegment, nowNs: num
 }
 
 /** net/ipv4/tcp_minisocks.c:tcp_timewait_check_oow_rate_limit. */
-function mayAcknowledge(entry: TimeWaitEntry, nowNs: number): TimeWaitVerdict {
-  if (entry.lastAckNs >= 0 && nowNs - entry.lastAckNs < ACK_INTERVAL_NS) return "nothing";
+function mayAcknowledge(queue: TimeWaitQueue, entry: TimeWaitEntry, nowNs: number): TimeWaitVerdict {
+  if (entry.lastAckNs >= 0 && nowNs - entry.lastAckNs < ACK_INTERVAL_NS) {
+    if (entry.state === "TIME_WAIT") queue.extended.TCPACKSkippedTimeWait++;
+    else queue.extended.TCPACKSkippedFinWait2++;
+    return "nothing";
+  }
   entry.lastAckNs = nowNs;
   return "acknowledge";
 }

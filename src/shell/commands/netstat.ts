@@ -9,8 +9,9 @@ import { serviceName } from "../../wire/service-names.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
 import { membershipsOf } from "../memberships.ts";
 import { hostNameOf } from "../names.ts";
-import { tcpCounter } from "../proc-sockets.ts";
+import { procNetNetstat, procNetSnmp } from "../proc-mib.ts";
 import { formatShort, shownInterfaces } from "./ifconfig-format.ts";
+import { formatStatistics, formatStatistics6 } from "./netstat-statistics.ts";
 import { formatRouteTable } from "./route-format.ts";
 
 const ADDRESS_WIDTH = 23;
@@ -21,6 +22,7 @@ interface NetstatOptions {
   isRaw: boolean;
   isUnix: boolean;
   isInet: boolean;
+  isInet6: boolean;
   isAll: boolean;
   isListening: boolean;
   isNumeric: boolean;
@@ -124,6 +126,7 @@ function* run(context: CommandContext): Running<number> {
     isRaw: false,
     isUnix: false,
     isInet: false,
+    isInet6: false,
     isAll: false,
     isListening: false,
     isNumeric: false,
@@ -138,6 +141,10 @@ function* run(context: CommandContext): Running<number> {
   };
   const early = parse(context, options);
   if (early !== undefined) return early;
+  if (options.isInet6 && !options.isStatistics) {
+    context.stderr.write("netstat: -6 is not supported by the simulated netstat\n");
+    return 1;
+  }
   if (options.isInterfaces) return yield* interfaces(context, options);
   if (options.showsGroups) return memberships(context);
   if (options.isRoute) return routes(context, options);
@@ -149,10 +156,6 @@ function* run(context: CommandContext): Running<number> {
 /** The exit status when the command line already decides it. */
 function parse(context: CommandContext, options: NetstatOptions): number | undefined {
   for (const argument of context.args) {
-    if (argument === "-4") {
-      options.isInet = true;
-      continue;
-    }
     if (argument.startsWith("--")) {
       const word = argument.slice(2);
       if (word === "help") {
@@ -179,6 +182,7 @@ function parse(context: CommandContext, options: NetstatOptions): number | undef
       const key = LETTERS[letter];
       if (key !== undefined) options[key] = true;
       else if (letter === "4") options.isInet = true;
+      else if (letter === "6") options.isInet6 = true;
       else if (letter === "V") {
         context.stdout.write(VERSION);
         return 0;
@@ -186,7 +190,7 @@ function parse(context: CommandContext, options: NetstatOptions): number | undef
         context.stderr.write(USAGE);
         return 0;
       } else if ("vNF".includes(letter)) continue;
-      else if ("cCMGSU6AZ".includes(letter)) {
+      else if ("cCMGSUAZ".includes(letter)) {
         context.stderr.write(`netstat: -${letter} is not supported by the simulated netstat\n`);
         return 1;
       } else {
@@ -334,86 +338,14 @@ function* interfaces(context: CommandContext, options: NetstatOptions): Running<
 
 /* ----------------------------------------------------------------------------------------------------------- statistics */
 
-const ICMP_NAMES: readonly (readonly [number, string])[] = [
-  [3, "destination unreachable"],
-  [11, "timeout in transit"],
-  [12, "wrong parameters"],
-  [4, "source quenches"],
-  [5, "redirects"],
-  [8, "echo requests"],
-  [0, "echo replies"],
-];
-
 function statistics(context: CommandContext, options: NetstatOptions): number {
+  if (options.isUnix) {
+    context.stdout.write("netstat: No statistics support for specified address family: unix\n");
+    return 1;
+  }
   const { host } = context.machine;
-  const isAny = options.isTcp || options.isUdp || options.isRaw;
-  const { ip, icmp } = host;
-  const total = (map: ReadonlyMap<number, number>): number => [...map.values()].reduce((sum, count) => sum + count, 0);
-  const lines: string[] = [];
-  if (!isAny || options.isRaw) {
-    lines.push("Ip:", `    Forwarding: ${host.sysctl.read("net.ipv4.ip_forward") === "1" ? 1 : 2}`, `    ${ip.counters.InReceives} total packets received`);
-    if (ip.counters.InAddrErrors > 0) lines.push(`    ${ip.counters.InAddrErrors} with invalid addresses`);
-    lines.push(
-      `    ${ip.counters.ForwDatagrams} forwarded`,
-      `    ${ip.counters.InDiscards} incoming packets discarded`,
-      `    ${ip.counters.InDelivers} incoming packets delivered`,
-      `    ${ip.counters.OutRequests} requests sent out`,
-    );
-    if (ip.counters.OutDiscards > 0) lines.push(`    ${ip.counters.OutDiscards} outgoing packets dropped`);
-    if (ip.counters.OutNoRoutes > 0) lines.push(`    ${ip.counters.OutNoRoutes} dropped because of missing route`);
-    if (ip.counters.ReasmReqds > 0) lines.push(`    ${ip.counters.ReasmReqds} reassemblies required`, `    ${ip.counters.ReasmOKs} packets reassembled ok`);
-    if (ip.counters.FragOKs > 0) lines.push(`    ${ip.counters.FragOKs} fragments received ok`);
-    if (ip.counters.FragCreates > 0) lines.push(`    ${ip.counters.FragCreates} fragments created`);
-    const kinds = (map: ReadonlyMap<number, number>): string[] =>
-      ICMP_NAMES.filter(([type]) => (map.get(type) ?? 0) > 0).map(([type, name]) => `        ${name}: ${map.get(type)}`);
-    const types = (prefix: string, map: ReadonlyMap<number, number>): string[] =>
-      [...map]
-        .filter(([, n]) => n > 0)
-        .sort((a, b) => a[0] - b[0])
-        .map(([type, n]) => `        ${prefix}Type${type}: ${n}`);
-    lines.push(
-      "Icmp:",
-      `    ${total(icmp.counters.received)} ICMP messages received`,
-      "    0 input ICMP message failed",
-      "    ICMP input histogram:",
-      ...kinds(icmp.counters.received),
-      `    ${total(icmp.counters.sent)} ICMP messages sent`,
-      "    0 ICMP messages failed",
-      "    ICMP output histogram:",
-      ...kinds(icmp.counters.sent),
-      "IcmpMsg:",
-      ...types("In", icmp.counters.received),
-      ...types("Out", icmp.counters.sent),
-    );
-  }
-  if (!isAny || options.isTcp) {
-    const names: readonly (readonly [string, string])[] = [
-      ["ActiveOpens", "active connection openings"],
-      ["PassiveOpens", "passive connection openings"],
-      ["AttemptFails", "failed connection attempts"],
-      ["EstabResets", "connection resets received"],
-      ["CurrEstab", "connections established"],
-      ["InSegs", "segments received"],
-      ["OutSegs", "segments sent out"],
-      ["RetransSegs", "segments retransmitted"],
-      ["InErrs", "bad segments received"],
-      ["OutRsts", "resets sent"],
-    ];
-    lines.push("Tcp:", ...names.map(([name, text]) => `    ${tcpCounter(host, name)} ${text}`));
-  }
-  if (!isAny || options.isUdp) {
-    const c = host.udp.counters;
-    lines.push(
-      "Udp:",
-      `    ${c.InDatagrams ?? 0} packets received`,
-      `    ${c.NoPorts ?? 0} packets to unknown port received`,
-      `    ${c.InErrors ?? 0} packet receive errors`,
-      `    ${c.OutDatagrams ?? 0} packets sent`,
-      "    0 receive buffer errors",
-      "    0 send buffer errors",
-    );
-  }
-  context.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  const snmp = procNetSnmp(host);
+  context.stdout.write(options.isInet6 ? formatStatistics6(snmp, options) : formatStatistics([snmp, procNetNetstat(host)], options));
   return 0;
 }
 

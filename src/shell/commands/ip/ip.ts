@@ -11,6 +11,7 @@ import { IP_HELP } from "./ip-help.ts";
 import { runIpLink } from "./ip-link.ts";
 import { runIpMaddress } from "./ip-maddr.ts";
 import { runIpNeigh } from "./ip-neigh.ts";
+import { runIpNtable } from "./ip-ntable.ts";
 import { chosenOf, IpExit, type IpFlags, type IpSession, isCutOf, unsupported } from "./ip-output.ts";
 import { runIpRoute } from "./ip-route.ts";
 import { runIpRule } from "./ip-rule.ts";
@@ -135,6 +136,9 @@ function runObject(session: IpSession, words: readonly string[]): number {
     case "neighbor":
     case "neighbour":
       return runIpNeigh(session, rest);
+    case "ntable":
+    case "ntbl":
+      return runIpNtable(session, rest);
     case "tunnel":
     case "tunl":
       return runIpTunnel(session, rest);

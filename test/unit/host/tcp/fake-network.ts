@@ -6,6 +6,7 @@ import { ANY_ADDRESS, type Ipv4Address } from "../../../../src/base/ipv4-address
 import type { Host, ProtocolHandler, SendOptions, Sysctl } from "../../../../src/host/host.ts";
 import { Ipv4Conf } from "../../../../src/host/ipv4-conf.ts";
 import { KERNEL_6_1_176 } from "../../../../src/host/kernel-options.ts";
+import { Mib } from "../../../../src/host/mib.ts";
 import { SkBuff } from "../../../../src/host/skb.ts";
 import { Tcp } from "../../../../src/host/tcp/tcp.ts";
 import { Udp } from "../../../../src/host/udp.ts";
@@ -44,6 +45,7 @@ export class FakeNetwork {
     const device = { name: "eth0", driver: { needsNeighbour: true } };
     const fake = {
       name,
+      mib: new Mib(),
       loop: this.loop,
       trace: this.trace,
       options: KERNEL_6_1_176,
