@@ -85,6 +85,11 @@ export interface PingOptions {
   mayBroadcast: boolean;
   reportsOutstanding: boolean;
   hasStickySource: boolean;
+  /** -A: replies set the pace. */
+  isAdaptive: boolean;
+  /** -f: signs instead of lines, and no pace unless -i gives one. */
+  isFlood: boolean;
+  hasInterval: boolean;
   /** Goes to standard error before anything else. */
   warnings: string;
 }
@@ -118,6 +123,7 @@ export function parsePingOptions(args: readonly string[]): PingOptions {
   if (operands.length === 0) throw new CommandExit(1, "ping: usage error: Destination address required\n");
   if (operands.length > 1) throw new CommandExit(2, "ping: a route through several destinations is not supported by this simulator\n");
   if (family === "6") throw new CommandExit(2, `ping: ${result.destination}: Address family for hostname not supported\n`);
+  if (result.isFlood && !result.hasInterval) result.intervalMs = 0;
   return result;
 }
 
@@ -142,6 +148,9 @@ const DEFAULTS: Omit<PingOptions, "destination"> = {
   mayBroadcast: false,
   reportsOutstanding: false,
   hasStickySource: false,
+  isAdaptive: false,
+  isFlood: false,
+  hasInterval: false,
   warnings: "",
 };
 
@@ -178,7 +187,11 @@ function apply(options: PingOptions, letter: string, value: string): void {
       options.isVerbose = true;
       return;
     case "A":
+      options.isAdaptive = true;
+      return;
     case "f":
+      options.isFlood = true;
+      return;
     case "R":
     case "T":
     case "F":
@@ -208,6 +221,7 @@ function applyValue(options: PingOptions, letter: string, value: string): void {
       return;
     case "i":
       options.intervalMs = Math.trunc(seconds(options, value, "timing interval") * 1000);
+      options.hasInterval = true;
       return;
     case "W":
       options.lingerMs = Math.trunc(seconds(options, value, "linger time") * 1000);
