@@ -11,13 +11,9 @@ import { greBytes } from "../../../host/tunnel.ts";
 import { IPV4_HEADER_BYTES } from "../../../wire/packet.ts";
 import { formatJson, type IpSession, type Json } from "./ip-output.ts";
 
-/** IFF_BROADCAST and IFF_MULTICAST go with frames; dummy devices have no multicast, tunnels neither. */
+/** IFF_BROADCAST goes with frames. */
 export function hasBroadcast(device: NetDevice): boolean {
   return device.kind === "ether" || device.kind === "dummy" || device.kind === "gretap" || device.kind === "erspan";
-}
-
-export function hasMulticast(device: NetDevice): boolean {
-  return hasBroadcast(device) && device.kind !== "dummy";
 }
 
 export function isPointToPoint(device: NetDevice): boolean {
@@ -31,7 +27,7 @@ export function linkFlags(device: NetDevice): string[] {
   if (device.kind === "loopback") flags.push("LOOPBACK");
   if (hasBroadcast(device)) flags.push("BROADCAST");
   if (isPointToPoint(device)) flags.push("POINTOPOINT");
-  if (hasMulticast(device)) flags.push("MULTICAST");
+  if (device.isMulticast) flags.push("MULTICAST");
   if (device.isNoArp) flags.push("NOARP");
   if (device.isAllMulticast) flags.push("ALLMULTI");
   if (device.isPromiscuous) flags.push("PROMISC");
@@ -154,7 +150,8 @@ export function formatLink(session: IpSession, device: NetDevice, options: { rea
   if (!options.hasLinkLine) return `${head}${netnsOf(device)}\n`;
   const far = isPointToPoint(device) ? "peer" : "brd";
   const details = flags.details > 0 ? linkDetails(session, device, options.isAddressList) : "";
-  return `${head}${nl}    link/${LINK_TYPES[device.kind]} ${linkAddress(device)} ${far} ${broadcastAddress(device)}${netnsOf(device)}${details}\n`;
+  const alias = device.alias === "" ? "" : `${nl}    alias ${device.alias}`;
+  return `${head}${nl}    link/${LINK_TYPES[device.kind]} ${linkAddress(device)} ${far} ${broadcastAddress(device)}${netnsOf(device)}${details}${options.isAddressList ? "" : alias}\n`;
 }
 
 export function formatBriefLink(device: NetDevice): string {
@@ -211,6 +208,7 @@ export function linkJson(device: NetDevice, isAddressList: boolean): { [key: str
     ...(isPointToPoint(device) ? { link_pointtopoint: true } : {}),
     broadcast: broadcastAddress(device),
     ...netns,
+    ...(device.alias === "" || isAddressList ? {} : { ifalias: device.alias }),
   };
 }
 

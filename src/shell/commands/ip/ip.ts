@@ -59,7 +59,8 @@ function parseOptions(args: readonly string[]): Parsed | "version" | "help" {
     if (option === "--") return { options, rest: args.slice(at + 1) };
     if (!option.startsWith("-") || option === "-") break;
     if (option.startsWith("--")) option = option.slice(1);
-    if (isCutOf(option, "-help")) return "help";
+    // -h comes first in the table of options, and means -human-readable.
+    if (option !== "-h" && isCutOf(option, "-help")) return "help";
     const isKnown = applySwitch(option, options);
     if (isKnown) continue;
     if (isCutOf(option, "-Version")) return "version";
@@ -80,7 +81,7 @@ function applySwitch(option: string, options: Options): boolean {
   else if (option === "-6") options.family = "inet6";
   else if (option === "-0") options.family = "link";
   else if (option === "-M" || option === "-B") unsupported(`"${option}"`);
-  else if (option === "-human" || option === "-human-readable") options.isHuman = true;
+  else if (option === "-h" || option === "-human" || option === "-human-readable") options.isHuman = true;
   else if (option === "-iec" || option === "-Numeric" || option === "-N" || option === "-resolve" || option === "-r") return true;
   else if (isCutOf(option, "-stats") || isCutOf(option, "-statistics")) options.statistics++;
   else if (isCutOf(option, "-details")) options.details++;
