@@ -2,6 +2,7 @@
  * The command line of ping: iputils 20221126 ping/ping.c (main).
  */
 
+import { type Ipv4Address, parseIpv4Address } from "../../base/ipv4-address.ts";
 import { CommandExit, readShortOptions } from "./short-options.ts";
 
 export const PING_VERSION = "ping from iputils 20221126\nlibcap: yes, IDN: yes, NLS: no, error.h: yes, getrandom(): yes, __fpending(): yes\n";
@@ -75,7 +76,9 @@ export interface PingOptions {
   mark: number;
   preload: number;
   pattern: readonly number[];
-  interfaceOrAddress: string | undefined;
+  /** -I, which may be given for both. */
+  interfaceName: string | undefined;
+  sourceAddress: Ipv4Address | undefined;
   mtuDiscovery: "do" | "dont" | "want" | undefined;
   isQuiet: boolean;
   isNumeric: boolean;
@@ -138,7 +141,8 @@ const DEFAULTS: Omit<PingOptions, "destination"> = {
   mark: 0,
   preload: 1,
   pattern: [],
-  interfaceOrAddress: undefined,
+  interfaceName: undefined,
+  sourceAddress: undefined,
   mtuDiscovery: undefined,
   isQuiet: false,
   isNumeric: false,
@@ -230,7 +234,7 @@ function applyValue(options: PingOptions, letter: string, value: string): void {
       options.deadline = integer(value, 0, INT_MAX);
       return;
     case "I":
-      options.interfaceOrAddress = value;
+      interfaceOrAddress(options, value);
       return;
     case "l":
       options.preload = integer(value, 1, 65536);
@@ -260,6 +264,14 @@ function applyValue(options: PingOptions, letter: string, value: string): void {
     default:
       return;
   }
+}
+
+/** What holds a colon is taken for an address of IPv6, so that no alias goes. */
+function interfaceOrAddress(options: PingOptions, value: string): void {
+  const address = parseIpv4Address(value);
+  if (address !== undefined) options.sourceAddress = address;
+  else if (value.includes(":")) throw new CommandExit(2, `ping: invalid source address: ${value}\n`);
+  else options.interfaceName = value;
 }
 
 /** iputils_common.c:strtol_or_err */

@@ -109,12 +109,12 @@ class PingRun {
   /* --------------------------------------------------------------------------------------------------------------- target */
 
   #chooseTarget(): Target {
-    const { destination, interfaceOrAddress, hasStickySource } = this.#options;
+    const { destination, hasStickySource } = this.#options;
     const { machine } = this.#context;
     const { host } = machine;
     const address = resolveHost(machine, destination);
     if (address === undefined) throw new CommandExit(2, `ping: ${destination}: Temporary failure in name resolution\n`);
-    const { device, source } = this.#boundTo(interfaceOrAddress);
+    const { device, source } = this.#bound();
     // A source address that is given is not looked for: nothing is connected, and what sending fails with stays unsaid.
     if (source !== 0) {
       this.#sourceText = formatIpv4Address(source);
@@ -139,22 +139,18 @@ class PingRun {
 
   #sourceText = "";
 
-  #boundTo(interfaceOrAddress: string | undefined): { device: NetDevice | undefined; source: Ipv4Address } {
-    if (interfaceOrAddress === undefined) return { device: undefined, source: 0 };
+  #bound(): { device: NetDevice | undefined; source: Ipv4Address } {
+    const { interfaceName, sourceAddress = 0 } = this.#options;
     const { host } = this.#context.machine;
-    const source = parseIpv4Address(interfaceOrAddress);
-    if (source !== undefined) {
-      const isUsable = host.fib.addressType(source) === "local" || host.sysctl.read("net.ipv4.ip_nonlocal_bind") === "1";
-      if (!isUsable) throw new CommandExit(2, "ping: bind: Cannot assign requested address\n");
-      return { device: undefined, source };
-    }
-    const device = host.devices.byName(interfaceOrAddress);
-    if (device === undefined) throw new CommandExit(2, `ping: SO_BINDTODEVICE ${interfaceOrAddress}: No such device\n`);
-    return { device, source: 0 };
+    const device = interfaceName === undefined ? undefined : host.devices.byName(interfaceName);
+    if (interfaceName !== undefined && device === undefined) throw new CommandExit(2, `ping: SO_BINDTODEVICE ${interfaceName}: No such device\n`);
+    const isUsable = sourceAddress === 0 || host.fib.addressType(sourceAddress) === "local" || host.sysctl.read("net.ipv4.ip_nonlocal_bind") === "1";
+    if (!isUsable) throw new CommandExit(2, "ping: bind: Cannot assign requested address\n");
+    return { device, source: sourceAddress };
   }
 
   #printHead(target: Target): void {
-    const { pattern, sizeBytes, interfaceOrAddress, hasStickySource, isVerbose } = this.#options;
+    const { pattern, sizeBytes, interfaceName, sourceAddress, hasStickySource, isVerbose } = this.#options;
     const { stdout } = this.#context;
     if (pattern.length > 0) stdout.write(`PATTERN: 0x${pattern.map((byte) => byte.toString(16).padStart(2, "0")).join("")}\n`);
     if (isVerbose) {
@@ -162,7 +158,7 @@ class PingRun {
       stdout.write(`ai->ai_family: AF_INET, ai->ai_canonname: '${target.name}'\n`);
     }
     let text = `PING ${target.name} (${formatIpv4Address(target.address)}) `;
-    if (interfaceOrAddress !== undefined || hasStickySource) text += `from ${this.#sourceText} ${target.device?.name ?? ""}: `;
+    if (interfaceName !== undefined || sourceAddress !== undefined || hasStickySource) text += `from ${this.#sourceText} ${target.device?.name ?? ""}: `;
     stdout.write(`${text}${sizeBytes}(${sizeBytes + ICMP_HEADER_BYTES + IP_HEADER_BYTES}) bytes of data.\n`);
   }
 
