@@ -242,7 +242,7 @@ export interface Routing {
    */
   learnRedirect(destination: Ipv4Address, gateway: Ipv4Address, device: NetDevice, from?: Ipv4Address, flow?: { readonly src?: Ipv4Address; readonly mark?: number }): void;
   /** What `ip route get` and `ip route show cache` tell. */
-  exceptions(): readonly { readonly destination: Ipv4Address; readonly mtu: number; readonly gateway: Ipv4Address; readonly expiresAtNs: number }[];
+  exceptions(): readonly { readonly destination: Ipv4Address; readonly mtu: number; readonly gateway: Ipv4Address; readonly expiresAtNs: number; readonly isUsed: boolean }[];
 }
 
 export function isRouteError(result: Route | RouteError): result is RouteError {

@@ -170,7 +170,7 @@ export function formatStatistics(session: IpSession, device: NetDevice): string 
     // The first number may begin below the prefix.
     const widths = titles.map((title, i) => Math.max(title.length, String(values[i]).length - (i === 0 ? prefix.length : 0)));
     const head = titles.map((title, i) => title.padStart(widths[i] as number)).join(" ");
-    const body = values.map((value, i) => String(value).padStart((widths[i] as number) + (i === 0 ? prefix.length : 0))).join(" ");
+    const body = values.map((value, i) => shownNumber(session, value).padStart((widths[i] as number) + (i === 0 ? prefix.length : 0))).join(" ");
     return `    ${prefix}${head}           ${nl}    ${body} `;
   };
   const received = [counters.rxBytes, counters.rxPackets, counters.rxErrors, counters.rxDropped, 0, counters.multicast];
@@ -179,6 +179,23 @@ export function formatStatistics(session: IpSession, device: NetDevice): string 
   const tx = row("TX: ", [" bytes", "packets", "errors", "dropped", "carrier", "collsns"], sent);
   return session.flags.statistics > 1 ? `${rx}${nl}${rxErrors(nl)}${nl}${tx}${nl}${txErrors(nl, device)}\n` : `${rx}${nl}${tx}\n`;
 }
+
+/** ip/ipaddress.c:print_num: with -human three places or so, and a prefix. */
+function shownNumber(session: IpSession, value: number): string {
+  const { isHuman, isIec } = session.flags;
+  const base = isIec === true ? 1024 : 1000;
+  if (!isHuman || value < base) return String(value);
+  let power = base;
+  let prefix = 0;
+  while (value / base >= power && prefix < PREFIXES.length - 1) {
+    power *= base;
+    prefix++;
+  }
+  const whole = value / power;
+  return `${whole.toFixed(whole < 10 ? 2 : whole < 100 ? 1 : 0)}${PREFIXES[prefix]}${isIec === true ? "i" : ""}`;
+}
+
+const PREFIXES = "kMGTPE";
 
 function rxErrors(nl: string): string {
   return `    RX errors:  length    crc   frame    fifo overrun${nl}${" ".repeat(21)}0      0       0       0       0 `;

@@ -11,6 +11,7 @@ import { IP_HELP } from "./ip-help.ts";
 import { runIpLink } from "./ip-link.ts";
 import { runIpMaddress } from "./ip-maddr.ts";
 import { runIpNeigh } from "./ip-neigh.ts";
+import { runIpNetconf } from "./ip-netconf.ts";
 import { chosenOf, IpExit, type IpFlags, type IpSession, isCutOf, unsupported } from "./ip-output.ts";
 import { runIpRoute } from "./ip-route.ts";
 import { runIpRule } from "./ip-rule.ts";
@@ -34,6 +35,7 @@ interface Options {
   isJson: boolean;
   isPretty: boolean;
   isHuman: boolean;
+  isIec: boolean;
   isForced: boolean;
   batchFile: string | undefined;
 }
@@ -50,6 +52,7 @@ function parseOptions(args: readonly string[]): Parsed | "version" | "help" {
     isJson: false,
     isPretty: false,
     isHuman: false,
+    isIec: false,
     isForced: false,
     batchFile: undefined,
   };
@@ -82,7 +85,8 @@ function applySwitch(option: string, options: Options): boolean {
   else if (option === "-0") options.family = "link";
   else if (option === "-M" || option === "-B") unsupported(`"${option}"`);
   else if (option === "-h" || option === "-human" || option === "-human-readable") options.isHuman = true;
-  else if (option === "-iec" || option === "-Numeric" || option === "-N" || option === "-resolve" || option === "-r") return true;
+  else if (option === "-iec") options.isIec = true;
+  else if (option === "-Numeric" || option === "-N" || option === "-resolve" || option === "-r") return true;
   else if (isCutOf(option, "-stats") || isCutOf(option, "-statistics")) options.statistics++;
   else if (isCutOf(option, "-details")) options.details++;
   else if (isCutOf(option, "-oneline")) options.isOneLine = true;
@@ -139,6 +143,8 @@ function runObject(session: IpSession, words: readonly string[]): number {
     case "tunnel":
     case "tunl":
       return runIpTunnel(session, rest);
+    case "netconf":
+      return runIpNetconf(session, rest);
     case "fou":
       return runIpFou(session, rest);
     case "help":

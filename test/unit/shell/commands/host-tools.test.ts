@@ -106,10 +106,31 @@ test.each<Case>([
   { script: "ip -h link show lo; echo $?", output: /^1: lo: .*\n.*\n0\n$/ },
   { script: "ip route add via 10.0.0.3 | wc -l; ip route add via 10.0.0.3 2>&1 | head -1; ip route | grep -c default", output: /^[\s\S]*Usage: ip route \{ list \| flush \} SELECTOR\n0\n$/ },
   { script: "route add -net 2>/dev/null; echo $?; route add -net 10.60.0.0/33 gw 10.0.0.3 2>&1 | head -1", output: "3\nroute: netmask doesn't match route address\n" },
+  { script: "ping -q -c 1 -s 60000 10.0.0.2 > /dev/null; ip -h -s link show lo | sed -n 4p; ip -iec -h -s link show lo | sed -n 4p", output: /^ {10}120k {7}2 .*\n {9}117ki {7}2 .*\n$/ },
+  {
+    script: "sysctl -q net.ipv4.conf.eth0.rp_filter=2 net.ipv4.conf.eth0.forwarding=1; ip netconf show dev eth0; ip -4 netconf | wc -l; ip -6 netconf | tail -3; ip netconf show dev x",
+    output:
+      'inet eth0 forwarding on rp_filter loose mc_forwarding off proxy_neigh off ignore_routes_with_linkdown off \ninet6 eth0 forwarding off proxy_neigh off ignore_routes_with_linkdown off \n8\ninet6 eth0 forwarding off proxy_neigh off ignore_routes_with_linkdown off \ninet6 all forwarding off proxy_neigh off ignore_routes_with_linkdown off \ninet6 default forwarding off proxy_neigh off ignore_routes_with_linkdown off \nDevice "x" does not exist.\n',
+  },
   { script: "arp -s 10.0.0.99 02:00:00:00:00:01 netmask 255.255.255.0; echo $?", output: "SIOCSARP: Invalid argument\n255\n" },
   { script: "ping -c 1 -I eth0:1 10.0.0.3; echo $?", output: "ping: invalid source address: eth0:1\n2\n" },
   { script: "ip addr add 192.0.2.1/32 dev lo; ping -q -c 1 -W 1 -I eth0 -I 192.0.2.1 10.0.0.3 | head -1", output: "PING 10.0.0.3 (10.0.0.3) from 192.0.2.1 eth0: 56(84) bytes of data.\n" },
 ])("interfaces and routes: $script", check);
+
+test("ip route show cache: what was learnt is listed once a lookup has gone by it", () => {
+  const lab = new Lab({ seed: "cache" });
+  lab.link("lan");
+  lab.link("far");
+  lab.host("a", { interfaces: { eth0: { link: "lan", address: "10.0.0.2/24" } }, gateway: "10.0.0.1" });
+  lab.host("r", {
+    interfaces: { eth0: { link: "lan", address: "10.0.0.1/24" }, eth1: { link: "far", address: "10.1.0.1/24" } },
+    run: "sysctl -w net.ipv4.ip_forward=1; ip link set eth1 mtu 1400",
+  });
+  lab.host("c", { interfaces: { eth0: { link: "far", address: "10.1.0.3/24" } }, gateway: "10.1.0.1" });
+  lab.boot();
+  expect(lab.run("a", "ping -q -c 1 -W 1 -s 1472 -M want 10.1.0.3 > /dev/null; ip route show cache").stdout).toBe("");
+  expect(lab.run("a", "ip route get 10.1.0.3 > /dev/null; ip route show cache").stdout).toMatch(/^10.1.0.3 via 10.0.0.1 dev eth0 \n {4}cache expires \d+sec mtu 1400 \n$/);
+});
 
 const LISTENERS = "nc -l -p 7000 & nc -u -l -p 7001 & sleep 0.1;";
 const TCP_ONLY = /^State .*\nLISTEN .*:7000 .*\n$/;
