@@ -16,7 +16,7 @@ import type { FrameReceiver, LinkPort } from "../link/port.ts";
 import type { EthernetFrame } from "../wire/packet.ts";
 import type { CaptureTap, DeviceCounters, DeviceDriver, DeviceKind, InterfaceAddress, NetDevice, TunnelParameters } from "./device.ts";
 import { AbsentDriver, DummyDriver, EtherDriver, LoopbackDriver, receiveFrame } from "./device-drivers.ts";
-import type { DeviceTable, Errno, Host } from "./host.ts";
+import type { DeviceFlags, DeviceTable, Errno, Host } from "./host.ts";
 import { touchRow } from "./host-tables.ts";
 import { MacvlanDriver } from "./macvlan.ts";
 import type { Ipv4Conf } from "./ipv4-conf.ts";
@@ -63,9 +63,15 @@ class HostDevice implements NetDevice, FrameReceiver {
   isUp = false;
   hasBeenUp = false;
   hasCarrier: boolean;
+  carrierUps = 0;
+  /** One end of a cable is made dark. */
+  carrierDowns: number;
+  #hasWorked = false;
   isNoArp: boolean;
   isPromiscuous = false;
   isAllMulticast = false;
+  isMulticast: boolean;
+  alias = "";
   isRemoved = false;
   txQueueLength = 1000;
   readonly addresses: InterfaceAddress[] = [];
@@ -103,6 +109,8 @@ class HostDevice implements NetDevice, FrameReceiver {
     this.mtu = options.mtu;
     this.hasCarrier = options.hasCarrier ?? true;
     this.isNoArp = options.isNoArp ?? false;
+    this.carrierDowns = options.kind === "ether" && options.lower === undefined ? 1 : 0;
+    this.isMulticast = options.kind === "ether" || options.kind === "gretap" || options.kind === "erspan";
     this.peerIndex = options.peerIndex ?? 0;
     this.peerNetnsId = options.peerNetnsId ?? -1;
     this.tunnel = options.tunnel;
@@ -122,10 +130,20 @@ class HostDevice implements NetDevice, FrameReceiver {
     if (!this.isRemoved) receiveFrame(this.#host, this, frame);
   }
 
+  /** netif_carrier_on and netif_carrier_off, as a veth calls them. */
+  countCarrier(): void {
+    const works = this.isUp && this.hasCarrier;
+    if (this.kind !== "ether" || works === this.#hasWorked) return;
+    this.#hasWorked = works;
+    if (works) this.carrierUps++;
+    else this.carrierDowns++;
+  }
+
   /** NETDEV_CHANGE: routes are marked, neighbours forgotten. */
   carrierChanged(hasCarrier: boolean): void {
     if (this.hasCarrier === hasCarrier || this.isRemoved) return;
     this.hasCarrier = hasCarrier;
+    this.countCarrier();
     const host = this.#host;
     touchRow(host, "links", this);
     if (!this.isUp) return;
@@ -351,6 +369,7 @@ export class NetDeviceTable implements DeviceTable {
     const host = this.#host;
     device.isUp = true;
     device.hasBeenUp = true;
+    this.#byIndex.get(device.index)?.countCarrier();
     this.#traceChange("change", device);
     device.driver.upChanged?.(true);
     host.addresses.deviceUp(device);
@@ -366,6 +385,7 @@ export class NetDeviceTable implements DeviceTable {
     if (!device.isUp) return;
     const host = this.#host;
     device.isUp = false;
+    this.#byIndex.get(device.index)?.countCarrier();
     device.qdisc?.netem.reset();
     this.#traceChange("change", device);
     device.driver.upChanged?.(false);
@@ -427,16 +447,15 @@ export class NetDeviceTable implements DeviceTable {
     return undefined;
   }
 
-  setFlags(
-    device: NetDevice,
-    flags: { readonly isNoArp?: boolean; readonly isPromiscuous?: boolean; readonly isAllMulticast?: boolean; readonly txQueueLength?: number },
-  ): void {
+  setFlags(device: NetDevice, flags: DeviceFlags): void {
     if (flags.isNoArp !== undefined && flags.isNoArp !== device.isNoArp) {
       device.isNoArp = flags.isNoArp;
       this.#host.neighbours.deviceDown(device, false);
     }
     if (flags.isPromiscuous !== undefined) device.isPromiscuous = flags.isPromiscuous;
     if (flags.isAllMulticast !== undefined) device.isAllMulticast = flags.isAllMulticast;
+    if (flags.isMulticast !== undefined) device.isMulticast = flags.isMulticast;
+    if (flags.alias !== undefined) device.alias = flags.alias;
     if (flags.txQueueLength !== undefined) device.txQueueLength = flags.txQueueLength;
     touchRow(this.#host, "links", device);
     this.#host.fib.touch();

@@ -96,9 +96,16 @@ export interface NetDevice {
   /** Administratively up (IFF_UP). */
   isUp: boolean;
   hasCarrier: boolean;
+  /** carrier_up_count and carrier_down_count: how often the cable began and ceased to work while the device was up. */
+  readonly carrierUps: number;
+  readonly carrierDowns: number;
   isNoArp: boolean;
   isPromiscuous: boolean;
   isAllMulticast: boolean;
+  /** IFF_MULTICAST. */
+  isMulticast: boolean;
+  /** What `ip link set alias` says about it (ifalias); empty: nothing. */
+  alias: string;
   /** False until it was up for the first time: `ip link` then shows qdisc noop. */
   hasBeenUp: boolean;
   txQueueLength: number;

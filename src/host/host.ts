@@ -108,6 +108,16 @@ export interface SysctlCell {
 
 /* --------------------------------------------------------------------------------------------------------------- devices */
 
+/** What can be changed of a device without more ado: ARP on or off (IFF_NOARP), promiscuous mode, length of the transmit queue. */
+export interface DeviceFlags {
+  readonly isNoArp?: boolean | undefined;
+  readonly isPromiscuous?: boolean | undefined;
+  readonly isAllMulticast?: boolean | undefined;
+  readonly isMulticast?: boolean | undefined;
+  readonly txQueueLength?: number | undefined;
+  readonly alias?: string | undefined;
+}
+
 export interface DeviceTable {
   readonly list: readonly NetDevice[];
   readonly loopback: NetDevice;
@@ -139,8 +149,7 @@ export interface DeviceTable {
   rename(device: NetDevice, name: string): Errno | undefined;
   /** The kernel's words about the last failure, empty when there were none. */
   readonly message: string;
-  /** ARP on or off (IFF_NOARP), promiscuous mode, length of the transmit queue. */
-  setFlags(device: NetDevice, flags: { readonly isNoArp?: boolean; readonly isPromiscuous?: boolean; readonly isAllMulticast?: boolean; readonly txQueueLength?: number }): void;
+  setFlags(device: NetDevice, flags: DeviceFlags): void;
   /** Puts netem between the stack and the wire, or takes it away; what waits in the old queue is gone. `handle` 0: the next free one. EOPNOTSUPP: a tunnel. */
   setNetem(device: NetDevice, netem: NetemOptions | undefined, handle?: number): Errno | undefined;
   /** Gives tunnels of a kind their driver; without one they drop what they are given. */
@@ -239,7 +248,7 @@ export interface Routing {
    */
   learnRedirect(destination: Ipv4Address, gateway: Ipv4Address, device: NetDevice, from?: Ipv4Address, flow?: { readonly src?: Ipv4Address; readonly mark?: number }): void;
   /** What `ip route get` and `ip route show cache` tell. */
-  exceptions(): readonly { readonly destination: Ipv4Address; readonly mtu: number; readonly gateway: Ipv4Address; readonly expiresAtNs: number }[];
+  exceptions(): readonly { readonly destination: Ipv4Address; readonly mtu: number; readonly gateway: Ipv4Address; readonly expiresAtNs: number; readonly isUsed: boolean }[];
 }
 
 export function isRouteError(result: Route | RouteError): result is RouteError {

@@ -97,6 +97,7 @@ export class TcpExtCounters {
   SyncookiesFailed = 0;
   EmbryonicRsts = 0;
   OutOfWindowIcmps = 0;
+  LockDroppedIcmps = 0;
   ArpFilter = 0;
   TW = 0;
   TWRecycled = 0;

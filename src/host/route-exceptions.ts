@@ -22,6 +22,8 @@ export interface RouteException {
   isMtuLocked: boolean;
   gateway: Ipv4Address;
   expiresAtNs: number;
+  /** A lookup has gone by it: without a route of its own a listing passes over it (route.c:fnhe_dump_bucket). */
+  isUsed: boolean;
 }
 
 export class RouteExceptions {
@@ -33,7 +35,9 @@ export class RouteExceptions {
   find(destination: Ipv4Address, result: FibResult, nowNs: number): RouteException | undefined {
     const candidates = this.#byDestination.get(destination | 0);
     if (candidates === undefined) return undefined;
-    return candidates.find((e) => e.entry === result.route && e.device === result.device && nowNs <= e.expiresAtNs);
+    const found = candidates.find((e) => e.entry === result.route && e.device === result.device && nowNs <= e.expiresAtNs);
+    if (found !== undefined) found.isUsed = true;
+    return found;
   }
 
   /** Adds to what is known; 0 and undefined leave a part as it is. */
@@ -46,7 +50,7 @@ export class RouteExceptions {
     let exception = candidates.find((e) => e.entry === result.route && e.device === result.device);
     if (exception === undefined) {
       if (this.#count >= EXCEPTIONS_MAX) this.#forgetOldest();
-      exception = { destination, entry: result.route, device: result.device, mtu: 0, isMtuLocked: false, gateway: 0, expiresAtNs: 0 };
+      exception = { destination, entry: result.route, device: result.device, mtu: 0, isMtuLocked: false, gateway: 0, expiresAtNs: 0, isUsed: false };
       this.#byDestination.set(destination | 0, [...candidates, exception]);
       this.#count++;
     }

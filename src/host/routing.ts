@@ -425,7 +425,7 @@ export class Ipv4Routing implements Routing {
     return this.#host.fib.entries(TABLE_MAIN).some((entry) => entry.prefixLength === 0 && entry.gateway === gateway && entry.device === device);
   }
 
-  exceptions(): readonly { readonly destination: Ipv4Address; readonly mtu: number; readonly gateway: Ipv4Address; readonly expiresAtNs: number }[] {
+  exceptions(): readonly { readonly destination: Ipv4Address; readonly mtu: number; readonly gateway: Ipv4Address; readonly expiresAtNs: number; readonly isUsed: boolean }[] {
     const live = this.#exceptions.list(this.#host.loop.nowNs);
     const tables = new Set(live.map((exception) => exception.entry.table));
     const entries = new Set([...tables].flatMap((table) => this.#host.fib.entries(table)));

@@ -35,6 +35,9 @@ const WEIGHT_MAX = 2147483647;
 const SERVICES_MAX = 65_536;
 const DESTS_MAX = 65_536;
 
+/** `-s none`: a service that chooses no server, and says nothing about it. */
+const NO_SCHEDULER: Scheduler = { name: "none", flags: [], init: () => ({ schedule: () => undefined }) };
+
 export class IpVirtualServer implements Ipvs, EventTarget {
   isLoaded = false;
   readonly #director: Director;
@@ -117,7 +120,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     this.load();
     const director = this.#director;
     if (this.#find(spec.key) !== undefined) return "EEXIST";
-    const scheduler = this.#schedulers.get(spec.scheduler);
+    const scheduler = spec.scheduler === NO_SCHEDULER.name ? NO_SCHEDULER : this.#schedulers.get(spec.scheduler);
     if (scheduler === undefined || spec.persistenceEngine !== "") return "ENOENT";
     if (director.services.size >= SERVICES_MAX) return "ENOMEM";
     const service = new Service(spec, scheduler, this.#newStatistics());
@@ -139,7 +142,7 @@ export class IpVirtualServer implements Ipvs, EventTarget {
     this.load();
     const service = this.#find(spec.key);
     if (service === undefined) return "ESRCH";
-    const scheduler = this.#schedulers.get(spec.scheduler);
+    const scheduler = spec.scheduler === NO_SCHEDULER.name ? NO_SCHEDULER : this.#schedulers.get(spec.scheduler);
     if (scheduler === undefined || spec.persistenceEngine !== "") return "ENOENT";
     service.spec = spec;
     service.flags = spec.schedulerFlags;

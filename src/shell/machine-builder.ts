@@ -21,7 +21,8 @@ import { DEFAULT_SHELL_LIMITS, type LimitError, type ShellLimits } from "./limit
 import type { Machine, PowerAction } from "./machine.ts";
 import { MemoryFileSystem } from "./memory-file-system.ts";
 import { networkFiles } from "./proc-files.ts";
-import { deviceFiles, machineProcFiles, textFiles } from "./proc-machine.ts";
+import { machineProcFiles, textFiles } from "./proc-machine.ts";
+import { deviceFiles } from "./sys-class-net.ts";
 import { sysctlFiles } from "./proc-network.ts";
 import { MachineProcessTable } from "./process-table.ts";
 import { Runtime } from "./runtime.ts";

@@ -1,12 +1,10 @@
 /**
- * /proc apart from sys and net: the processes, and what tells about the machine. /sys/class/net.
+ * /proc apart from sys and net: the processes, and what tells about the machine.
  *
  * The machine is the one of the lab: a user-mode Linux 6.1.176 with one processor and 1 GiB.
  */
 
-import { formatMacAddress } from "../base/mac-address.ts";
 import { NS_PER_SECOND } from "../base/time.ts";
-import type { Host } from "../host/host.ts";
 import { FileError, type FileProvider } from "./file-system.ts";
 import { MODULES } from "./kernel-modules.ts";
 import type { Machine, PowerAction } from "./machine.ts";
@@ -108,31 +106,4 @@ function addProcess(files: Map<string, () => string>, process: Process): void {
     () =>
       `Name:\t${process.name}\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t${pid}\nPid:\t${pid}\nPPid:\t${process.parentPid}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n`,
   );
-}
-
-/** /sys/class/net. */
-export function deviceFiles(host: Host): FileProvider {
-  return textFiles(() => {
-    const files = new Map<string, () => string>();
-    for (const device of host.devices.list) {
-      const { name, counters } = device;
-      const set = (file: string, value: () => string | number): void => {
-        files.set(`${name}/${file}`, () => `${value()}\n`);
-      };
-      set("address", () => formatMacAddress(device.mac));
-      set("carrier", () => (device.isUp ? 1 : 0));
-      set("ifindex", () => device.index);
-      set("mtu", () => device.mtu);
-      set("operstate", () => (device.kind === "loopback" ? "unknown" : device.isUp ? "up" : "down"));
-      set("statistics/rx_bytes", () => counters.rxBytes);
-      set("statistics/rx_packets", () => counters.rxPackets);
-      set("statistics/rx_errors", () => counters.rxErrors);
-      set("statistics/rx_dropped", () => counters.rxDropped);
-      set("statistics/tx_bytes", () => counters.txBytes);
-      set("statistics/tx_packets", () => counters.txPackets);
-      set("statistics/tx_errors", () => counters.txErrors);
-      set("statistics/tx_dropped", () => counters.txDropped);
-    }
-    return files;
-  });
 }

@@ -98,6 +98,10 @@ function parse(context: CommandContext, options: AbOptions, words: string[]): nu
       else if ("nctsHCAm".includes(letter)) {
         const value = j + 1 < argument.length ? argument.slice(j + 1) : args[++i];
         if (value === undefined) return usage(context, `option requires an argument -- ${letter}`, 22);
+        if (letter === "n" && !(Number.parseInt(value, 10) > 0)) {
+          context.stderr.write("Invalid number of requests\n\n");
+          return 1;
+        }
         const error = setValue(options, letter, value);
         if (error !== undefined) return usage(context, error, 22);
         break;
@@ -114,7 +118,6 @@ function setValue(options: AbOptions, letter: string, value: string): string | u
   const count = Number.parseInt(value, 10) || 0;
   switch (letter) {
     case "n":
-      if (count <= 0) return "Invalid number of requests\n";
       options.requests = count;
       return undefined;
     case "c":

@@ -250,8 +250,8 @@ function setEntry(context: CommandContext, options: ArpOptions, operands: readon
     else if (word === "priv") isPublic = false;
     else if (word === "dev") device = words[++i] ?? "";
     else if (word === "netmask") {
-      const mask = words[++i];
-      if (mask !== "255.255.255.255") fail("arp: a netmask other than 255.255.255.255 is not supported by this simulator\n");
+      // arp_req_set and arp_req_set_public: an entry is for one address.
+      if (words[++i] !== "255.255.255.255") fail(`SIOCSARP: ${errorText("EINVAL")}\n`);
     } else if (word !== "trail" && word !== "dontpub" && word !== "auto") throw new CommandExit(USAGE_EXIT, USAGE);
   }
   const errno = isPublic ? publish(context, address, mac, device) : store(context, { address, mac, device, isPermanent });

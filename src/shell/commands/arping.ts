@@ -254,11 +254,14 @@ class ArpingRun {
     for (;;) {
       yield* this.#inbox.wait(this.#context, Math.min(nextNs, deadlineNs));
       for (let heard = this.#inbox.take(); heard !== undefined; heard = this.#inbox.take()) if (this.#hear(device, heard)) return;
-      if (this.#isExiting || loop.nowNs >= deadlineNs) return;
-      if (loop.nowNs < nextNs) continue;
-      if (count > 0 && this.#sent >= count) return;
-      nextNs += intervalNs;
-      this.#send(device);
+      if (this.#isExiting) return;
+      // The timer of the probes goes off before that of -w.
+      if (loop.nowNs >= nextNs) {
+        if (count > 0 && this.#sent >= count) return;
+        nextNs += intervalNs;
+        this.#send(device);
+      }
+      if (loop.nowNs >= deadlineNs) return;
     }
   }
 
@@ -302,7 +305,7 @@ class ArpingRun {
   }
 
   #finish(): number {
-    const { isQuiet, detectsDuplicates, isUnsolicited } = this.#options;
+    const { isQuiet, detectsDuplicates, isUnsolicited, count } = this.#options;
     if (!isQuiet) {
       let text = `Sent ${this.#sent} probes (${this.#broadcastsSent} broadcast(s))\nReceived ${this.#received} response(s)`;
       const details: string[] = [];
@@ -312,6 +315,9 @@ class ArpingRun {
       this.#context.stdout.write(`${text}\n`);
     }
     if (detectsDuplicates) return this.#received > 0 ? 1 : 0;
-    return isUnsolicited || this.#received > 0 ? 0 : 1;
+    if (isUnsolicited) return 0;
+    // With -c each probe wants its one answer: two that claim an address are a failure too.
+    const isGood = count > 0 ? this.#received === this.#sent : this.#received > 0;
+    return isGood ? 0 : 1;
   }
 }

@@ -8,7 +8,7 @@ import { formatIpv4Address, prefixMask } from "../../base/ipv4-address.ts";
 import { formatMacAddress } from "../../base/mac-address.ts";
 import type { InterfaceAddress, NetDevice } from "../../host/device.ts";
 import type { Host } from "../../host/host.ts";
-import { hasBroadcast, hasMulticast, isPointToPoint } from "./ip/ip-link-format.ts";
+import { hasBroadcast, isPointToPoint } from "./ip/ip-link-format.ts";
 
 /** Flag, bit, letter of the short form; in the order of the long form. */
 const FLAGS: readonly { readonly name: string; readonly bit: number }[] = [
@@ -46,7 +46,7 @@ export function interfaceFlags(device: NetDevice): number {
   if (device.isNoArp) flags |= 0x80;
   if (device.isPromiscuous) flags |= 0x100;
   if (device.isAllMulticast) flags |= 0x200;
-  if (hasMulticast(device)) flags |= 0x1000;
+  if (device.isMulticast) flags |= 0x1000;
   return flags;
 }
 
@@ -57,14 +57,26 @@ export interface ShownInterface {
   readonly isAlias: boolean;
 }
 
+/** A label that names no device: a listing ends there with an error. */
+export interface UnknownInterface {
+  readonly name: string;
+  readonly device: undefined;
+}
+
+export function nothingKnown(name: string): string {
+  return `${name}: error fetching interface information: Device not found\n`;
+}
+
 /** Devices and aliases in ifconfig's order: by name, numbers in it by value. */
-export function shownInterfaces(host: Host, includesDown: boolean): ShownInterface[] {
-  const shown: ShownInterface[] = [];
+export function shownInterfaces(host: Host, includesDown: boolean): (ShownInterface | UnknownInterface)[] {
+  const shown: (ShownInterface | UnknownInterface)[] = [];
+  const isForeign = (label: string): boolean => !label.includes(":") && host.devices.byName(label) === undefined;
   for (const device of host.devices.list) {
     if (!device.isUp && !includesDown) continue;
     const names = new Set([device.name]);
     for (const address of device.addresses) if (address.label.startsWith(`${device.name}:`)) names.add(address.label);
     for (const name of names) shown.push({ name, device, isAlias: name !== device.name });
+    for (const { label } of device.addresses) if (isForeign(label)) shown.push({ name: label, device: undefined });
   }
   return shown.sort((a, b) => compareNames(a.name, b.name));
 }

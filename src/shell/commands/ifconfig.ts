@@ -8,10 +8,10 @@ import { maskPrefixLength, prefixMask } from "../../base/ipv4-address.ts";
 import { parseMacAddress } from "../../base/mac-address.ts";
 import { defaultScope } from "../../host/addresses.ts";
 import type { InterfaceAddress, NetDevice } from "../../host/device.ts";
-import type { Errno, Host } from "../../host/host.ts";
+import type { DeviceFlags, Errno, Host } from "../../host/host.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { errorText } from "../errno-text.ts";
-import { formatLong, formatShort, labelled, shownInterfaces } from "./ifconfig-format.ts";
+import { formatLong, formatShort, labelled, nothingKnown, shownInterfaces } from "./ifconfig-format.ts";
 import { hasBroadcast, isPointToPoint } from "./ip/ip-link-format.ts";
 import { ADDRESS_FAMILIES, HARDWARE_TYPES, NET_TOOLS_VERSION, resolveAddress } from "./net-tools-text.ts";
 
@@ -204,6 +204,9 @@ class Ifconfig {
         break;
       case "multicast":
       case "-multicast":
+        this.#flags({ isMulticast: word === "multicast" });
+        if (word === "-multicast" && this.#target.device?.isMulticast === true) this.#still("MULTICAST");
+        break;
       case "trailers":
       case "-trailers":
       case "dynamic":
@@ -279,7 +282,12 @@ class Ifconfig {
     if (this.#hasDevice()) this.#check("SIOCSIFFLAGS", this.#target.setUp(isUp), -1);
   }
 
-  #flags(flags: { readonly isNoArp?: boolean; readonly isPromiscuous?: boolean; readonly isAllMulticast?: boolean }): void {
+  /** The flags are read again after one was to be cleared. */
+  #still(mode: string): void {
+    this.#context.stderr.write(`Warning: Interface ${this.#target.name} still in ${mode} mode.\n`);
+  }
+
+  #flags(flags: DeviceFlags): void {
     if (!this.#hasDevice()) return;
     // On an alias no change of flags but that of UP has an effect.
     if (this.#target.isAlias) this.#check("SIOCSIFFLAGS", this.#target.setUp(true), -1);
@@ -309,14 +317,20 @@ class Ifconfig {
     this.#check("SIOCSIFNETMASK", this.#target.setNetmask(mask));
   }
 
+  /** The kernel does not let go of IFF_BROADCAST, and what follows -broadcast is a word of its own. */
   #broadcast(word: string): void {
+    if (word === "-broadcast") {
+      if (!this.#hasDevice() || !hasBroadcast(this.#target.device as NetDevice)) return;
+      this.#still("BROADCAST");
+      return;
+    }
     const text = this.#words.shift();
     if (text !== undefined) {
       const address = this.#resolve(text);
       if (address === undefined) return;
       this.#check("SIOCSIFBRDADDR", this.#target.change({ broadcast: address }));
     }
-    if (word === "broadcast") this.#flags({});
+    this.#flags({});
   }
 
   #destination(word: string): void {
@@ -401,6 +415,7 @@ class Ifconfig {
     this.#check("SIOCSIFADDR", this.#target.setAddress(address));
     if (!this.#hasDevice()) return;
     // After 0.0.0.0 an alias is gone, so that there is nothing to take up.
+    if (address === 0 && this.#target.isAlias) return;
     this.#check("SIOCSIFFLAGS", this.#target.setUp(true), -1);
   }
 }
@@ -410,7 +425,13 @@ const UNSUPPORTED = new Set(["keepalive", "outfill", "tunnel", "mem_start", "io_
 
 function list(context: CommandContext, includesDown: boolean, isShort: boolean): number {
   if (isShort) context.stdout.write(SHORT_HEAD);
-  for (const one of shownInterfaces(context.machine.host, includesDown)) context.stdout.write(isShort ? formatShort(one) : formatLong(one));
+  for (const one of shownInterfaces(context.machine.host, includesDown)) {
+    if (one.device === undefined) {
+      context.stderr.write(nothingKnown(one.name));
+      return 1;
+    }
+    context.stdout.write(isShort ? formatShort(one) : formatLong(one));
+  }
   return 0;
 }
 
@@ -418,7 +439,7 @@ function showOne(context: CommandContext, name: string, isShort: boolean): numbe
   const colon = name.indexOf(":");
   const device = context.machine.host.devices.byName(colon < 0 ? name : name.slice(0, colon));
   if (device === undefined) {
-    context.stderr.write(`${name}: error fetching interface information: Device not found\n`);
+    context.stderr.write(nothingKnown(name));
     return 1;
   }
   const shown = { name, device, isAlias: colon >= 0 };

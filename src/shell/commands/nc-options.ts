@@ -195,6 +195,7 @@ function finish(options: NcOptions, words: readonly string[], portText: string |
     if (words.length === 2) return finishWords(options, words[0], words[1]);
     return fail(NC_USAGE);
   }
+  if (options.staysOpen) return fail("nc: must use -l with -k\n");
   if (words.length === 0) return fail(NC_USAGE);
   if (words.length > 2) return fail(NC_USAGE);
   if (words.length === 1) return fail("nc: missing port number\n");
@@ -223,9 +224,10 @@ function finishWords(options: NcOptions, host: string | undefined, portText: str
 }
 
 function portNumber(text: string, isUdp: boolean): number | string {
-  if (!/^\d+$/.test(text)) return servicePort(text, isUdp ? "udp" : "tcp") ?? `nc: service "${text}" unknown\n`;
+  if (!/^\d+$/.test(text)) return servicePort(text, isUdp ? "udp" : "tcp") ?? `nc: port number invalid: ${text}\n`;
   const port = Number(text);
   if (port > 65535) return `nc: port number too large: ${text}\n`;
+  if (port < 1) return `nc: port number too small: ${text}\n`;
   return port;
 }
 

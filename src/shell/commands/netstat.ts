@@ -10,7 +10,7 @@ import type { Command, CommandContext, Running } from "../command.ts";
 import { membershipsOf } from "../memberships.ts";
 import { hostNameOf } from "../names.ts";
 import { procNetNetstat, procNetSnmp } from "../proc-mib.ts";
-import { formatShort, shownInterfaces } from "./ifconfig-format.ts";
+import { formatShort, nothingKnown, shownInterfaces } from "./ifconfig-format.ts";
 import { formatStatistics, formatStatistics6 } from "./netstat-statistics.ts";
 import { formatRouteTable } from "./route-format.ts";
 
@@ -155,7 +155,28 @@ function* run(context: CommandContext): Running<number> {
 
 /** The exit status when the command line already decides it. */
 function parse(context: CommandContext, options: NetstatOptions): number | undefined {
-  for (const argument of context.args) {
+  const words = [...context.args];
+  for (let argument = words.shift(); argument !== undefined; argument = words.shift()) {
+    if (argument === "-4" || argument === "--inet") {
+      options.isInet = true;
+      continue;
+    }
+    const family = /^(?:-([a-zB-Z0-9]*)A|--protocol(?:=|$))(.*)$/.exec(argument);
+    if (family !== null) {
+      if (family[1] !== undefined && family[1] !== "") words.unshift(`-${family[1]}`);
+      const names = family[2] !== "" ? family[2] : words.splice(family[1] ? 1 : 0, 1)[0];
+      if (names === undefined) {
+        context.stderr.write(`netstat: option requires an argument -- 'A'\n${USAGE}`);
+        return 3;
+      }
+      const unknown = names.split(",").find((name) => name !== "inet" && name !== "inet6");
+      if (unknown !== undefined) {
+        context.stderr.write(`Unknown address family \`${unknown}'.\n`);
+        return 1;
+      }
+      options.isInet = true;
+      continue;
+    }
     if (argument.startsWith("--")) {
       const word = argument.slice(2);
       if (word === "help") {
@@ -323,8 +344,10 @@ function timerText(context: CommandContext, socket: TcpSocket): string {
 
 /* ------------------------------------------------------------------------------------------------- routes and interfaces */
 
+/** -e takes the columns of route(8), and twice those of both. */
 function routes(context: CommandContext, options: NetstatOptions): number {
-  context.stdout.write(formatRouteTable(context.machine, "extended", options.isNumeric));
+  const extensions = context.args.filter((word) => /^-[^-]/.test(word)).join("").split("e").length - 1;
+  context.stdout.write(formatRouteTable(context.machine, extensions > 1 ? "full" : options.isExtended ? "usual" : "extended", options.isNumeric));
   return 0;
 }
 
@@ -332,7 +355,13 @@ function* interfaces(context: CommandContext, options: NetstatOptions): Running<
   context.stdout.write("Kernel Interface table\n");
   if (options.isExtended) return yield* context.spawn(options.isAll ? ["ifconfig", "-a"] : ["ifconfig"]);
   context.stdout.write("Iface             MTU    RX-OK RX-ERR RX-DRP RX-OVR    TX-OK TX-ERR TX-DRP TX-OVR Flg\n");
-  for (const shown of shownInterfaces(context.machine.host, options.isAll)) context.stdout.write(formatShort(shown));
+  for (const shown of shownInterfaces(context.machine.host, options.isAll)) {
+    if (shown.device === undefined) {
+      context.stderr.write(`${nothingKnown(shown.name)}missing interface information: No such device\n`);
+      return 1;
+    }
+    context.stdout.write(formatShort(shown));
+  }
   return 0;
 }
 

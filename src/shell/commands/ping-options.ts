@@ -2,6 +2,7 @@
  * The command line of ping: iputils 20221126 ping/ping.c (main).
  */
 
+import { type Ipv4Address, parseIpv4Address } from "../../base/ipv4-address.ts";
 import { CommandExit, readShortOptions } from "./short-options.ts";
 
 export const PING_VERSION = "ping from iputils 20221126\nlibcap: yes, IDN: yes, NLS: no, error.h: yes, getrandom(): yes, __fpending(): yes\n";
@@ -75,7 +76,9 @@ export interface PingOptions {
   mark: number;
   preload: number;
   pattern: readonly number[];
-  interfaceOrAddress: string | undefined;
+  /** -I, which may be given for both. */
+  interfaceName: string | undefined;
+  sourceAddress: Ipv4Address | undefined;
   mtuDiscovery: "do" | "dont" | "want" | undefined;
   isQuiet: boolean;
   isNumeric: boolean;
@@ -85,6 +88,11 @@ export interface PingOptions {
   mayBroadcast: boolean;
   reportsOutstanding: boolean;
   hasStickySource: boolean;
+  /** -A: replies set the pace. */
+  isAdaptive: boolean;
+  /** -f: signs instead of lines, and no pace unless -i gives one. */
+  isFlood: boolean;
+  hasInterval: boolean;
   /** Goes to standard error before anything else. */
   warnings: string;
 }
@@ -118,6 +126,7 @@ export function parsePingOptions(args: readonly string[]): PingOptions {
   if (operands.length === 0) throw new CommandExit(1, "ping: usage error: Destination address required\n");
   if (operands.length > 1) throw new CommandExit(2, "ping: a route through several destinations is not supported by this simulator\n");
   if (family === "6") throw new CommandExit(2, `ping: ${result.destination}: Address family for hostname not supported\n`);
+  if (result.isFlood && !result.hasInterval) result.intervalMs = 0;
   return result;
 }
 
@@ -132,7 +141,8 @@ const DEFAULTS: Omit<PingOptions, "destination"> = {
   mark: 0,
   preload: 1,
   pattern: [],
-  interfaceOrAddress: undefined,
+  interfaceName: undefined,
+  sourceAddress: undefined,
   mtuDiscovery: undefined,
   isQuiet: false,
   isNumeric: false,
@@ -142,6 +152,9 @@ const DEFAULTS: Omit<PingOptions, "destination"> = {
   mayBroadcast: false,
   reportsOutstanding: false,
   hasStickySource: false,
+  isAdaptive: false,
+  isFlood: false,
+  hasInterval: false,
   warnings: "",
 };
 
@@ -178,7 +191,11 @@ function apply(options: PingOptions, letter: string, value: string): void {
       options.isVerbose = true;
       return;
     case "A":
+      options.isAdaptive = true;
+      return;
     case "f":
+      options.isFlood = true;
+      return;
     case "R":
     case "T":
     case "F":
@@ -208,6 +225,7 @@ function applyValue(options: PingOptions, letter: string, value: string): void {
       return;
     case "i":
       options.intervalMs = Math.trunc(seconds(options, value, "timing interval") * 1000);
+      options.hasInterval = true;
       return;
     case "W":
       options.lingerMs = Math.trunc(seconds(options, value, "linger time") * 1000);
@@ -216,7 +234,7 @@ function applyValue(options: PingOptions, letter: string, value: string): void {
       options.deadline = integer(value, 0, INT_MAX);
       return;
     case "I":
-      options.interfaceOrAddress = value;
+      interfaceOrAddress(options, value);
       return;
     case "l":
       options.preload = integer(value, 1, 65536);
@@ -246,6 +264,14 @@ function applyValue(options: PingOptions, letter: string, value: string): void {
     default:
       return;
   }
+}
+
+/** What holds a colon is taken for an address of IPv6, so that no alias goes. */
+function interfaceOrAddress(options: PingOptions, value: string): void {
+  const address = parseIpv4Address(value);
+  if (address !== undefined) options.sourceAddress = address;
+  else if (value.includes(":")) throw new CommandExit(2, `ping: invalid source address: ${value}\n`);
+  else options.interfaceName = value;
 }
 
 /** iputils_common.c:strtol_or_err */

@@ -25,6 +25,11 @@ export class PingStatistics {
     return difference <= 0x7fff ? difference : this.transmitted - this.received - this.errors;
   }
 
+  /** The smoothed round trip; undefined before the first. */
+  get smoothedUs(): number | undefined {
+    return this.#smoothedUs === 0 ? undefined : Math.trunc(this.#smoothedUs / 8);
+  }
+
   sent(): void {
     this.transmitted++;
     this.#seen.delete((this.transmitted + 0x8000) & 0xffff);

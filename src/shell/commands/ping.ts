@@ -1,7 +1,7 @@
 /**
  * ping: iputils 20221126 ping/ping.c, ping/ping_common.c (main_loop, pinger, schedule_exit).
  *
- * Not modelled: IPv6, flood and adaptive mode, IP options (-R, -T), several hops.
+ * Not modelled: IPv6, IP options (-R, -T), several hops.
  */
 
 import { formatIpv4Address, type Ipv4Address, parseIpv4Address } from "../../base/ipv4-address.ts";
@@ -71,12 +71,14 @@ class PingRun {
   #hasStarted = false;
   #lastTokenNs = 0;
   #tokensNs = 0;
+  #intervalMs: number;
   /** When to give up after the last request; undefined until that has been sent. */
   #exitAtNs: number | undefined = undefined;
 
   constructor(context: CommandContext, options: PingOptions) {
     this.#context = context;
     this.#options = options;
+    this.#intervalMs = options.intervalMs;
     this.#isNumeric = options.isNumeric || parseIpv4Address(options.destination) !== undefined;
   }
 
@@ -99,7 +101,7 @@ class PingRun {
     const deadlineNs = options.deadline > 0 ? host.loop.nowNs + options.deadline * NS_PER_SECOND : Number.MAX_SAFE_INTEGER;
     yield* this.#loop(socket, target, deadlineNs);
     const isTimed = options.sizeBytes >= TIMEVAL_BYTES;
-    context.stdout.write(this.#statistics.summary(target.name, isTimed, options.intervalMs === 0));
+    context.stdout.write(this.#statistics.summary(target.name, isTimed, this.#intervalMs === 0 || options.isFlood || options.isAdaptive));
     const { received } = this.#statistics;
     return received === 0 || (options.deadline > 0 && received < options.count) ? 1 : 0;
   }
@@ -107,12 +109,17 @@ class PingRun {
   /* --------------------------------------------------------------------------------------------------------------- target */
 
   #chooseTarget(): Target {
-    const { destination, interfaceOrAddress, hasStickySource } = this.#options;
+    const { destination, hasStickySource } = this.#options;
     const { machine } = this.#context;
     const { host } = machine;
     const address = resolveHost(machine, destination);
     if (address === undefined) throw new CommandExit(2, `ping: ${destination}: Temporary failure in name resolution\n`);
-    const { device, source } = this.#boundTo(interfaceOrAddress);
+    const { device, source } = this.#bound();
+    // A source address that is given is not looked for: nothing is connected, and what sending fails with stays unsaid.
+    if (source !== 0) {
+      this.#sourceText = formatIpv4Address(source);
+      return { name: destination, address: address === 0 ? source : address, device, source };
+    }
     const route = routeConnect(host.routing, { dst: address, src: source, device, mark: this.#options.mark, tos: this.#options.tos });
     const errno = isRouteError(route) ? route.errno : route.type === "broadcast" ? "EACCES" : undefined;
     if (errno === "EACCES") {
@@ -121,32 +128,29 @@ class PingRun {
     }
     if (errno !== undefined && isRouteError(route)) throw new CommandExit(2, `ping: connect: ${errorText(errno)}\n`);
     const chosen = isRouteError(route) ? 0 : route.source;
-    this.#sourceText = formatIpv4Address(source !== 0 ? source : chosen);
-    if (device !== undefined && !device.addresses.some((one) => one.address === chosen)) {
+    this.#sourceText = formatIpv4Address(chosen);
+    // It compares names as getifaddrs gives them: for an address with a label that is the label.
+    if (device !== undefined && !device.addresses.some((one) => one.address === chosen && one.label === device.name)) {
       this.#context.stderr.write(`ping: Warning: source address might be selected on device other than: ${device.name}\n`);
     }
     const target = address === 0 ? chosen : address;
-    return { name: destination, address: target, device, source: source !== 0 ? source : hasStickySource ? chosen : 0 };
+    return { name: destination, address: target, device, source: hasStickySource ? chosen : 0 };
   }
 
   #sourceText = "";
 
-  #boundTo(interfaceOrAddress: string | undefined): { device: NetDevice | undefined; source: Ipv4Address } {
-    if (interfaceOrAddress === undefined) return { device: undefined, source: 0 };
+  #bound(): { device: NetDevice | undefined; source: Ipv4Address } {
+    const { interfaceName, sourceAddress = 0 } = this.#options;
     const { host } = this.#context.machine;
-    const source = parseIpv4Address(interfaceOrAddress);
-    if (source !== undefined) {
-      const isUsable = host.fib.addressType(source) === "local" || host.sysctl.read("net.ipv4.ip_nonlocal_bind") === "1";
-      if (!isUsable) throw new CommandExit(2, "ping: bind: Cannot assign requested address\n");
-      return { device: undefined, source };
-    }
-    const device = host.devices.byName(interfaceOrAddress);
-    if (device === undefined) throw new CommandExit(2, `ping: SO_BINDTODEVICE ${interfaceOrAddress}: No such device\n`);
-    return { device, source: 0 };
+    const device = interfaceName === undefined ? undefined : host.devices.byName(interfaceName);
+    if (interfaceName !== undefined && device === undefined) throw new CommandExit(2, `ping: SO_BINDTODEVICE ${interfaceName}: No such device\n`);
+    const isUsable = sourceAddress === 0 || host.fib.addressType(sourceAddress) === "local" || host.sysctl.read("net.ipv4.ip_nonlocal_bind") === "1";
+    if (!isUsable) throw new CommandExit(2, "ping: bind: Cannot assign requested address\n");
+    return { device, source: sourceAddress };
   }
 
   #printHead(target: Target): void {
-    const { pattern, sizeBytes, interfaceOrAddress, hasStickySource, isVerbose } = this.#options;
+    const { pattern, sizeBytes, interfaceName, sourceAddress, hasStickySource, isVerbose } = this.#options;
     const { stdout } = this.#context;
     if (pattern.length > 0) stdout.write(`PATTERN: 0x${pattern.map((byte) => byte.toString(16).padStart(2, "0")).join("")}\n`);
     if (isVerbose) {
@@ -154,7 +158,7 @@ class PingRun {
       stdout.write(`ai->ai_family: AF_INET, ai->ai_canonname: '${target.name}'\n`);
     }
     let text = `PING ${target.name} (${formatIpv4Address(target.address)}) `;
-    if (interfaceOrAddress !== undefined || hasStickySource) text += `from ${this.#sourceText} ${target.device?.name ?? ""}: `;
+    if (interfaceName !== undefined || sourceAddress !== undefined || hasStickySource) text += `from ${this.#sourceText} ${target.device?.name ?? ""}: `;
     stdout.write(`${text}${sizeBytes}(${sizeBytes + ICMP_HEADER_BYTES + IP_HEADER_BYTES}) bytes of data.\n`);
   }
 
@@ -193,19 +197,19 @@ class PingRun {
   /** ping_common.c:schedule_exit: twice the longest time seen, or -W when nobody has answered yet. */
   #scheduleExit(): void {
     if (!this.#hasSentAll() || this.#exitAtNs !== undefined) return;
-    const { intervalMs, lingerMs } = this.#options;
+    const { lingerMs } = this.#options;
     const { received, maxUs } = this.#statistics;
-    const waitNs = received > 0 ? Math.max(2 * maxUs * 1000, intervalMs * NS_PER_MS) : lingerMs * NS_PER_MS;
+    const waitNs = received > 0 ? Math.max(2 * maxUs * 1000, this.#intervalMs * NS_PER_MS) : lingerMs * NS_PER_MS;
     // A timer of length 0 never goes off: -W 0 waits for ever.
     this.#exitAtNs = waitNs > 0 ? this.#context.machine.host.loop.nowNs + waitNs : Number.MAX_SAFE_INTEGER;
   }
 
   /** ping_common.c:pinger: sends when a token is there; returns the time until the next. */
   #sendDue(socket: EchoSocket, target: Target): number {
-    const { intervalMs, preload, reportsOutstanding } = this.#options;
+    const { preload, reportsOutstanding, isFlood, isQuiet } = this.#options;
     const { nowNs } = this.#context.machine.host.loop;
     if (this.#hasSentAll()) return NS_PER_SECOND;
-    const intervalNs = intervalMs * NS_PER_MS;
+    const intervalNs = this.#intervalMs * NS_PER_MS;
     const statistics = this.#statistics;
     if (!this.#hasStarted) {
       this.#hasStarted = true;
@@ -224,6 +228,7 @@ class PingRun {
     }
     const errno = this.#send(socket, target);
     statistics.sent();
+    if (errno === undefined && isFlood && !isQuiet) this.#context.stdout.write(".");
     if (errno === undefined) return intervalNs === 0 ? (statistics.inFlight >= preload ? MIN_INTERVAL_NS : 0) : intervalNs - this.#tokensNs;
     this.#tokensNs = 0;
     return Math.max(intervalNs, MIN_INTERVAL_NS);
@@ -259,6 +264,10 @@ class PingRun {
     const { host } = this.#context.machine;
     this.#statistics.errors++;
     if (this.#options.isQuiet) return;
+    if (this.#options.isFlood) {
+      this.#context.stdout.write("E");
+      return;
+    }
     const route = host.routing.output({ dst: target.address, src: target.source, device: target.device, mark: this.#options.mark, tos: this.#options.tos });
     this.#context.stderr.write(`ping: local error: message too long, mtu=${isRouteError(route) ? IP_LENGTH_MAX : route.mtu}\n`);
   }
@@ -292,19 +301,24 @@ class PingRun {
     }
     this.#statistics.acknowledge(sequence);
     this.#statistics.errors++;
-    if (!this.#options.isQuiet) this.#print(`From ${from} icmp_seq=${sequence} ${icmpErrorText(icmp)}\n`);
+    if (this.#options.isQuiet) return;
+    if (this.#options.isFlood) this.#context.stdout.write("\bE");
+    else this.#print(`From ${from} icmp_seq=${sequence} ${icmpErrorText(icmp)}\n`);
   }
 
   /** ping_common.c:gather_statistics */
   #reply(heard: Heard): void {
     const { packet, icmp, timeNs } = heard;
-    const { sizeBytes, isQuiet, isAudible, isVerbose } = this.#options;
+    const { sizeBytes, isQuiet, isAudible, isVerbose, isAdaptive, isFlood } = this.#options;
     const sequence = icmp.rest & 0xffff;
     const sentAtNs = this.#sentAtNs.get(sequence);
     const isTimed = sizeBytes >= TIMEVAL_BYTES && icmp.payload.length >= TIMEVAL_BYTES;
     const tripUs = isTimed ? Math.max(0, Math.trunc((timeNs - (sentAtNs ?? timeNs)) / 1000)) : undefined;
     const isDuplicate = this.#statistics.reply(sequence, tripUs);
-    if (isQuiet) return;
+    // ping_common.c:update_interval
+    if (isAdaptive) this.#intervalMs = Math.trunc(((this.#statistics.smoothedUs ?? this.#intervalMs * 1000) + 500) / 1000);
+    if (isFlood && !isQuiet) this.#context.stdout.write("\b \b");
+    if (isQuiet || isFlood) return;
     let text = `${icmp.lengthBytes} bytes from ${this.#nameOf(packet.src)}: icmp_seq=${sequence}`;
     if (isVerbose) text += ` ident=${icmp.rest >>> 16}`;
     text += ` ttl=${packet.ttl}`;

@@ -86,10 +86,12 @@ function parse(context: CommandContext, words: readonly string[]): RouteRequest 
   let at = 0;
   const kind = words[0] === "-net" || words[0] === "-host" ? words[at++] : undefined;
   const target = words[at++];
-  if (target === undefined) throw new RouteExit(0, INET_USAGE);
+  if (target === undefined) throw new RouteExit(kind === undefined ? 0 : EXIT_OPTION, INET_USAGE);
   const slash = target.indexOf("/");
   const length = slash < 0 ? undefined : target.slice(slash + 1);
-  if (length !== undefined && (!/^\d+$/.test(length) || Number(length) > 32)) badUsage();
+  if (length !== undefined && !/^\d*$/.test(length)) badUsage();
+  // A prefix longer than an address is a mask of which no bit is set, and which is there all the same.
+  if (Number(length) > 32) badUsage("route: netmask doesn't match route address\n");
   const name = slash < 0 ? target : target.slice(0, slash);
   const isNet = kind === "-net" || (kind === undefined && (name === "default" || length !== undefined));
   const request: RouteRequest = {

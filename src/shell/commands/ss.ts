@@ -76,9 +76,13 @@ interface SsOptions {
   isExtended: boolean;
   hidesHeader: boolean;
   isSummary: boolean;
+  /** -f: sockets of other families than inet there are none. */
+  family: string;
 }
 
-const LETTERS: Readonly<Record<string, keyof SsOptions>> = {
+type SsSwitch = Exclude<keyof SsOptions, "family">;
+
+const LETTERS: Readonly<Record<string, SsSwitch>> = {
   t: "isTcp",
   u: "isUdp",
   w: "isOther",
@@ -93,7 +97,7 @@ const LETTERS: Readonly<Record<string, keyof SsOptions>> = {
   H: "hidesHeader",
   s: "isSummary",
 };
-const WORDS: Readonly<Record<string, keyof SsOptions>> = {
+const WORDS: Readonly<Record<string, SsSwitch>> = {
   tcp: "isTcp",
   udp: "isUdp",
   raw: "isOther",
@@ -127,12 +131,24 @@ function run(context: CommandContext): number {
     isExtended: false,
     hidesHeader: false,
     isSummary: false,
+    family: "",
   };
   const words: string[] = [];
-  for (const argument of context.args) {
+  for (let at = 0; at < context.args.length; at++) {
+    const argument = context.args[at] as string;
     if (!argument.startsWith("-")) {
       words.push(argument);
       continue;
+    }
+    const chooser = CHOOSER.exec(argument);
+    if (chooser !== null) {
+      const [, letters = "", letter, word, equals, rest = ""] = chooser;
+      if (letters !== "") parseLetters(context, options, `-${letters}`);
+      const value = equals !== undefined || rest !== "" ? rest : context.args[++at];
+      const error = choose(options, (letter ?? word) === "f" || word === "family" ? "family" : "query", value);
+      if (error === undefined) continue;
+      context.stderr.write(error);
+      return help(context, 255);
     }
     const exit = argument.startsWith("--") ? parseWord(context, options, argument) : parseLetters(context, options, argument);
     if (exit !== undefined) return exit;
@@ -141,12 +157,12 @@ function run(context: CommandContext): number {
   const states = statesWanted(options, words);
   if (typeof states === "string") {
     context.stderr.write(states);
-    return 1;
+    return 255;
   }
   const filter = new FilterParser(words).parse();
   if (typeof filter === "string") {
     context.stderr.write(filter);
-    return 255;
+    return filter.startsWith("Error") ? 1 : 255;
   }
   const rows = allRows(context, options).filter((row) => states.includes(row.state) && filter(row));
   print(context, options, rows, states.length === 1);
@@ -181,6 +197,28 @@ function parseLetters(context: CommandContext, options: SsOptions, argument: str
       context.stderr.write(`ss: invalid option -- '${letter}'\n`);
       return help(context, 255);
     }
+  }
+  return undefined;
+}
+
+/** -A and -f, with what they choose in the same word or the next; other letters may stand before them. */
+const CHOOSER = /^-(?:([a-zA-Z0-9]*?)([Af])|-(query|socket|family)(=)?)(.*)$/;
+
+/** An error text when it names none. What a simulated machine has no sockets of is shown empty. */
+function choose(options: SsOptions, what: "family" | "query", value: string | undefined): string | undefined {
+  if (value === undefined) return `ss: option requires an argument -- '${what === "family" ? "f" : "A"}'\n`;
+  if (what === "family") {
+    if (!/^(inet6?|link|unix|netlink|vsock|tipc|xdp)$/.test(value)) return `ss: "${value}" is invalid family\n`;
+    options.family = value;
+    return undefined;
+  }
+  for (const name of value.split(",")) {
+    if (name === "tcp" || name === "all" || name === "inet") options.isTcp = true;
+    if (name === "udp" || name === "all" || name === "inet") options.isUdp = true;
+    if (name === "raw" || name === "all" || name === "inet") options.isOther = true;
+    if (/^unix(_\w+)?$/.test(name) || name === "all") options.isUnix = true;
+    if (!/^(all|inet|tcp|mptcp|udp|raw|unix|unix_dgram|unix_stream|unix_seqpacket|packet|packet_raw|packet_dgram|netlink|dccp|sctp|vsock_stream|vsock_dgram|tipc|xdp)$/.test(name))
+      return `ss: "${name}" is illegal socket table id\n`;
   }
   return undefined;
 }
@@ -223,6 +261,7 @@ function allRows(context: CommandContext, options: SsOptions): SsRow[] {
   const { tcp, udp } = context.machine.host;
   const isAny = options.isTcp || options.isUdp || options.isOther || options.isUnix;
   const rows: SsRow[] = [];
+  if (options.family !== "" && options.family !== "inet") return rows;
   if (!isAny || options.isUdp) {
     for (const s of udp.sockets)
       rows.push({
@@ -369,6 +408,7 @@ function summary(context: CommandContext): number {
 class FilterParser {
   readonly #words: string[];
   #at = 0;
+  #wrong = "";
 
   constructor(words: readonly string[]) {
     this.#words = words
@@ -383,6 +423,7 @@ class FilterParser {
   parse(): Filter | string {
     if (this.#words.length === 0) return () => true;
     const filter = this.#or();
+    if (this.#wrong !== "") return this.#wrong;
     if (filter === undefined || this.#at < this.#words.length) return `ss: bison bellows (while parsing filter): "syntax error!" Sorry.\n${USAGE_HEAD}`;
     return filter;
   }
@@ -458,7 +499,10 @@ class FilterParser {
     const match = /^([^:]*)(?::(.*))?$/.exec(word);
     const text = match?.[1] ?? "";
     const cidr = text === "" || text === "*" ? { address: 0, prefixLength: 0 } : parseIpv4Cidr(text);
-    if (cidr === undefined) return undefined;
+    if (cidr === undefined) {
+      this.#wrong ||= `Error: an inet prefix is expected rather than "${text}".\nCannot parse dst/src address.\n`;
+      return undefined;
+    }
     const portText = match?.[2] ?? "";
     const port = portText === "" || portText === "*" ? undefined : /^\d+$/.test(portText) ? Number(portText) : servicePort(portText, "tcp");
     return (row) => {

@@ -214,6 +214,8 @@ function pathOf(key: string): string {
 class Sysctl {
   readonly #context: CommandContext;
   readonly #options: Options;
+  /** What patterns leave alone: keys with a dash and no value, and those that have a line of their own. */
+  readonly #spared = new Set<string>();
 
   constructor(context: CommandContext, options: Options) {
     this.#context = context;
@@ -283,7 +285,10 @@ class Sysctl {
     const equals = text.indexOf("=");
     const isOptional = text.startsWith("-");
     const key = (equals < 0 ? text : text.slice(0, equals)).slice(isOptional ? 1 : 0).trim();
-    if (equals < 0 && isOptional) return "no setting";
+    if (equals < 0 && isOptional) {
+      this.#spared.add(sysctlKeyOf(key));
+      return "no setting";
+    }
     if (equals < 0) {
       this.complain(`${where}(${line}): invalid syntax, continuing...`);
       return "no setting";
@@ -295,10 +300,14 @@ class Sysctl {
     return { key: sysctlKeyOf(key), value: text.slice(equals + 1).trim(), isOptional };
   }
 
-  apply(setting: Setting): number {
-    const keys = /[*?[]/.test(setting.key) ? this.#expand(setting.key) : [setting.key];
+  /** The settings of files: there, and only there, a key may be a pattern. */
+  applyAll(settings: readonly Setting[]): number {
     let exit = 0;
-    for (const key of keys) exit |= this.#write(key, setting);
+    for (const { key } of settings) this.#spared.add(key);
+    for (const setting of settings) {
+      const keys = /[*?[]/.test(setting.key) ? this.#expand(setting.key) : [setting.key];
+      for (const key of keys) exit |= this.write(key, setting);
+    }
     return exit;
   }
 
@@ -308,10 +317,10 @@ class Sysctl {
       .replaceAll("*", "[^.]*")
       .replaceAll("?", "[^.]");
     const matcher = new RegExp(`^${source}$`);
-    return this.#tree.keys().filter((key) => matcher.test(key));
+    return this.#tree.keys().filter((key) => matcher.test(key) && !this.#spared.has(key));
   }
 
-  #write(key: string, setting: Setting): number {
+  write(key: string, setting: Setting): number {
     const leaf = this.#tree.leaf(key);
     if (leaf === undefined) {
       if (this.#tree.keys().some((other) => other.startsWith(`${key}.`))) {
@@ -362,7 +371,7 @@ class Sysctl {
 
   *loadFile(name: string, settings: Setting[]): Running<number> {
     const { machine, cwd, stdin } = this.#context;
-    if (name === "-") return this.load("stdin", yield* stdin.readAll(), settings);
+    if (name === "-") return this.load("-", yield* stdin.readAll(), settings);
     try {
       return this.load(name, machine.files.read(machine.files.resolve(cwd, name)), settings);
     } catch (failure) {
@@ -413,8 +422,7 @@ function* run(context: CommandContext): Running<number> {
       const files = [...options.files, ...options.words];
       for (const file of files.length === 0 ? [DEFAULT_FILE] : files) exit |= yield* sysctl.loadFile(file, settings);
     }
-    for (const setting of settings) exit |= sysctl.apply(setting);
-    return exit;
+    return exit | sysctl.applyAll(settings);
   }
   if (options.words.length === 0) {
     context.stderr.write("sysctl: no variables specified\nTry `sysctl --help' for more information.\n");
@@ -430,7 +438,7 @@ function* run(context: CommandContext): Running<number> {
     const setting = sysctl.parse("command line", 0, word);
     // A word that is no setting ends the list: `sysctl -w a = 1` complains once.
     if (typeof setting === "string") return exit | 1;
-    exit |= sysctl.apply(setting);
+    exit |= sysctl.write(setting.key, setting);
   }
   return exit;
 }

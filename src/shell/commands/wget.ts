@@ -4,7 +4,7 @@
  * GNU Wget 1.21.3. Simulated: -q -nv -O -P -S -t -T -U --spider --header and redirects; everything else is refused by name.
  */
 
-import { utf8Text } from "../../base/bytes.ts";
+import { utf8Bytes, utf8Text } from "../../base/bytes.ts";
 import { formatIpv4Address } from "../../base/ipv4-address.ts";
 import { NS_PER_SECOND, NS_PER_US } from "../../base/time.ts";
 import type { Command, CommandContext, Running } from "../command.ts";
@@ -29,6 +29,8 @@ interface WgetOptions {
   agent: string;
   isSpider: boolean;
   fields: string[];
+  /** What --post-data sends. */
+  body: string | undefined;
   urls: string[];
 }
 
@@ -44,12 +46,21 @@ function* run(context: CommandContext): Running<number> {
     agent: "Wget/1.21.3",
     isSpider: false,
     fields: [],
+    body: undefined,
     urls: [],
   };
   const early = parse(context, options);
   if (early !== undefined) return early;
   if (options.urls.length === 0) {
     context.stderr.write(USAGE);
+    return 1;
+  }
+  // What -O names is opened before anything is asked for.
+  const { files } = context.machine;
+  const output = options.output ?? "-";
+  const errno = output === "-" ? undefined : files.writeError(files.resolve(context.cwd, output));
+  if (errno !== undefined) {
+    context.stderr.write(`${output}: ${errorText(errno)}\n`);
     return 1;
   }
   let exit = 0;
@@ -77,6 +88,7 @@ function parse(context: CommandContext, options: WgetOptions): number | undefine
     else if (long?.[1] === "timeout" || long?.[1] === "connect-timeout" || long?.[1] === "read-timeout") options.timeoutNs = Number(value()) * NS_PER_SECOND;
     else if (long?.[1] === "user-agent") options.agent = value();
     else if (long?.[1] === "header") options.fields.push(value());
+    else if (long?.[1] === "post-data") options.body = value();
     else if (/^-q?O/.test(argument)) {
       if (argument.startsWith("-q")) options.isQuiet = true;
       const rest = argument.replace(/^-q?O/, "");
@@ -171,7 +183,10 @@ class Fetch {
       ...this.#options.fields,
     ];
     yield* this.#context.sleep(STEP_NS);
-    stream.write(`${this.#options.isSpider ? "HEAD" : "GET"} ${url.target} HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n`);
+    const { body } = this.#options;
+    if (body !== undefined) fields.push("Content-Type: application/x-www-form-urlencoded", `Content-Length: ${utf8Bytes(body).length}`);
+    const method = this.#options.isSpider ? "HEAD" : body === undefined ? "GET" : "POST";
+    stream.write(`${method} ${url.target} HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n${body ?? ""}`);
     this.#log(`${this.#options.isSpider ? "HTTP request sent, awaiting response... " : "HTTP request sent, awaiting response... "}`);
     return yield* this.#receive(url, stream, deadline);
   }

@@ -11,13 +11,9 @@ import { greBytes } from "../../../host/tunnel.ts";
 import { IPV4_HEADER_BYTES } from "../../../wire/packet.ts";
 import { formatJson, type IpSession, type Json } from "./ip-output.ts";
 
-/** IFF_BROADCAST and IFF_MULTICAST go with frames; dummy devices have no multicast, tunnels neither. */
+/** IFF_BROADCAST goes with frames. */
 export function hasBroadcast(device: NetDevice): boolean {
   return device.kind === "ether" || device.kind === "dummy" || device.kind === "gretap" || device.kind === "erspan";
-}
-
-export function hasMulticast(device: NetDevice): boolean {
-  return hasBroadcast(device) && device.kind !== "dummy";
 }
 
 export function isPointToPoint(device: NetDevice): boolean {
@@ -31,7 +27,7 @@ export function linkFlags(device: NetDevice): string[] {
   if (device.kind === "loopback") flags.push("LOOPBACK");
   if (hasBroadcast(device)) flags.push("BROADCAST");
   if (isPointToPoint(device)) flags.push("POINTOPOINT");
-  if (hasMulticast(device)) flags.push("MULTICAST");
+  if (device.isMulticast) flags.push("MULTICAST");
   if (device.isNoArp) flags.push("NOARP");
   if (device.isAllMulticast) flags.push("ALLMULTI");
   if (device.isPromiscuous) flags.push("PROMISC");
@@ -154,7 +150,8 @@ export function formatLink(session: IpSession, device: NetDevice, options: { rea
   if (!options.hasLinkLine) return `${head}${netnsOf(device)}\n`;
   const far = isPointToPoint(device) ? "peer" : "brd";
   const details = flags.details > 0 ? linkDetails(session, device, options.isAddressList) : "";
-  return `${head}${nl}    link/${LINK_TYPES[device.kind]} ${linkAddress(device)} ${far} ${broadcastAddress(device)}${netnsOf(device)}${details}\n`;
+  const alias = device.alias === "" ? "" : `${nl}    alias ${device.alias}`;
+  return `${head}${nl}    link/${LINK_TYPES[device.kind]} ${linkAddress(device)} ${far} ${broadcastAddress(device)}${netnsOf(device)}${details}${options.isAddressList ? "" : alias}\n`;
 }
 
 export function formatBriefLink(device: NetDevice): string {
@@ -173,7 +170,7 @@ export function formatStatistics(session: IpSession, device: NetDevice): string 
     // The first number may begin below the prefix.
     const widths = titles.map((title, i) => Math.max(title.length, String(values[i]).length - (i === 0 ? prefix.length : 0)));
     const head = titles.map((title, i) => title.padStart(widths[i] as number)).join(" ");
-    const body = values.map((value, i) => String(value).padStart((widths[i] as number) + (i === 0 ? prefix.length : 0))).join(" ");
+    const body = values.map((value, i) => shownNumber(session, value).padStart((widths[i] as number) + (i === 0 ? prefix.length : 0))).join(" ");
     return `    ${prefix}${head}           ${nl}    ${body} `;
   };
   const received = [counters.rxBytes, counters.rxPackets, counters.rxErrors, counters.rxDropped, 0, counters.multicast];
@@ -182,6 +179,23 @@ export function formatStatistics(session: IpSession, device: NetDevice): string 
   const tx = row("TX: ", [" bytes", "packets", "errors", "dropped", "carrier", "collsns"], sent);
   return session.flags.statistics > 1 ? `${rx}${nl}${rxErrors(nl)}${nl}${tx}${nl}${txErrors(nl, device)}\n` : `${rx}${nl}${tx}\n`;
 }
+
+/** ip/ipaddress.c:print_num: with -human three places or so, and a prefix. */
+function shownNumber(session: IpSession, value: number): string {
+  const { isHuman, isIec } = session.flags;
+  const base = isIec === true ? 1024 : 1000;
+  if (!isHuman || value < base) return String(value);
+  let power = base;
+  let prefix = 0;
+  while (value / base >= power && prefix < PREFIXES.length - 1) {
+    power *= base;
+    prefix++;
+  }
+  const whole = value / power;
+  return `${whole.toFixed(whole < 10 ? 2 : whole < 100 ? 1 : 0)}${PREFIXES[prefix]}${isIec === true ? "i" : ""}`;
+}
+
+const PREFIXES = "kMGTPE";
 
 function rxErrors(nl: string): string {
   return `    RX errors:  length    crc   frame    fifo overrun${nl}${" ".repeat(21)}0      0       0       0       0 `;
@@ -211,6 +225,7 @@ export function linkJson(device: NetDevice, isAddressList: boolean): { [key: str
     ...(isPointToPoint(device) ? { link_pointtopoint: true } : {}),
     broadcast: broadcastAddress(device),
     ...netns,
+    ...(device.alias === "" || isAddressList ? {} : { ifalias: device.alias }),
   };
 }
 

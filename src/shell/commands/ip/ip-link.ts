@@ -122,6 +122,8 @@ interface Changes {
   isNoArp: boolean | undefined;
   isPromiscuous: boolean | undefined;
   isAllMulticast: boolean | undefined;
+  isMulticast: boolean | undefined;
+  alias: string | undefined;
   txQueueLength: number | undefined;
   type: string;
   tunnel: TunnelParameters | undefined;
@@ -148,6 +150,8 @@ function parseChanges(session: IpSession, words: readonly string[], isAdd: boole
     isNoArp: undefined,
     isPromiscuous: undefined,
     isAllMulticast: undefined,
+    isMulticast: undefined,
+    alias: undefined,
     txQueueLength: undefined,
     type: "",
     tunnel: undefined,
@@ -166,7 +170,11 @@ function parseChanges(session: IpSession, words: readonly string[], isAdd: boole
     else if (word === "mtu") changes.mtu = takeNumber(args, "mtu");
     else if (word === "arp") changes.isNoArp = !takeSwitch(args, "arp");
     else if (word === "promisc") changes.isPromiscuous = takeSwitch(args, "promisc");
-    else if (word === "allmulticast") changes.isAllMulticast = takeSwitch(args, "allmulticast");
+    else if (word === "multicast") changes.isMulticast = takeSwitch(args, "multicast");
+    else if (word === "alias") {
+      const text = args.take();
+      changes.alias = text.length < ALIAS_MAX ? text : wrongArgument(text, "alias too long\n");
+    } else if (word === "allmulticast") changes.isAllMulticast = takeSwitch(args, "allmulticast");
     else if (word === "type") {
       changes.type = args.take();
       // What follows belongs to the type; dummies have no options, and ip does not look.
@@ -184,8 +192,11 @@ function parseChanges(session: IpSession, words: readonly string[], isAdd: boole
   return changes;
 }
 
+/** IFALIASZ. */
+const ALIAS_MAX = 256;
+
 const UNSUPPORTED_WORDS = new Set(
-  "link index netns vf master nomaster vrf group alias link-netns link-netnsid protodown protodown_reason carrier multicast dynamic trailers broadcast brd xdp xdpgeneric xdpdrv xdpoffload numtxqueues numrxqueues addrgenmode operstate mode gso_max_size gso_max_segs gro_max_size parentdev altname".split(
+  "link index netns vf master nomaster vrf group link-netns link-netnsid protodown protodown_reason carrier dynamic trailers broadcast brd xdp xdpgeneric xdpdrv xdpoffload numtxqueues numrxqueues addrgenmode operstate mode gso_max_size gso_max_segs gro_max_size parentdev altname".split(
     " ",
   ),
 );
@@ -203,8 +214,7 @@ function set(session: IpSession, words: readonly string[]): number {
   if (changes.mac !== undefined) step(devices.setMac(device, changes.mac));
   if (changes.mtu !== undefined) step(devices.setMtu(device, changes.mtu));
   if (changes.name !== "") step(devices.rename(device, changes.name));
-  const { isNoArp, isPromiscuous, isAllMulticast, txQueueLength } = changes;
-  devices.setFlags(device, { isNoArp, isPromiscuous, isAllMulticast, txQueueLength });
+  devices.setFlags(device, changes);
   if (changes.isUp === true) step(devices.setUp(device));
   if (changes.isUp === false) devices.setDown(device);
   return 0;
@@ -222,7 +232,7 @@ function add(session: IpSession, words: readonly string[]): number {
   if (typeof device === "string") return netlinkFailure(device, "");
   if (changes.mac !== undefined) session.host.devices.setMac(device, changes.mac);
   if (changes.mtu !== undefined) session.host.devices.setMtu(device, changes.mtu);
-  session.host.devices.setFlags(device, { txQueueLength: changes.txQueueLength, isNoArp: changes.isNoArp });
+  session.host.devices.setFlags(device, changes);
   if (changes.isUp === true) session.host.devices.setUp(device);
   return 0;
 }

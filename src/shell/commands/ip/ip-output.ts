@@ -21,6 +21,8 @@ export interface IpFlags {
   readonly isJson: boolean;
   readonly isPretty: boolean;
   readonly isHuman: boolean;
+  /** Human numbers by powers of 1024. */
+  readonly isIec?: boolean;
 }
 
 /** Ends an ip command: the message is written already or is given here. */

@@ -157,6 +157,7 @@ function jsonOf(session: IpSession, question: Question, dst: number, route: Rout
 export function showCache(session: IpSession, filter: RouteFilter): number {
   const { host } = session;
   for (const exception of host.routing.exceptions()) {
+    if (!exception.isUsed) continue;
     const route = host.routing.output({ dst: exception.destination });
     if (isRouteError(route) || (filter.device !== "" && route.device.name !== filter.device)) continue;
     const via = route.gateway !== 0 ? `via ${formatIpv4Address(route.gateway)} ` : "";

@@ -292,10 +292,11 @@ function parseHop(session: IpSession, words: readonly string[]): WantedHop {
 function add(session: IpSession, words: readonly string[], how: How): number {
   if (words.length === 0) throw new IpExit(255, ROUTE_HELP);
   const wanted = parseWanted(session, words);
+  if (wanted.to === undefined) throw new IpExit(255, ROUTE_HELP);
   const type = wanted.type ?? "unicast";
   const hasNextHop = wanted.gateway !== 0 || wanted.hops.length > 0;
   const device = wanted.device === "" ? undefined : deviceNamed(session, wanted.device);
-  const { address, prefixLength } = wanted.to ?? { address: 0, prefixLength: 0 };
+  const { address, prefixLength } = wanted.to;
   const entry: FibEntry = {
     network: address,
     prefixLength,

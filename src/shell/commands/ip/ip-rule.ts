@@ -204,7 +204,7 @@ function formatRule(session: IpSession, rule: FibRule, names: ReadonlyMap<number
   if (rule.isInverted) parts.push("not ");
   parts.push(`from ${host(rule.from)}`);
   if (rule.to.prefixLength > 0) parts.push(` to ${host(rule.to)}`);
-  if (rule.tos !== 0) parts.push(` tos ${hexadecimal(rule.tos)}`);
+  if (rule.tos !== 0) parts.push(` tos ${`0x${rule.tos.toString(16).padStart(2, "0")}`}`);
   if (rule.mark !== 0 || rule.markMask !== 0)
     parts.push(` fwmark ${hexadecimal(rule.mark)}${rule.markMask === 0xffffffff ? "" : `/${hexadecimal(rule.markMask)}`}`);
   if (rule.inputDevice !== "") parts.push(` iif ${rule.inputDevice}${session.host.devices.byName(rule.inputDevice) === undefined ? " [detached]" : ""}`);
@@ -238,7 +238,7 @@ function ruleJson(rule: FibRule, names: ReadonlyMap<number, string>): Json {
     srclen: rule.from.prefixLength > 0 && rule.from.prefixLength < 32 ? rule.from.prefixLength : undefined,
     dst: rule.to.prefixLength > 0 ? formatIpv4Address(rule.to.network) : undefined,
     dstlen: rule.to.prefixLength > 0 && rule.to.prefixLength < 32 ? rule.to.prefixLength : undefined,
-    tos: rule.tos !== 0 ? hexadecimal(rule.tos) : undefined,
+    tos: rule.tos !== 0 ? `0x${rule.tos.toString(16).padStart(2, "0")}` : undefined,
     fwmark: rule.markMask !== 0 ? hexadecimal(rule.mark) : undefined,
     fwmask: rule.markMask !== 0 && rule.markMask !== 0xffffffff ? hexadecimal(rule.markMask) : undefined,
     iif: rule.inputDevice !== "" ? rule.inputDevice : undefined,

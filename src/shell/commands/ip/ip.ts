@@ -11,6 +11,7 @@ import { IP_HELP } from "./ip-help.ts";
 import { runIpLink } from "./ip-link.ts";
 import { runIpMaddress } from "./ip-maddr.ts";
 import { runIpNeigh } from "./ip-neigh.ts";
+import { runIpNetconf } from "./ip-netconf.ts";
 import { runIpNtable } from "./ip-ntable.ts";
 import { chosenOf, IpExit, type IpFlags, type IpSession, isCutOf, unsupported } from "./ip-output.ts";
 import { runIpRoute } from "./ip-route.ts";
@@ -35,6 +36,7 @@ interface Options {
   isJson: boolean;
   isPretty: boolean;
   isHuman: boolean;
+  isIec: boolean;
   isForced: boolean;
   batchFile: string | undefined;
 }
@@ -51,6 +53,7 @@ function parseOptions(args: readonly string[]): Parsed | "version" | "help" {
     isJson: false,
     isPretty: false,
     isHuman: false,
+    isIec: false,
     isForced: false,
     batchFile: undefined,
   };
@@ -60,7 +63,8 @@ function parseOptions(args: readonly string[]): Parsed | "version" | "help" {
     if (option === "--") return { options, rest: args.slice(at + 1) };
     if (!option.startsWith("-") || option === "-") break;
     if (option.startsWith("--")) option = option.slice(1);
-    if (isCutOf(option, "-help")) return "help";
+    // -h comes first in the table of options, and means -human-readable.
+    if (option !== "-h" && isCutOf(option, "-help")) return "help";
     const isKnown = applySwitch(option, options);
     if (isKnown) continue;
     if (isCutOf(option, "-Version")) return "version";
@@ -81,8 +85,9 @@ function applySwitch(option: string, options: Options): boolean {
   else if (option === "-6") options.family = "inet6";
   else if (option === "-0") options.family = "link";
   else if (option === "-M" || option === "-B") unsupported(`"${option}"`);
-  else if (option === "-human" || option === "-human-readable") options.isHuman = true;
-  else if (option === "-iec" || option === "-Numeric" || option === "-N" || option === "-resolve" || option === "-r") return true;
+  else if (option === "-h" || option === "-human" || option === "-human-readable") options.isHuman = true;
+  else if (option === "-iec") options.isIec = true;
+  else if (option === "-Numeric" || option === "-N" || option === "-resolve" || option === "-r") return true;
   else if (isCutOf(option, "-stats") || isCutOf(option, "-statistics")) options.statistics++;
   else if (isCutOf(option, "-details")) options.details++;
   else if (isCutOf(option, "-oneline")) options.isOneLine = true;
@@ -142,6 +147,8 @@ function runObject(session: IpSession, words: readonly string[]): number {
     case "tunnel":
     case "tunl":
       return runIpTunnel(session, rest);
+    case "netconf":
+      return runIpNetconf(session, rest);
     case "fou":
       return runIpFou(session, rest);
     case "help":

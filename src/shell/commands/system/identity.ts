@@ -86,7 +86,7 @@ function runHostname(context: CommandContext): number {
     context.stdout.write(`${own.map((one) => `${one} `).join("")}\n`);
     return 0;
   }
-  if ((options.has("i") || options.has("f") || options.has("d")) && address === undefined) return fail(context, "Name or service not known");
+  if ((options.has("i") || options.has("f") || options.has("d")) && address === undefined) return fail(context, "Temporary failure in name resolution");
   if (options.has("y")) return fail(context, "Local domain name not set");
   const dot = fullName.indexOf(".");
   const text = options.has("i") && address !== undefined ? formatIpv4Address(address)

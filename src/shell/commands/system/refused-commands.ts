@@ -10,7 +10,7 @@ import { fail } from "../tools/support.ts";
 
 const PATHS = [
   "/usr/bin/vi", "/usr/bin/vim", "/usr/bin/shuf", "/usr/bin/split", "/usr/bin/df", "/usr/bin/umount",
-  "/usr/bin/dpkg", "/usr/bin/stty", "/usr/bin/script", "/usr/sbin/ethtool", "/usr/sbin/brctl", "/usr/bin/fuser", "/usr/bin/lsof",
+  "/usr/bin/dpkg", "/usr/bin/stty", "/usr/bin/script", "/usr/bin/fuser", "/usr/bin/lsof",
   "/usr/sbin/hwclock", "/usr/bin/top", "/usr/bin/vmstat", "/usr/bin/ssh", "/usr/bin/scp",
 ];
 

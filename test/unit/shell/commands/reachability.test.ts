@@ -190,6 +190,11 @@ test.each([
     stdout: "ARPING 10.0.0.99 from 10.0.0.2 eth0\nSent 1 probes (1 broadcast(s))\nReceived 0 response(s)\n",
     exit: 1,
   },
+  {
+    line: "arping -w 2 -I eth0 10.0.0.99",
+    stdout: "ARPING 10.0.0.99 from 10.0.0.2 eth0\nSent 3 probes (3 broadcast(s))\nReceived 0 response(s)\n",
+    exit: 1,
+  },
   { line: "arping -q -c 1 -I eth0 10.0.0.1", stdout: "", exit: 0 },
   { line: "arping -c 1 -I lo 127.0.0.1", stdout: 'Interface "lo" is not ARPable\n', exit: 2 },
   { line: "arping -c 1 -I tunl0 10.0.0.1", stdout: 'Interface "tunl0" is down\n', exit: 2 },
@@ -215,7 +220,6 @@ test.each([
   { line: "ping -I eth9 -c 1 10.0.0.1", text: "ping: SO_BINDTODEVICE eth9: No such device\n", exit: 2 },
   { line: "ping -I 10.0.0.77 -c 1 10.0.0.1", text: "ping: bind: Cannot assign requested address\n", exit: 2 },
   { line: "ping -c 1 10.0.0.255", text: "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n", exit: 2 },
-  { line: "ping -f 10.0.0.1", text: "ping: option -f is not supported by this simulator\n", exit: 2 },
   { line: "ping -6 10.0.0.1", text: "ping: 10.0.0.1: Address family for hostname not supported\n", exit: 2 },
   { line: "traceroute -m 0 10.0.0.1", text: "first hop out of range\n", exit: 2 },
   { line: "traceroute -m 256 10.0.0.1", text: "max hops cannot be more than 255\n", exit: 2 },
@@ -240,11 +244,82 @@ test.each([
   expect({ text: got.stderr, stdout: got.stdout, exit: got.exit }).toEqual({ text, stdout: "", exit });
 });
 
-test("ping without a route", () => {
+const LOST = "1 packets transmitted, 0 received, 100% packet loss, time Tms\n\n";
+const ELSEWHERE = "ping: Warning: source address might be selected on device other than: lo\n";
+
+test.each([
+  { line: "ping -c 1 8.8.8.8", stdout: "", stderr: "ping: connect: Network is unreachable\n", exit: 2 },
+  // With a source address nothing is connected, and sendmsg fails in silence.
+  {
+    line: "ping -c 1 -W 1 -I 10.0.0.2 8.8.8.8",
+    stdout: `PING 8.8.8.8 (8.8.8.8) from 10.0.0.2 : 56(84) bytes of data.\n\n--- 8.8.8.8 ping statistics ---\n${LOST}`,
+    stderr: "",
+    exit: 1,
+  },
+  {
+    line: "ping -c 1 -W 1 -I 10.0.0.2 10.0.0.255",
+    stdout: `PING 10.0.0.255 (10.0.0.255) from 10.0.0.2 : 56(84) bytes of data.\n\n--- 10.0.0.255 ping statistics ---\n${LOST}`,
+    stderr: "",
+    exit: 1,
+  },
+  {
+    line: "ping -c 1 -W 1 -I 10.0.0.2 0.0.0.0",
+    stdout: `PING 0.0.0.0 (10.0.0.2) from 10.0.0.2 : 56(84) bytes of data.\n${REPLY(1, "10.0.0.2")}\n--- 0.0.0.0 ping statistics ---\n1 packets transmitted, 1 received, 0% packet loss, time Tms\nrtt min/avg/max/mdev = T ms\n`,
+    stderr: "",
+    exit: 0,
+  },
+  {
+    line: "ping -q -c 1 -W 1 -I lo 192.0.2.200",
+    stdout: `PING 192.0.2.200 (192.0.2.200) from 192.0.2.200 lo: 56(84) bytes of data.\n\n--- 192.0.2.200 ping statistics ---\n1 packets transmitted, 1 received, 0% packet loss, time Tms\nrtt min/avg/max/mdev = T ms\n`,
+    stderr: ELSEWHERE,
+    exit: 0,
+  },
+  {
+    line: "ping -c 1 -W 1 -I lo 8.8.8.8",
+    stdout: `PING 8.8.8.8 (8.8.8.8) from 192.0.2.200 lo: 56(84) bytes of data.\n\n--- 8.8.8.8 ping statistics ---\n${LOST}`,
+    stderr: ELSEWHERE,
+    exit: 1,
+  },
+])("on a host without a way out: $line", ({ line, ...wanted }) => {
   const lab = new Laboratory();
-  const on = new Bench(lab.host("alone", { eth0: "lan 10.0.0.2/24" }), [pingCommand]);
-  const got = on.run("ping -c 1 8.8.8.8");
-  expect({ stderr: got.stderr, exit: got.exit }).toEqual({ stderr: "ping: connect: Network is unreachable\n", exit: 2 });
+  const host = lab.host("alone", { eth0: "lan 10.0.0.2/24" });
+  const lo = host.devices.loopback;
+  const alias = { address: 0xc00002c8, peer: 0xc00002c8, prefixLength: 32, broadcast: 0, scope: 0, label: "lo:0", noPrefixRoute: false };
+  host.addresses.add(lo, alias);
+  const got = new Bench(host, [pingCommand]).run(line);
+  expect({ stdout: masked(got.stdout), stderr: got.stderr, exit: got.exit }).toEqual(wanted);
+});
+
+test.each([
+  { line: "ping -A -c 3 10.0.0.1", body: `${REPLY(1)}${REPLY(2)}${REPLY(3)}`, isAnswered: true },
+  { line: "ping -f -c 3 10.0.0.1", body: ".\b \b.\b \b.\b \b", isAnswered: true },
+  { line: "ping -f -q -c 3 10.0.0.1", body: "", isAnswered: true },
+  { line: "ping -f -W 1 -c 3 10.0.0.66", body: "...", isAnswered: false },
+])("replies set the pace: $line", ({ line, body, isAnswered }) => {
+  const { b } = network();
+  const got = b.run(line, 5);
+  const [head = "", ...rest] = masked(got.stdout).split("bytes of data.\n");
+  expect(head).toMatch(/^PING 10.0.0.\d+ \(10.0.0.\d+\) 56\(84\) $/);
+  const counts = isAnswered ? "3 packets transmitted, 3 received, 0% packet loss" : "3 packets transmitted, 0 received, 100% packet loss";
+  const times = isAnswered ? "rtt min/avg/max/mdev = T ms, ipg/ewma" : "";
+  expect(rest.join("")).toContain(`${body}\n--- 10.0.0.${isAnswered ? 1 : 66} ping statistics ---\n${counts}, time Tms\n${times}`);
+  expect(rest.join("").startsWith(`${body}\n`)).toBe(true);
+  expect(Number(/time (\d+)ms/.exec(got.stdout)?.[1])).toBeLessThan(40);
+  expect(got.exit).toBe(isAnswered ? 0 : 1);
+});
+
+test.each([
+  { line: "arping -c 1 -I eth0 10.0.0.9", exit: 1 },
+  { line: "arping -f -c 1 -I eth0 10.0.0.9", exit: 0 },
+  { line: "arping -w 3 -I eth0 10.0.0.9", exit: 0 },
+  { line: "arping -c 1 -I eth0 10.0.0.8", exit: 0 },
+])("two hosts own 10.0.0.9: $line -> $exit", ({ line, exit }) => {
+  const lab = new Laboratory();
+  const asker = new Bench(lab.host("a", { eth0: "lan 10.0.0.2/24" }), reachabilityCommands);
+  lab.host("b", { eth0: "lan 10.0.0.9/24" });
+  lab.host("c", { eth0: "lan 10.0.0.9/24" });
+  lab.host("d", { eth0: "lan 10.0.0.8/24" });
+  expect(asker.run(line).exit).toBe(exit);
 });
 
 test("ping -M do learns the path's MTU from the router", () => {
