@@ -21,8 +21,8 @@ export interface InputStream {
   /** One line without its newline; undefined at the end. */
   readLine(): Running<string | undefined>;
   readAll(): Running<string>;
-  /** Whatever is there now, at least one character; undefined at the end. */
-  readSome(): Running<string | undefined>;
+  /** Whatever is there now, at least one character and at most `max`; undefined at the end. */
+  readSome(max?: number): Running<string | undefined>;
 }
 
 /** Standard output or error. Text is UTF-16 in memory; bytes of binary files are kept one character each (0 to 255). */

@@ -5,7 +5,7 @@
 export interface ShellLimits {
   /** Simple commands that one script may run. */
   readonly commandsMax: number;
-  /** Loop turns, commands and wake-ups of one machine during which the simulated clock stands still. */
+  /** Loop turns, commands and wake-ups (these count five) of one machine during which the simulated clock stands still. */
   readonly stepsAtOneTimeMax: number;
   /** Calls of functions, sourced files, eval and substitutions inside each other. */
   readonly recursionMax: number;
@@ -21,7 +21,7 @@ export interface ShellLimits {
 
 export const DEFAULT_SHELL_LIMITS: ShellLimits = {
   commandsMax: 1_000_000,
-  stepsAtOneTimeMax: 200_000,
+  stepsAtOneTimeMax: 1_000_000,
   recursionMax: 200,
   outputMax: 16_000_000,
   processesMax: 2_000,

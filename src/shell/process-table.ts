@@ -16,6 +16,8 @@ import { SIGNAL_NUMBERS } from "./signals.ts";
 
 const PID_MAX = 32768;
 const FIRST_PID = 100;
+/** A process that goes on after a wait may read and copy much, a turn of a loop or a builtin does little. */
+const WAKE_UP_WEIGHT = 5;
 /** Signals that do nothing unless they are caught. */
 const HARMLESS: ReadonlySet<SignalName> = new Set(["CHLD", "CONT"]);
 
@@ -90,13 +92,17 @@ export class MachineProcessTable implements ProcessTable {
     return this.#processes.get(pid);
   }
 
-  /** Counts a step of any kind at the present time; throws when the clock seems to stand still for ever. */
-  countStep(line = 0): void {
+  /**
+   * Counts a step of any kind at the present time; throws when the clock seems to stand still for ever. `weight`: how much work it is beside a
+   * turn of a loop.
+   */
+  countStep(line = 0, weight = 1): void {
     if (this.#loop.nowNs !== this.#stepsAtNs) {
       this.#stepsAtNs = this.#loop.nowNs;
       this.#steps = 0;
     }
-    if (++this.#steps > this.#limits.stepsAtOneTimeMax)
+    this.#steps += weight;
+    if (this.#steps > this.#limits.stepsAtOneTimeMax)
       throw new LimitError(
         this.#hostName,
         line,
@@ -283,7 +289,7 @@ export class MachineProcessTable implements ProcessTable {
       let step: IteratorResult<Wait, number>;
       process.isOnStack = true;
       try {
-        this.countStep();
+        this.countStep(0, WAKE_UP_WEIGHT);
         step = process.running.next();
       } catch (error) {
         this.#failed(process, error);

@@ -8,7 +8,7 @@ import { errorText } from "./errno-text.ts";
 import { FileError } from "./file-system.ts";
 import type { Machine } from "./machine.ts";
 import type { Process } from "./process.ts";
-import { ProcessOutput } from "./process-output.ts";
+import { ProcessInput, ProcessOutput } from "./process-output.ts";
 import type { MachineProcessTable } from "./process-table.ts";
 import { ClosedFile, ForeignFile, OpenFile } from "./streams.ts";
 import { delay, sleep, waitForValue } from "./waits.ts";
@@ -187,7 +187,7 @@ export class Runtime {
       cwd: launch.cwd,
       machine,
       process,
-      stdin: file(0),
+      stdin: new ProcessInput({ loop, table, process, file: file(0), output: file(1) }),
       stdout: new ProcessOutput(table, process, file(1)),
       stderr: new ProcessOutput(table, process, file(2)),
       sleep: (delayNs) => sleep(loop, delayNs),
@@ -214,7 +214,7 @@ export class Runtime {
 function asFile(streams: { readonly input?: InputStream; readonly output?: OutputStream }): OpenFile {
   const stream = streams.input ?? streams.output;
   if (stream instanceof OpenFile) return stream;
-  if (stream instanceof ProcessOutput) return stream.file;
+  if (stream instanceof ProcessOutput || stream instanceof ProcessInput) return stream.file;
   return new ForeignFile(streams);
 }
 

@@ -13,10 +13,15 @@ import { delay, WaitQueue } from "./waits.ts";
 /** Linux's pipe capacity; writers that know it wait, others may pass it. */
 const PIPE_CAPACITY = 65536;
 
+/** Most characters that a reader of everything takes: endless input ends it as a lack of memory would. */
+const READ_CHARS_MAX = 64 * 1024 * 1024;
+/** What one read of /dev/urandom gives at most: its readers want little. */
+const RANDOM_BLOCK = 4096;
+const ZEROS = "\0".repeat(PIPE_CAPACITY);
 const NO_WAITS: readonly Wait[] = [];
 
 /** A result that needs no waiting. */
-function* known<T>(value: T): Running<T> {
+export function* known<T>(value: T): Running<T> {
   yield* NO_WAITS;
   return value;
 }
@@ -50,6 +55,11 @@ export abstract class OpenFile implements InputStream, OutputStream {
 
   protected onClose(): void {}
 
+  /** Characters that were written and that nobody has read, where somebody could. */
+  get unreadChars(): number {
+    return 0;
+  }
+
   /** False when a writer should wait before it writes more. */
   get hasRoom(): boolean {
     return true;
@@ -71,15 +81,18 @@ export abstract class OpenFile implements InputStream, OutputStream {
 
   *readAll(): Running<string> {
     const parts: string[] = [];
+    let count = 0;
     for (;;) {
       const part = yield* this.take(Number.MAX_SAFE_INTEGER);
       if (part === undefined) return parts.join("");
       parts.push(part);
+      count += part.length;
+      if (count > READ_CHARS_MAX) throw new FileError("ENOMEM", "-");
     }
   }
 
-  readSome(): Running<string | undefined> {
-    return this.take(PIPE_CAPACITY);
+  readSome(max = PIPE_CAPACITY): Running<string | undefined> {
+    return this.take(Math.min(max, PIPE_CAPACITY));
   }
 }
 
@@ -154,6 +167,10 @@ class PipeWriter extends OpenFile {
   constructor(state: PipeState) {
     super();
     this.#state = state;
+  }
+
+  override get unreadChars(): number {
+    return this.#state.hasReader ? this.#state.length : 0;
   }
 
   override get hasRoom(): boolean {
@@ -297,14 +314,19 @@ export class TextInput extends OpenFile {
   }
 }
 
-/** /dev/null, /dev/zero and /dev/full. */
+type DeviceKind = "null" | "zero" | "full" | "random" | "urandom";
+
+/** /dev/null, /dev/zero, /dev/full and the two of chance, which comes from the host's own generator. */
 export class DeviceFile extends OpenFile {
   override readonly path: string;
   readonly #loop: EventLoop;
-  readonly #kind: "null" | "zero" | "full";
+  readonly #kind: DeviceKind;
+  readonly #random: (() => number) | undefined;
 
-  constructor(loop: EventLoop, kind: "null" | "zero" | "full") {
+  /** `random` gives 32 bits at a time. */
+  constructor(loop: EventLoop, kind: DeviceKind, random?: () => number) {
     super();
+    this.#random = random;
     this.#loop = loop;
     this.#kind = kind;
     this.path = `/dev/${kind}`;
@@ -318,12 +340,23 @@ export class DeviceFile extends OpenFile {
     if (this.#kind === "null") return undefined;
     // Endless input: whoever reads it lets others run too, and readers that want all of it meet the limit of steps.
     yield delay(this.#loop, 0);
-    return "\0".repeat(Math.min(max, PIPE_CAPACITY));
+    if (this.#random !== undefined) return randomBytes(this.#random, Math.min(max, RANDOM_BLOCK));
+    return max < PIPE_CAPACITY ? ZEROS.slice(0, max) : ZEROS;
   }
 
   takeLine(): Running<string | undefined> {
     return this.take(PIPE_CAPACITY);
   }
+}
+
+/** Bytes, one character each. */
+export function randomBytes(random: () => number, count: number): string {
+  let text = "";
+  for (let i = 0; i < count; i += 4) {
+    const word = random();
+    text += String.fromCharCode(word & 255, (word >>> 8) & 255, (word >>> 16) & 255, word >>> 24);
+  }
+  return text.slice(0, count);
 }
 
 /** Output that the caller collects. `onClosed` is called when the last writer is gone. */

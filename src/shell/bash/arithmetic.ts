@@ -114,6 +114,12 @@ class Evaluator {
     throw new ArithmeticError(`${this.#text}: ${what} (error token is "${token}")`);
   }
 
+  /** bash reads a number by ending the text behind it, and so shows it. */
+  #failAtNumber(what: string, token: string): never {
+    const start = this.#text.startsWith(token, this.#tokenStart) ? this.#tokenStart : this.#lastStart;
+    throw new ArithmeticError(`${this.#text.slice(0, start + token.length)}: ${what} (error token is "${token}")`);
+  }
+
   #next(): void {
     this.#lastStart = this.#tokenStart;
     while (" \t\n\r".includes(this.#text[this.#at] ?? "x")) this.#at++;
@@ -164,19 +170,19 @@ class Evaluator {
   #number(token: string): bigint {
     const wrap = (value: bigint): bigint => BigInt.asIntN(64, value);
     if (/^0[xX]/.test(token)) {
-      if (!/^0[xX][0-9a-fA-F]*$/.test(token)) this.#fail("value too great for base", token);
+      if (!/^0[xX][0-9a-fA-F]*$/.test(token)) this.#failAtNumber("value too great for base", token);
       return wrap(token.length === 2 ? 0n : BigInt(token));
     }
     const based = /^(\d+)#(.*)$/.exec(token);
     if (based !== null) return wrap(this.#based(token, Number(based[1]), based[2] as string));
     if (/^0\d/.test(token)) return wrap(this.#based(token, 8, token.slice(1)));
-    if (!/^\d+$/.test(token)) this.#fail("value too great for base", token);
+    if (!/^\d+$/.test(token)) this.#failAtNumber("value too great for base", token);
     return wrap(BigInt(token));
   }
 
   #based(token: string, base: number, digits: string): bigint {
-    if (base < 2 || base > 64) this.#fail("invalid arithmetic base", token);
-    if (digits === "") this.#fail("invalid integer constant", token);
+    if (base < 2 || base > 64) this.#failAtNumber("invalid arithmetic base", token);
+    if (digits === "") this.#failAtNumber("invalid integer constant", token);
     let value = 0n;
     for (const character of digits) {
       const lower = "0123456789abcdefghijklmnopqrstuvwxyz".indexOf(base <= 36 ? character.toLowerCase() : character);
@@ -192,7 +198,7 @@ class Evaluator {
                   ? 63
                   : 99
             : 99;
-      if (digit >= base) this.#fail("value too great for base", token);
+      if (digit >= base) this.#failAtNumber("value too great for base", token);
       value = value * BigInt(base) + BigInt(digit);
     }
     return value;

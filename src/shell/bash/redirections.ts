@@ -177,8 +177,10 @@ export function openPath(shell: Shell, target: string, mode: OpenMode): OpenFile
   const path = shell.path(target);
   const status = files.status(path);
   if (status?.type === "device") {
-    const kind = /^\/dev\/(null|zero|full)$/.exec(files.realPath(path) ?? path)?.[1];
-    return kind === undefined ? errorText("ENXIO") : new DeviceFile(host.loop, kind as "null" | "zero" | "full");
+    const kind = /^\/dev\/(null|zero|full|u?random)$/.exec(files.realPath(path) ?? path)?.[1];
+    if (kind === undefined) return errorText("ENXIO");
+    if (kind.endsWith("random")) return new DeviceFile(host.loop, kind as "random", () => host.random("dev/urandom").next32());
+    return new DeviceFile(host.loop, kind as "null" | "zero" | "full");
   }
   if (mode.writes) {
     if (shell.options.has("noclobber") && mode.truncates && !mode.overrides && status?.type === "file") return "cannot overwrite existing file";

@@ -175,6 +175,8 @@ export class Shell {
   dyingOf: SignalName | undefined;
   /** The command that runs, for messages about its death. */
   runningNode: { readonly pos: number; readonly end: number } | undefined;
+  /** Pages of text that waited in the pipe at standard output after the last builtin. */
+  unreadPages = 0;
   /** $_: the last word of the command before. */
   lastArgument: string;
   /** What -c gave. */
@@ -292,7 +294,7 @@ export class Shell {
   failFatally(text: string): never {
     this.complain(text);
     if (this.isInteractive) throw new ExpansionFailure(1);
-    throw new ShellExit(this.isSubshell ? 1 : this.dialect === "dash" ? 2 : 127);
+    throw new ShellExit(this.isSubshell ? 1 : this.dialect === "dash" ? 2 : this.executionString === undefined ? 1 : 127);
   }
 
   /* ----------------------------------------------------------------------------------------------------------- variables */

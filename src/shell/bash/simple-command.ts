@@ -27,6 +27,7 @@ export interface BuiltinCall {
 
 export type Builtin = (shell: Shell, call: BuiltinCall) => number | Running<number>;
 
+const PAGE_CHARS = 4096;
 const DECLARATIONS = new Set(["declare", "typeset", "local", "export", "readonly"]);
 /** What dash does not have. */
 const BASH_ONLY = new Set([
@@ -200,8 +201,19 @@ function* runWithFiles(shell: Shell, prepared: Prepared): Running<number> {
 function* callBuiltin(shell: Shell, builtin: Builtin, call: BuiltinCall): Running<number> {
   const result = builtin(shell, call);
   const status = typeof result === "number" ? result : yield* result;
+  yield* waitForReader(shell);
   if (shell.table.isDoomed(shell.process)) yield* shell.runtime.pass();
   return status;
+}
+
+/** Lets the reader of a pipe go on at every page of text, and waits for it when the pipe is full: a loop of builtins learns that nobody reads. */
+function* waitForReader(shell: Shell): Running<void> {
+  const output = shell.fds.get(1);
+  const pages = output === undefined ? 0 : Math.floor(output.unreadChars / PAGE_CHARS);
+  if (output === undefined || pages === shell.unreadPages) return;
+  shell.unreadPages = pages;
+  if (!output.hasRoom) yield* output.waitForRoom();
+  else if (pages > 0) yield* shell.runtime.pass();
 }
 
 /** `A=1 builtin`: the variables are exported while it runs. Returns what was there before. */

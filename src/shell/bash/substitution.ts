@@ -4,7 +4,7 @@
 
 import type { ParsedScript } from "unbash";
 import type { Running } from "../command.ts";
-import { ForeignFile, makePipe, TextInput } from "../streams.ts";
+import { ForeignFile, makePipe, type OpenFile, TextInput } from "../streams.ts";
 import { expandText } from "./expansion.ts";
 import { startSubshell } from "./jobs.ts";
 import { openNetwork } from "./network-file.ts";
@@ -44,16 +44,27 @@ export function* substitute(shell: Shell, text: string, script: ParsedScript | u
       const isSimple = unit.script.commands.length === 1 && only !== undefined && only.background !== true;
       return isSimple ? yield* sub.engine.runNode(sub, only.command, true) : yield* sub.engine.runList(sub, unit.script.commands);
     });
-    const output = yield* reader.readAll();
+    const output = yield* readBounded(shell, reader);
     reader.release();
     const status = yield* shell.runtime.wait(child);
     shell.substitutionStatus = status;
     shell.lastStatus = status;
-    if (output.length > shell.budget.limits.expansionMax) shell.limit("expansionMax", "the output of a command substitution is too long");
     return output.replace(/\n+$/, "").replaceAll("\0", "");
   } finally {
     shell.leave();
   }
+}
+
+/** All of it, as long as it is no more than an expansion may give. */
+function* readBounded(shell: Shell, file: OpenFile): Running<string> {
+  const parts: string[] = [];
+  let count = 0;
+  for (let part = yield* file.readSome(); part !== undefined; part = yield* file.readSome()) {
+    parts.push(part);
+    count += part.length;
+    if (count > shell.budget.limits.expansionMax) shell.limit("expansionMax", "the output of a command substitution is too long");
+  }
+  return parts.join("");
 }
 
 /** `$(< file)` reads the file without a process. */
@@ -70,7 +81,7 @@ function* readRedirected(shell: Shell, script: ParsedScript): Running<string | u
     return "";
   }
   shell.substitutionStatus = 0;
-  const text = yield* file.retain().readAll();
+  const text = yield* readBounded(shell, file.retain());
   file.release();
   return text.replace(/\n+$/, "");
 }
@@ -91,7 +102,7 @@ export function* processSubstitution(shell: Shell, operator: "<" | ">", script: 
     const pipe = makePipe(host.loop);
     const reader = pipe.reader.retain();
     const child = startSubshell(shell, new Map([[1, pipe.writer]]), run);
-    const text = yield* reader.readAll();
+    const text = yield* readBounded(shell, reader);
     reader.release();
     yield* shell.runtime.wait(child);
     files.write(path, text);

@@ -129,6 +129,7 @@ test.each<Case>([
   { script: "rmmod nosuch", stderr: "rmmod: ERROR: Module nosuch is not currently loaded\n", exit: 1 },
   { script: "insmod nosuch.ko", stderr: "insmod: ERROR: could not load module nosuch.ko: No such file or directory\n", exit: 1 },
   { script: "yum install -y ipvsadm; ntpdate x; service nosuch start; systemctl status httpd; systemctl enable httpd.service", stdout: "" },
+  { script: "ipvsadm --set -1 2 3 2>&1 | head -n 1; ipvsadm --set -1 2 3 2> /dev/null", stdout: "-1: unknown option\n", exit: 255 },
   { script: "service httpd start; pgrep -l apache2 | wc -l; systemctl stop httpd.service; pgrep apache2", stdout: "1\n", exit: 1 },
   { script: "iptables -A INPUT -j DROP; systemctl stop firewalld; iptables -S INPUT", stdout: "-P INPUT ACCEPT\n" },
   { script: "logger -t foo hello; cat /var/log/messages", stdout: "Feb 13 23:31:30 node1 foo: hello\n" },

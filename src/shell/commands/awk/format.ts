@@ -11,9 +11,11 @@ export interface PrintfArgument {
 
 const WIDTH_MAX = 4096;
 
-/** An integer as it is, anything else with %.6g. */
+/** mawk prints as %d what fits into an int, anything else with %.6g. */
+const INTEGER_MAX = 2 ** 31 - 1;
+
 export function formatNumber(value: number): string {
-  if (Number.isInteger(value) && Math.abs(value) < 1e16) return String(value === 0 ? 0 : value);
+  if (Number.isInteger(value) && Math.abs(value) <= INTEGER_MAX) return String(value === 0 ? 0 : value);
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   return formatGeneral(value, 6, false);

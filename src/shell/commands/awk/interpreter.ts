@@ -5,7 +5,7 @@
 import { compileRegex, type Regex } from "../../regex.ts";
 import { withCharacters } from "../../regex-escapes.ts";
 import { formatPrintf, formatNumber } from "./format.ts";
-import { AwkError, type AwkIo, type Cell, ExitProgram, fromInput, LoopControl, NextRecord, ReturnValue, StrNum, type Value } from "./values.ts";
+import { AwkError, type AwkIo, type Cell, ExitProgram, fromInput, type InputRecord, LoopControl, NextRecord, ReturnValue, StrNum, type Value } from "./values.ts";
 import type { AwkFunction, AwkProgram, Expression, Rule, Statement } from "./syntax.ts";
 
 const STEPS_MAX = 20_000_000;
@@ -57,11 +57,15 @@ export class AwkInterpreter {
     });
   }
 
-  record(text: string, file: string, isFirstOfFile: boolean): void {
+  #count({ file, isFirstOfFile }: InputRecord): void {
     this.#globals.set("FILENAME", file);
     this.#globals.set("NR", this.#number(this.#globals.get("NR") as Value) + 1);
     this.#globals.set("FNR", isFirstOfFile ? 1 : this.#number(this.#globals.get("FNR") as Value) + 1);
-    this.#setRecord(text);
+  }
+
+  record(input: InputRecord): void {
+    this.#count(input);
+    this.#setRecord(input.text);
     this.#guard(() => {
       for (const rule of this.#program.rules) {
         if (!this.#selects(rule)) continue;
@@ -71,7 +75,9 @@ export class AwkInterpreter {
     });
   }
 
+  /** exit in BEGIN and among the records skips to END; there it ends. */
   end(): void {
+    this.hasExited = false;
     this.#guard(() => {
       for (const { pattern, body } of this.#program.rules) if (pattern.kind === "end") this.#block(body ?? []);
     });
@@ -187,12 +193,16 @@ export class AwkInterpreter {
     const text =
       statement.kind === "printf"
         ? formatPrintf(this.#text(values[0]), values.slice(1).map((value) => ({ text: this.#text(value), number: this.#number(value), isNumber: typeof value === "number" })))
-        : (values.length === 0 ? this.#record : values.map((value) => this.#outputText(value)).join(this.#text(this.#globals.get("OFS") as Value))) + this.#text(this.#globals.get("ORS") as Value);
+        : (values.length === 0 ? this.#record : values.map((value) => this.#text(value)).join(this.#text(this.#globals.get("OFS") as Value))) + this.#text(this.#globals.get("ORS") as Value);
     if (statement.redirect === undefined) {
       this.#io.write(text);
       return;
     }
     const path = this.#text(this.#evaluate(statement.redirect.target));
+    if (statement.redirect.operator === "|") {
+      this.#io.writePipe(path, text);
+      return;
+    }
     if (path === "/dev/stdout" || path === "-") this.#io.write(text);
     else this.#io.writeFile(path, text, statement.redirect.operator === ">>" || this.#opened.has(path));
     this.#opened.add(path);
@@ -316,10 +326,6 @@ export class AwkInterpreter {
     return value instanceof StrNum ? value.text : formatNumber(value);
   }
 
-  #outputText(value: Value): string {
-    return this.#text(value);
-  }
-
   #truth(value: Value): boolean {
     if (value === undefined) return false;
     if (typeof value === "number") return value !== 0;
@@ -437,7 +443,14 @@ export class AwkInterpreter {
   }
 
   #getline(expression: Extract<Expression, { kind: "getline" }>): number {
-    if (expression.file === undefined) throw new AwkError("lvsim: getline without a file is not simulated");
+    if (expression.file === undefined) {
+      const input = this.#io.pull();
+      if (input === undefined) return 0;
+      this.#count(input);
+      if (expression.target === undefined) this.#setRecord(input.text);
+      else this.#assign(expression.target, fromInput(input.text));
+      return 1;
+    }
     const path = this.#text(this.#evaluate(expression.file));
     let lines = this.#readers.get(path);
     if (lines === undefined) {
@@ -470,9 +483,12 @@ export class AwkInterpreter {
       }
       case "substr": {
         const value = text(0);
-        const start = Math.round(number(1));
-        const end = args[2] === undefined ? Number.POSITIVE_INFINITY : start + Math.round(number(2));
-        return value.slice(Math.max(0, start - 1), Math.max(0, end - 1));
+        const start = Math.trunc(number(1));
+        let count = args[2] === undefined ? Number.POSITIVE_INFINITY : Math.trunc(number(2));
+        // Linux differs from POSIX: mawk 1.3.4 lengthens what begins before the text by as much as it should shorten it.
+        if (start < 1) count -= start;
+        const first = Math.max(1, start) - 1;
+        return value.slice(first, first + Math.max(0, count));
       }
       case "index":
         return text(0).indexOf(text(1)) + 1;
@@ -501,9 +517,13 @@ export class AwkInterpreter {
         return Math.sqrt(number(0));
       case "rand":
         return this.#io.random();
+      case "close":
+        this.#readers.delete(text(0));
+        this.#opened.delete(text(0));
+        this.#io.close(text(0));
+        return 0;
       case "srand":
       case "fflush":
-      case "close":
         return 0;
       case "exp":
       case "log":

@@ -20,6 +20,7 @@ class AwkParser {
   #depth = 0;
   /** Inside print's arguments `>` redirects, inside a for's head `in` belongs to it. */
   #allowsGreater = true;
+  #pullsRecords = false;
 
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
@@ -32,7 +33,7 @@ class AwkParser {
       if (this.#takeWord("function") || this.#takeWord("func")) this.#function(functions);
       else rules.push(this.#rule());
     }
-    return { rules, functions };
+    return { rules, functions, pullsRecords: this.#pullsRecords };
   }
 
   get #token(): Token {
@@ -113,7 +114,7 @@ class AwkParser {
     this.#expect("{");
     const body: Statement[] = [];
     for (this.#skipTerminators(); !this.#take("}"); this.#skipTerminators()) {
-      if (this.#token.kind === "end") throw this.#error();
+      if (this.#token.kind === "end") throw new AwkSyntaxError("missing } near end of file", this.#token.line + 1);
       body.push(this.#statement());
     }
     return body;
@@ -243,8 +244,7 @@ class AwkParser {
       if (args.length === 1 && only?.kind === "group" && only.items.length > 1) args = only.items;
     }
     this.#allowsGreater = true;
-    if (this.#is("|")) throw new AwkSyntaxError("lvsim: print into a command is not simulated", this.#token.line);
-    const operator = this.#take(">>") ? ">>" : this.#take(">") ? ">" : undefined;
+    const operator = this.#take("|") ? "|" : this.#take(">>") ? ">>" : this.#take(">") ? ">" : undefined;
     return { kind, args, redirect: operator === undefined ? undefined : { operator, target: this.#concatenation() } };
   }
 
@@ -451,6 +451,7 @@ class AwkParser {
     const hasTarget = this.#token.kind === "name" || this.#is("$");
     const target = hasTarget ? this.#primary() : undefined;
     const file = this.#take("<") ? this.#primary() : undefined;
+    if (file === undefined) this.#pullsRecords = true;
     return { kind: "getline", target, file };
   }
 }

@@ -23,7 +23,7 @@ export type Expression =
 
 export type Statement =
   | { readonly kind: "expression"; readonly expression: Expression }
-  | { readonly kind: "print" | "printf"; readonly args: readonly Expression[]; readonly redirect: { readonly operator: ">" | ">>"; readonly target: Expression } | undefined }
+  | { readonly kind: "print" | "printf"; readonly args: readonly Expression[]; readonly redirect: { readonly operator: ">" | ">>" | "|"; readonly target: Expression } | undefined }
   | { readonly kind: "block"; readonly body: readonly Statement[] }
   | { readonly kind: "if"; readonly test: Expression; readonly yes: Statement; readonly no: Statement | undefined }
   | { readonly kind: "while"; readonly test: Expression; readonly body: Statement }
@@ -46,6 +46,8 @@ export interface AwkFunction {
 }
 
 export interface AwkProgram {
+  /** A getline without a file takes records of the input itself. */
+  readonly pullsRecords: boolean;
   readonly rules: readonly Rule[];
   readonly functions: ReadonlyMap<string, AwkFunction>;
 }

@@ -37,8 +37,21 @@ export class ReturnValue extends Error {
 }
 export class ExitProgram extends Error {}
 
+/** A record of the input. */
+export interface InputRecord {
+  readonly text: string;
+  readonly file: string;
+  readonly isFirstOfFile: boolean;
+}
+
 export interface AwkIo {
   write(text: string): void;
+  /** `print | command`: the command gets all of it when it is closed. */
+  writePipe(command: string, text: string): void;
+  /** close(): of a command, or of a file. */
+  close(name: string): void;
+  /** The next record of the input, for getline. */
+  pull(): InputRecord | undefined;
   writeFile(path: string, text: string, isAppend: boolean): void;
   readFile(path: string): string | undefined;
   random(): number;

@@ -96,9 +96,11 @@ class BufferedOutput {
     return this.#context.stdout.write(out);
   }
 
-  flush(): void {
-    if (this.#text !== "") this.#context.stdout.write(this.#text);
+  /** False when the rest could not be written. */
+  flush(): boolean {
+    const text = this.#text;
     this.#text = "";
+    return text === "" || this.#context.stdout.write(text);
   }
 }
 
@@ -119,6 +121,8 @@ class Curl {
   }
 
   *run(): Running<number> {
+    // curl ignores SIGPIPE: it hears of a reader that is gone from write(2).
+    this.#context.onSignal("PIPE", () => {});
     this.#context.onExit(() => {
       for (const connection of this.#connections.values()) connection.stream.close();
     });
@@ -200,6 +204,10 @@ class Curl {
       };
     else result = yield* this.#transfer(parsed.url, output, upload, report);
     report.totalNs = this.#context.machine.host.loop.nowNs - startNs;
+    // A name that cannot be looked up ends the transfer before its last row.
+    this.#meter?.stop();
+    this.#meter = undefined;
+    if (!this.#buffered.flush() && result.exit === 0) result = { ...result, exit: 23, error: "Failed writing body" };
     report.exit = result.exit;
     report.error = result.error;
     this.#finish(report, result);
@@ -314,10 +322,6 @@ class Curl {
 
   #finish(report: TransferReport, result: TransferResult): void {
     const options = this.#options;
-    // A name that cannot be looked up ends the transfer before its last row.
-    this.#meter?.stop();
-    this.#meter = undefined;
-    this.#buffered.flush();
     if (result.error !== undefined) this.#error(`curl: (${result.exit}) ${result.error}\n`);
     if (options.writeOut === undefined) return;
     const format = options.writeOut.startsWith("@") ? (readDataFile(this.#context, options.writeOut.slice(1), "") ?? "") : options.writeOut;

@@ -20,6 +20,7 @@ import type { TransferReport } from "./write-out.ts";
 const SEND_DELAY_NS = 500 * NS_PER_US;
 /** The server has closed: so long curl needs to make something of that and to close its own side. */
 const END_DELAY_NS = 500 * NS_PER_US;
+const EXIT_WRITE_ERROR = 23;
 const CONTINUE_WAIT_NS = NS_PER_SECOND;
 
 export class CurlTransfer {
@@ -77,7 +78,9 @@ export class CurlTransfer {
     if (!result.isReusable) {
       this.#connections.delete(key);
       sinks.log(`* Closing connection ${connection.number}\n`);
-      yield* closeConnection(connection);
+      // What is still to come is not read any more: the kernel answers it with a reset.
+      if (result.exit === EXIT_WRITE_ERROR) connection.stream.abort();
+      else yield* closeConnection(connection);
     } else sinks.log(`* Connection #${connection.number} to host ${url.host} left intact\n`);
     return result;
   }
@@ -158,7 +161,7 @@ export class CurlTransfer {
         report.bodyBytes += body.length;
         sinks.log(`{ [${body.length} bytes data]\n`);
         const isIgnored = reader.head !== undefined && ignoresBody(reader.head);
-        if (!isIgnored && !sinks.body(latin1(body))) return { ...failure(23, "Failure writing output to destination"), head: reader.head };
+        if (!isIgnored && !sinks.body(latin1(body))) return { ...failure(EXIT_WRITE_ERROR, "Failure writing output to destination"), head: reader.head };
       }
       if (reader.isComplete) return this.#done(reader, stream);
     }

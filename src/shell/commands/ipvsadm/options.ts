@@ -141,8 +141,10 @@ function parseGroup(text: string): number {
 
 function readTimeouts(firstValue: string | undefined, reader: OptionReader): readonly [number, number, number] {
   const values = [firstValue, reader.word(), reader.word()];
-  return values.map((value) => {
+  return values.map((value, i) => {
     if (value === undefined) throw new UsageError("--set option requires 3 timeout values", 2);
+    // popt takes a word with a dash for an option before anybody asks whether it is a number.
+    if (i === 0 && /^-./.test(value)) throw new UsageError(`${value}: unknown option`, 255, true);
     return readTimeout(value, 0);
   }) as unknown as readonly [number, number, number];
 }

@@ -5,296 +5,13 @@
  */
 
 import type { Command, CommandContext, Running } from "../../command.ts";
-import { compileRegex, type Regex } from "../../regex.ts";
-import { escapedCharacter, plainText, withCharacters } from "../../regex-escapes.ts";
+import { known } from "../../streams.ts";
 import { unambiguous } from "../system/text-bytes.ts";
 import { fail, fileErrorText, parseOptions, readFile, readInputs, splitLines, tool, type ToolOptions } from "./support.ts";
+import { type Address, type Instruction, Parser, type ReplacementPart, SedError } from "./sed-script.ts";
 
 /** Commands that one line may run: a script that branches for ever ends here. */
 const STEPS_MAX = 1_000_000;
-
-class SedError extends Error {}
-
-type Address = { readonly kind: "line"; readonly line: number } | { readonly kind: "last" } | { readonly kind: "step"; readonly first: number; readonly step: number } | { readonly kind: "regex"; readonly regex: Regex };
-
-interface Instruction {
-  readonly from: Address | undefined;
-  readonly to: Address | { readonly kind: "count"; readonly count: number } | undefined;
-  readonly isNegated: boolean;
-  readonly name: string;
-  readonly text: string;
-  readonly regex: Regex | undefined;
-  readonly replacement: readonly ReplacementPart[];
-  readonly flags: { readonly isGlobal: boolean; readonly prints: boolean; readonly nth: number; readonly path: string };
-  /** Index after the matching `}` of a `{`, or of a label. */
-  target: number;
-  /** State of a range: the line at which it ends, or 0 while it is not active. */
-  isInRange: boolean;
-  rangeEnd: number;
-}
-
-type ReplacementPart = { readonly kind: "text"; readonly text: string } | { readonly kind: "group"; readonly group: number } | { readonly kind: "case"; readonly mode: "U" | "L" | "u" | "l" | "E" };
-
-class Parser {
-  readonly #text: string;
-  readonly #isExtended: boolean;
-  #at = 0;
-  readonly instructions: Instruction[] = [];
-  readonly #open: number[] = [];
-  readonly #labels = new Map<string, number>();
-  #lastRegex: Regex | undefined;
-
-  constructor(text: string, isExtended: boolean) {
-    this.#text = text;
-    this.#isExtended = isExtended;
-  }
-
-  parse(): Instruction[] {
-    for (this.#skip(" \t\n;"); this.#at < this.#text.length; this.#skip(" \t\n;")) this.#command();
-    if (this.#open.length > 0) throw this.#error("unmatched `{'");
-    for (const instruction of this.instructions) {
-      if (!"btT".includes(instruction.name)) continue;
-      const target = instruction.text === "" ? this.instructions.length : this.#labels.get(instruction.text);
-      if (target === undefined) throw new SedError(`-e expression #1, char ${this.#text.length}: can't find label for jump to \`${instruction.text}'`);
-      instruction.target = target;
-    }
-    return this.instructions;
-  }
-
-  #error(message: string): SedError {
-    return new SedError(`-e expression #1, char ${this.#at}: ${message}`);
-  }
-
-  #skip(characters: string): void {
-    while (this.#at < this.#text.length && characters.includes(this.#text[this.#at] as string)) this.#at++;
-  }
-
-  #command(): void {
-    if (this.#text[this.#at] === "#") {
-      this.#untilNewline();
-      return;
-    }
-    const from = this.#address();
-    let to: Instruction["to"];
-    this.#skip(" \t");
-    if (from !== undefined && this.#text[this.#at] === ",") {
-      this.#at++;
-      this.#skip(" \t");
-      to = this.#text[this.#at] === "+" ? { kind: "count", count: this.#number(++this.#at) } : this.#address();
-      if (to === undefined) throw this.#error("unexpected `,'");
-    }
-    this.#skip(" \t");
-    const isNegated = this.#text[this.#at] === "!";
-    if (isNegated) this.#at++;
-    this.#skip(" \t");
-    const name = this.#text[this.#at++];
-    if (name === undefined) throw this.#error("missing command");
-    this.#add(name, from, to, isNegated);
-  }
-
-  #add(name: string, from: Address | undefined, to: Instruction["to"], isNegated: boolean): void {
-    const base = { from, to, isNegated, name, text: "", regex: undefined, replacement: [], flags: { isGlobal: false, prints: false, nth: 1, path: "" }, target: 0, isInRange: false, rangeEnd: 0 };
-    switch (name) {
-      case "{":
-        this.#open.push(this.instructions.length);
-        this.instructions.push(base);
-        return;
-      case "}": {
-        const open = this.#open.pop();
-        if (open === undefined) throw this.#error("unexpected `}'");
-        (this.instructions[open] as Instruction).target = this.instructions.length;
-        return;
-      }
-      case "s":
-        this.instructions.push({ ...base, ...this.#substitution() });
-        return;
-      case "y": {
-        const delimiter = this.#text[this.#at++] as string;
-        const source = plainText(this.#delimited(delimiter));
-        const target = plainText(this.#delimited(delimiter));
-        if (source.length !== target.length) throw this.#error("strings for `y' command are different lengths");
-        this.instructions.push({ ...base, text: `${source}\0${target}` });
-        return;
-      }
-      case "a":
-      case "i":
-      case "c":
-        this.instructions.push({ ...base, text: this.#textArgument() });
-        return;
-      case ":":
-        this.#labels.set(this.#word(), this.instructions.length);
-        return;
-      case "b":
-      case "t":
-      case "T":
-      case "r":
-      case "w":
-        this.instructions.push({ ...base, text: this.#word() });
-        return;
-      case "q":
-      case "Q":
-        this.instructions.push({ ...base, text: this.#word() });
-        return;
-      default:
-        if (!"=dDgGhHnNpPxl".includes(name)) throw this.#error(`unknown command: \`${name}'`);
-        this.instructions.push(base);
-        this.#end();
-    }
-  }
-
-  #end(): void {
-    this.#skip(" \t");
-    const next = this.#text[this.#at];
-    if (next !== undefined && !";\n}#".includes(next)) throw this.#error("extra characters after command");
-  }
-
-  #word(): string {
-    this.#skip(" \t");
-    const start = this.#at;
-    while (this.#at < this.#text.length && !";\n}".includes(this.#text[this.#at] as string)) this.#at++;
-    return this.#text.slice(start, this.#at).trim();
-  }
-
-  #untilNewline(): string {
-    const end = this.#text.indexOf("\n", this.#at);
-    const text = this.#text.slice(this.#at, end < 0 ? undefined : end);
-    this.#at = end < 0 ? this.#text.length : end + 1;
-    return text;
-  }
-
-  /** `a text`, or `a\` and lines that end with a backslash while they go on. */
-  #textArgument(): string {
-    this.#skip(" \t");
-    if (this.#text[this.#at] === "\\") {
-      this.#at++;
-      this.#skip(" \t");
-      if (this.#text[this.#at] === "\n") this.#at++;
-    }
-    let text = this.#untilNewline();
-    while (text.endsWith("\\") && this.#at <= this.#text.length) text = `${text.slice(0, -1)}\n${this.#untilNewline()}`;
-    return text.replace(/\\(.)/g, "$1");
-  }
-
-  #number(at: number): number {
-    const digits = /^\d+/.exec(this.#text.slice(at))?.[0] ?? "";
-    this.#at = at + digits.length;
-    return Number(digits);
-  }
-
-  #address(): Address | undefined {
-    const character = this.#text[this.#at];
-    if (character === undefined) return undefined;
-    if (/\d/.test(character)) {
-      const line = this.#number(this.#at);
-      if (this.#text[this.#at] !== "~") return { kind: "line", line };
-      return { kind: "step", first: line, step: this.#number(this.#at + 1) };
-    }
-    if (character === "$") {
-      this.#at++;
-      return { kind: "last" };
-    }
-    if (character !== "/" && character !== "\\") return undefined;
-    this.#at += character === "\\" ? 2 : 1;
-    const source = this.#delimited(this.#text[this.#at - 1] as string);
-    const ignoreCase = this.#text[this.#at] === "I";
-    if (ignoreCase) this.#at++;
-    return { kind: "regex", regex: this.#regex(source, ignoreCase) };
-  }
-
-  #regex(source: string, ignoreCase: boolean): Regex {
-    if (source === "") {
-      if (this.#lastRegex === undefined) throw this.#error("no previous regular expression");
-      return this.#lastRegex;
-    }
-    const regex = compileRegex(withCharacters(source), this.#isExtended ? "extended" : "basic", { ignoreCase });
-    if (typeof regex === "string") throw this.#error(regex);
-    this.#lastRegex = regex;
-    return regex;
-  }
-
-  /** Text up to an unescaped delimiter, which `\delimiter` stands for. */
-  #delimited(delimiter: string): string {
-    let text = "";
-    for (let inBracket = false; this.#at < this.#text.length; this.#at++) {
-      const character = this.#text[this.#at] as string;
-      if (character === "\\" && this.#at + 1 < this.#text.length) {
-        const next = this.#text[++this.#at] as string;
-        text += next === delimiter && delimiter !== "&" ? (/[\w]/.test(delimiter) ? delimiter : next) : `\\${next}`;
-        continue;
-      }
-      if (character === "[" && delimiter !== "[") inBracket = true;
-      else if (character === "]") inBracket = false;
-      if (character === delimiter && !inBracket) {
-        this.#at++;
-        return text;
-      }
-      if (character === delimiter) {
-        this.#at++;
-        return text;
-      }
-      text += character;
-    }
-    throw this.#error("unterminated `s' command");
-  }
-
-  #substitution(): Pick<Instruction, "regex" | "replacement" | "flags"> {
-    const delimiter = this.#text[this.#at++];
-    if (delimiter === undefined || delimiter === "\n" || delimiter === "\\") throw this.#error("unterminated `s' command");
-    const source = this.#delimited(delimiter);
-    const replacement = parseReplacement(this.#delimited(delimiter));
-    const flags = { isGlobal: false, prints: false, nth: 1, path: "" };
-    let ignoreCase = false;
-    for (;;) {
-      const flag = this.#text[this.#at];
-      if (flag === "g") flags.isGlobal = true;
-      else if (flag === "p") flags.prints = true;
-      else if (flag === "i" || flag === "I") ignoreCase = true;
-      else if (flag !== undefined && /[1-9]/.test(flag)) {
-        flags.nth = this.#number(this.#at);
-        continue;
-      } else if (flag === "w") {
-        this.#at++;
-        flags.path = this.#word();
-        break;
-      } else break;
-      this.#at++;
-    }
-    const next = this.#text[this.#at];
-    if (next !== undefined && !";\n}# \t".includes(next)) throw this.#error("unknown option to `s'");
-    return { regex: this.#regex(source, ignoreCase), replacement, flags };
-  }
-}
-
-function parseReplacement(text: string): ReplacementPart[] {
-  const parts: ReplacementPart[] = [];
-  let literal = "";
-  const flush = () => {
-    if (literal !== "") parts.push({ kind: "text", text: literal });
-    literal = "";
-  };
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i] as string;
-    if (character === "&") {
-      flush();
-      parts.push({ kind: "group", group: 0 });
-    } else if (character === "\\" && i + 1 < text.length) {
-      const next = text[++i] as string;
-      if (/\d/.test(next)) {
-        flush();
-        parts.push({ kind: "group", group: Number(next) });
-      } else if ("ULulE".includes(next)) {
-        flush();
-        parts.push({ kind: "case", mode: next as "U" });
-      } else {
-        const escaped = escapedCharacter(text.slice(i));
-        literal += escaped?.character ?? next;
-        i += (escaped?.length ?? 1) - 1;
-      }
-    } else literal += character;
-  }
-  flush();
-  return parts;
-}
 
 function expandReplacement(parts: readonly ReplacementPart[], groups: readonly (string | undefined)[]): string {
   let out = "";
@@ -318,31 +35,68 @@ function expandReplacement(parts: readonly ReplacementPart[], groups: readonly (
   return out;
 }
 
+/** The next line of the input; undefined at its end. */
+type LineSource = () => Running<string | undefined>;
+
+function sourceOf(lines: readonly string[]): LineSource {
+  let at = 0;
+  return () => known(lines[at++]);
+}
+
+/** The lines of the operands, one file after the other, standard input as it comes. */
+function linesOfAll(context: CommandContext, operands: readonly string[], report: (path: string, error: string) => void): LineSource {
+  const waiting = operands.length === 0 ? ["-"] : [...operands];
+  let current: LineSource | undefined;
+  return function* () {
+    for (;;) {
+      const line = current === undefined ? undefined : yield* current();
+      if (line !== undefined) return line;
+      const path = waiting.shift();
+      if (path === undefined) return undefined;
+      if (path === "-") {
+        current = () => context.stdin.readLine();
+        continue;
+      }
+      const result = readFile(context, path);
+      if ("error" in result) report(path, result.error);
+      else current = sourceOf(splitLines(result.text));
+    }
+  };
+}
+
 /** Runs a script over lines. */
 class Editor {
   readonly #program: readonly Instruction[];
   readonly #isQuiet: boolean;
   readonly #context: CommandContext;
-  readonly #lines: readonly string[];
-  readonly #write: (text: string) => void;
+  readonly #source: LineSource;
+  readonly #write: (text: string) => boolean;
+  /** The line after the present one: `$` needs to know whether there is one. */
+  #ahead: string | undefined;
+  #hasBegun = false;
+  #isCut = false;
   #number = 0;
   #pattern = "";
   #hold = "";
   #appended: string[] = [];
   #exit: number | undefined;
 
-  constructor(options: { program: readonly Instruction[]; isQuiet: boolean; context: CommandContext; lines: readonly string[]; write: (text: string) => void }) {
+  constructor(options: { program: readonly Instruction[]; isQuiet: boolean; context: CommandContext; source: LineSource; write: (text: string) => boolean }) {
     this.#program = options.program;
     this.#isQuiet = options.isQuiet;
     this.#context = options.context;
-    this.#lines = options.lines;
-    this.#write = options.write;
+    this.#source = options.source;
+    const { write } = options;
+    this.#write = (text) => {
+      if (!write(text)) this.#isCut = true;
+      return !this.#isCut;
+    };
   }
 
-  run(): number {
+  *run(): Running<number> {
     let restarts = false;
-    while (this.#exit === undefined && (restarts || this.#read())) {
-      const result = this.#cycle();
+    while (this.#exit === undefined && !this.#isCut && (restarts || (yield* this.#read()))) {
+      const result = yield* this.#cycle();
       restarts = result === "restart" && this.#pattern !== "";
       if (result !== "delete" && result !== "restart" && !this.#isQuiet) this.#write(`${this.#pattern}\n`);
       this.#flush();
@@ -350,9 +104,11 @@ class Editor {
     return this.#exit ?? 0;
   }
 
-  #read(): boolean {
-    const line = this.#lines[this.#number];
+  *#read(): Running<boolean> {
+    const line = this.#hasBegun ? this.#ahead : yield* this.#source();
+    this.#hasBegun = true;
     if (line === undefined) return false;
+    this.#ahead = yield* this.#source();
     this.#number++;
     this.#pattern = line;
     return true;
@@ -367,7 +123,7 @@ class Editor {
       case "line":
         return this.#number === address.line;
       case "last":
-        return this.#number === this.#lines.length;
+        return this.#ahead === undefined;
       case "step":
         return address.step === 0 ? this.#number === address.first : this.#number >= address.first && (this.#number - address.first) % address.step === 0;
       case "regex":
@@ -393,7 +149,7 @@ class Editor {
     return true;
   }
 
-  #cycle(): "end" | "delete" | "restart" {
+  *#cycle(): Running<"end" | "delete" | "restart"> {
     let hasSubstituted = false;
     let steps = 0;
     for (let at = 0; at < this.#program.length; ) {
@@ -438,7 +194,7 @@ class Editor {
           return "delete";
         case "n":
         case "N":
-          if (!this.#next(instruction.name)) return this.#exit === undefined ? "end" : "delete";
+          if (!(yield* this.#next(instruction.name))) return this.#exit === undefined ? "end" : "delete";
           break;
         default:
           this.#simple(instruction);
@@ -448,8 +204,8 @@ class Editor {
   }
 
   /** False when there is no next line: the script ends. */
-  #next(name: string): boolean {
-    if (this.#number >= this.#lines.length) {
+  *#next(name: string): Running<boolean> {
+    if (this.#ahead === undefined) {
       this.#exit = 0;
       if (!this.#isQuiet) this.#write(`${this.#pattern}\n`);
       return false;
@@ -457,7 +213,7 @@ class Editor {
     const before = this.#pattern;
     if (name === "n" && !this.#isQuiet) this.#write(`${before}\n`);
     this.#flush();
-    this.#read();
+    yield* this.#read();
     if (name === "N") this.#pattern = `${before}\n${this.#pattern}`;
     return true;
   }
@@ -557,18 +313,19 @@ function* runSed(context: CommandContext): Running<number> {
       status = fail(context, error === "Is a directory" ? `couldn't edit ${path}: not a regular file` : `can't read ${path}: ${error}`, 2);
     };
     const program = parse();
-    const inputs = yield* readInputs(context, operands, report);
     if (!inPlace) {
-      const lines = inputs.flatMap(({ text }) => splitLines(text));
-      const exit = new Editor({ program, isQuiet, context, lines, write: (text) => context.stdout.write(text) }).run();
+      const source = linesOfAll(context, operands, report);
+      const exit = yield* new Editor({ program, isQuiet, context, source, write: (text) => context.stdout.write(text) }).run();
       return exit !== 0 ? exit : status;
     }
+    const inputs = yield* readInputs(context, operands, report);
     for (const { path, text } of inputs) {
       let out = "";
       const append = (more: string) => {
         out += more;
+        return true;
       };
-      new Editor({ program: parse(), isQuiet, context, lines: splitLines(text), write: append }).run();
+      yield* new Editor({ program: parse(), isQuiet, context, source: sourceOf(splitLines(text)), write: append }).run();
       context.machine.files.write(context.machine.files.resolve(context.cwd, path), text.endsWith("\n") || out === "" ? out : out.replace(/\n$/, ""));
     }
     return status === 2 ? 4 : status;

@@ -117,6 +117,11 @@ export function fileErrorText(error: unknown): string {
   throw error;
 }
 
+/** `-`, and the names that the kernel gives to descriptor 0. */
+export function isStandardInput(path: string): boolean {
+  return path === "-" || path === "/dev/stdin" || path === "/dev/fd/0" || path === "/proc/self/fd/0";
+}
+
 /** Reads operands one after the other; `-` and no operand at all stand for standard input. Errors go to `report`. */
 export function* readInputs(
   context: CommandContext,
@@ -125,7 +130,7 @@ export function* readInputs(
 ): Running<{ readonly path: string; readonly text: string }[]> {
   const inputs: { path: string; text: string }[] = [];
   for (const path of operands.length === 0 ? ["-"] : operands) {
-    if (path === "-") {
+    if (isStandardInput(path)) {
       inputs.push({ path, text: yield* context.stdin.readAll() });
       continue;
     }
@@ -145,7 +150,7 @@ export function* eachLine(
 ): Running<boolean> {
   let isGood = true;
   for (const path of operands.length === 0 ? ["-"] : operands) {
-    if (path === "-") {
+    if (isStandardInput(path)) {
       for (let line = yield* context.stdin.readLine(); line !== undefined; line = yield* context.stdin.readLine()) if (!each(line, path, true)) return isGood;
       continue;
     }

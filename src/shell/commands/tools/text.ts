@@ -4,11 +4,13 @@
 
 import { NS_PER_MS } from "../../../base/time.ts";
 import type { Command, CommandContext, Running } from "../../command.ts";
+import { randomBytes } from "../../streams.ts";
 import { visible } from "../system/text-bytes.ts";
-import { eachLine, fail, fileErrorText, parseCount, parseOptions, readFile, readInputs, splitLines, tool, usageError } from "./support.ts";
+import { eachLine, fail, fileErrorText, isStandardInput, parseCount, parseOptions, readFile, readInputs, splitLines, tool, usageError } from "./support.ts";
 
 /** Most characters that an endless device gives to one command. */
 const DEVICE_CHARS_MAX = 64 * 1024 * 1024;
+const RANDOM_CHARS_MAX = 1024 * 1024;
 const FOLLOW_INTERVAL_NS = 100 * NS_PER_MS;
 
 function* runCat(context: CommandContext): Running<number> {
@@ -27,9 +29,9 @@ function* runCat(context: CommandContext): Running<number> {
     context.stdout.write(text + (hasNewline ? "\n" : ""));
   };
   for (const path of options.operands.length === 0 ? ["-"] : options.operands) {
-    if (path === "-") {
+    if (isStandardInput(path)) {
       if (isPlain) {
-        for (let text = yield* context.stdin.readSome(); text !== undefined; text = yield* context.stdin.readSome()) context.stdout.write(text);
+        for (let text = yield* context.stdin.readSome(); text !== undefined; text = yield* context.stdin.readSome()) if (!context.stdout.write(text)) return 1;
       } else {
         for (let line = yield* context.stdin.readLine(); line !== undefined; line = yield* context.stdin.readLine()) show(line, true);
       }
@@ -64,8 +66,10 @@ function* runTac(context: CommandContext): Running<number> {
 }
 
 /** The first `count` characters of an endless device; undefined for any other path. */
-function deviceText(path: string, count: number): string | undefined {
+function deviceText(context: CommandContext, path: string, count: number): string | undefined {
   if (path === "/dev/zero") return "\0".repeat(Math.min(count, DEVICE_CHARS_MAX));
+  const { host } = context.machine;
+  if (path === "/dev/urandom" || path === "/dev/random") return randomBytes(() => host.random("dev/urandom").next32(), Math.min(count, RANDOM_CHARS_MAX));
   return path === "/dev/null" ? "" : undefined;
 }
 
@@ -81,18 +85,17 @@ function* runHead(context: CommandContext): Running<number> {
   let status = 0;
   let shown = 0;
   for (const path of operands) {
+    const title = hasTitles ? `==> ${path === "-" ? "standard input" : path} <==\n` : "";
     let body: string;
-    if (path === "-" && !isFromEnd && !isBytes) {
-      body = "";
-      for (let n = 0; n < count; n++) {
-        const line = yield* context.stdin.readLine();
-        if (line === undefined) break;
-        body += `${line}\n`;
-      }
-    } else if (path === "-") {
+    if (path === "-" && !isFromEnd) {
+      context.stdout.write(title === "" || shown++ === 0 ? title : `\n${title}`);
+      yield* copyStart(context, count, isBytes);
+      continue;
+    }
+    if (path === "-") {
       body = yield* context.stdin.readAll();
     } else {
-      const device = isBytes ? deviceText(path, count) : undefined;
+      const device = isBytes ? deviceText(context, path, count) : undefined;
       const result = device === undefined ? readFile(context, path) : { text: device };
       if ("error" in result) {
         status = fail(context, result.error === "Is a directory" ? `error reading '${path}': ${result.error}` : `cannot open '${path}' for reading: ${result.error}`);
@@ -100,10 +103,19 @@ function* runHead(context: CommandContext): Running<number> {
       }
       body = result.text;
     }
-    if (hasTitles) context.stdout.write(`${shown++ > 0 ? "\n" : ""}==> ${path === "-" ? "standard input" : path} <==\n`);
+    context.stdout.write(title === "" || shown++ === 0 ? title : `\n${title}`);
     context.stdout.write(isBytes ? body.slice(0, isFromEnd ? Math.max(0, body.length - count) : count) : firstLines(body, count, isFromEnd));
   }
   return status;
+}
+
+/** The beginning of standard input as it comes; what follows is left to others. */
+function* copyStart(context: CommandContext, count: number, isBytes: boolean): Running<void> {
+  for (let left = count; left > 0; ) {
+    const text = isBytes ? yield* context.stdin.readSome(left) : yield* context.stdin.readLine();
+    if (text === undefined || !context.stdout.write(isBytes ? text : `${text}\n`)) return;
+    left -= isBytes ? text.length : 1;
+  }
 }
 
 function firstLines(text: string, count: number, isFromEnd: boolean): string {

@@ -60,6 +60,29 @@ test.each<Case>([
   { what: "the time is over", script: "echo a; sleep 10; echo b", timeoutSeconds: 4, exit: 124, stdout: "a\n", seconds: 4 },
   { what: "timeout ends a command and what it started", script: "timeout 2 bash -c 'sleep 50; echo no'; echo $?", exit: 0, stdout: "124\n", seconds: 2 },
   { what: "SIGPIPE ends an endless writer", script: "yes | head -n 2; echo ${PIPESTATUS[0]}", exit: 0, stdout: "y\ny\n141\n", seconds: 0 },
+  { what: "head -c takes what it wants and leaves", script: "yes x | head -c 5; echo; echo ${PIPESTATUS[@]}", exit: 0, stdout: "x\nx\nx\n141 0\n", seconds: 0 },
+  { what: "an endless device ends with its reader", script: "cat < /dev/zero | head -c 3 | wc -c; echo ${PIPESTATUS[@]}", exit: 0, stdout: "3\n141 0 0\n", seconds: 0 },
+  {
+    what: "SIGPIPE ends an endless loop of builtins",
+    script: "while true; do echo x; :; done | head -2; echo ${PIPESTATUS[@]}",
+    exit: 0,
+    stdout: "x\nx\n141 0\n",
+    seconds: 0,
+  },
+  {
+    what: "filters pass on that nobody reads",
+    script: "yes | cat | cat -n | sed s/y/n/ | grep n | awk '{print $2}' | tr n m | nl | head -n 1; echo ${PIPESTATUS[@]}",
+    exit: 0,
+    stdout: "     1\tm\n141 141 141 141 141 141 141 141 0\n",
+    seconds: 0,
+  },
+  { what: "sed stops reading where it quits", script: "yes | sed 2q; echo ${PIPESTATUS[@]}", exit: 0, stdout: "y\ny\n141 0\n", seconds: 0 },
+  { what: "head prints lines as they come", script: "(echo a; sleep 1; echo b) | head -n 9 | while read x; do echo $x $SECONDS; done", exit: 0, stdout: "a 0\nb 1\n", seconds: 1 },
+  { what: "what head leaves is there for the next", script: "printf abcdef | (head -c 2; echo; cat)", exit: 0, stdout: "ab\ncdef", seconds: 0 },
+  { what: "a long loop ends by itself", script: "for i in $(seq 1 100000); do :; done; echo $i", exit: 0, stdout: "100000\n", seconds: 0 },
+  { what: "/dev/urandom gives other characters each time", script: "a=$(tr -dc a-z < /dev/urandom | head -c 8); b=$(head -c 8 /dev/urandom | wc -c); c=$(tr -dc a-z < /dev/urandom | head -c 8); echo ${#a} $b; [ $a = $c ]", exit: 1, stdout: "8 8\n", seconds: 0 },
+  { what: "standard input by name", script: "echo a | cat /dev/stdin; echo b | grep b /dev/fd/0", exit: 0, stdout: "a\nb\n", seconds: 0 },
+  { what: "a script whose variable is not set ends with 1", script: "echo 'set -u; echo $x' > /tmp/u.sh; bash /tmp/u.sh 2> /dev/null; echo $?; bash -c 'set -u; echo $x' 2> /dev/null", exit: 127, stdout: "1\n", seconds: 0 },
   { what: "a pipeline streams", script: '(echo a; sleep 1; echo b) | while read x; do echo "$x $SECONDS"; done', exit: 0, stdout: "a 0\nb 1\n", seconds: 1 },
   { what: "read -t gives up", script: "sleep 5 | { read -t 2 x; echo $?; }", exit: 0, stdout: "142\n", seconds: 5 },
   {
@@ -98,6 +121,8 @@ test("limits end a script with an error that names host, line and limit", () => 
   };
   check("echo\nwhile true; do :; done", "stepsAtOneTimeMax", 2);
   check("for ((;;)); do sleep 0; done", "stepsAtOneTimeMax", 1);
+  check("x=$(cat < /dev/zero)", "expansionMax", 1);
+  check("cat < /dev/zero > /dev/null", "stepsAtOneTimeMax", 1);
   check("f() { f; }\n\nf", "recursionMax", 1);
   check("g() { x=$(g); }; g", "processesMax", 1);
   check("while :; do echo 0123456789; done", "outputMax", 1);

@@ -66,11 +66,13 @@ export class Lan {
   }
 
   /** Starts `nc -z ...` and the like; the result fills in as time passes. */
-  start(machine: Machine, line: string | readonly string[], options: { readonly input?: Input; readonly env?: Readonly<Record<string, string>> } = {}): Result {
+  start(machine: Machine, line: string | readonly string[], options: { readonly input?: Input; readonly env?: Readonly<Record<string, string>>; readonly readsMax?: number } = {}): Result {
     const [name, ...args] = typeof line === "string" ? line.split(" ") : line;
     const command = machine.commandNamed(name ?? "") as Command;
     const result: Result = { stdout: "", stderr: "", exit: undefined, pid: 0 };
     const collect = (stream: "stdout" | "stderr", text: string): boolean => {
+      // A reader that leaves after so many characters.
+      if (stream === "stdout" && result.stdout.length >= (options.readsMax ?? Number.POSITIVE_INFINITY)) return false;
       result[stream] += text;
       return true;
     };
@@ -107,7 +109,7 @@ export class Lan {
   run(
     machine: Machine,
     line: string | readonly string[],
-    options: { readonly input?: Input; readonly env?: Readonly<Record<string, string>> } = {},
+    options: { readonly input?: Input; readonly env?: Readonly<Record<string, string>>; readonly readsMax?: number } = {},
     limitNs = 300 * SECOND,
   ): Result {
     const result = this.start(machine, line, options);

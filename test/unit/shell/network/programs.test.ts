@@ -25,6 +25,17 @@ describe("curl and the web server", () => {
     expect(lan.loop.nowNs - before).toBeLessThan(SECOND);
   });
 
+  test("curl whose reader leaves resets the connection and ends with 23", () => {
+    const { lan, client, server } = webLan();
+    server.files.write("/var/www/html/big.txt", "0123456789abcde\n".repeat(30_000));
+    const result = lan.run(client, "curl -sS http://10.0.0.2/big.txt", { readsMax: 4096 });
+    lan.runFor(SECOND);
+    expect([result.exit, result.stderr]).toEqual([23, "curl: (23) Failure writing output to destination\n"]);
+    expect(lan.story().some((frame) => frame.startsWith("1>2 R"))).toBe(true);
+    const small = lan.run(client, "curl -sS http://10.0.0.2/", { readsMax: 0 });
+    expect([small.exit, small.stderr]).toEqual([23, "curl: (23) Failed writing body\n"]);
+  });
+
   test("the frames of one page", () => {
     const { lan, client } = webLan();
     const result = lan.run(client, "curl -s http://10.0.0.2/");
