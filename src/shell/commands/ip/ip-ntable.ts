@@ -163,13 +163,17 @@ function change(session: IpSession, words: readonly string[]): number {
   // The parameters and limits of the table itself belong to the first namespace.
   const set = family === undefined ? undefined : session.host.neighbours.parameterSets(family).find((one) => one.device === device);
   if (set === undefined || device === undefined) netlinkFailure("ENOENT", "");
-  for (const [parameter, value] of wanted) apply(set.parameters, parameter, value);
+  for (const [parameter, value] of wanted) apply(session, set, parameter, value);
   if (changesLimits) netlinkFailure("ENOENT", "");
   return 0;
 }
 
-function apply(parameters: NeighbourParameters, { field, unitMs }: Parameter, value: number): void {
-  parameters[field] = unitMs === 0 ? value : inTicks(value) / unitMs;
+/** Those of IPv4 are what /proc/sys shows, too. */
+function apply(session: IpSession, { family, device, parameters }: NeighbourParameterSet, { field, unitMs }: Parameter, value: number): void {
+  const amount = unitMs === 0 ? value : inTicks(value) / unitMs;
+  const isSetting = family === "inet" && device !== undefined;
+  if (isSetting && session.host.sysctl.write(`net.ipv4.neigh.${device.name}.${field}`, String(amount)) === undefined) return;
+  parameters[field] = amount;
 }
 
 function takeValue(args: Arguments, name: string): number {
